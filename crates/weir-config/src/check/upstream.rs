@@ -1,0 +1,425 @@
+//! The sections `providers`, `deployments` and `routes`.
+
+use super::names::Names;
+use super::server::{above_zero, optional};
+use crate::config::{Breaker, Deployment, HealthCheck, Pool, Provider, Retries, Route};
+use crate::file::text::{Named, PriceText, SecretText};
+use crate::file::upstream as file;
+use crate::format::duration_text;
+use crate::node::{Node, Place, Value};
+use crate::problem::{Problem, Spanned};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_core::{Pricing, Secret, Timeouts, TokenPrices};
+
+/// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
+/// break or smuggle requests.
+const FORBIDDEN_HEADERS: [&str; 9] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+];
+const MOST_LABELS: usize = 32;
+
+pub(super) fn check_providers(
+    providers: Named<file::Provider>,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Provider> {
+    let mut checked = Vec::new();
+    for ((name, provider), (_, place)) in providers.0.into_iter().zip(place.entries()) {
+        let kind = Spanned { value: provider.kind, at: place.key("kind").at.clone() };
+        let base_url =
+            provider.base_url.map(|url| Spanned { value: url.0, at: place.key("base_url").at.clone() });
+        let api_key = provider.api_key.map(|key| key.0).filter(|key| !key.is_empty());
+        if let Some(key) = &api_key {
+            problems.extend(unsendable(key, &place.key("api_key")));
+        }
+        let ca = provider.tls.ca.map(PathBuf::from);
+        if ca.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            problems.push(place.key("tls").key("ca").problem("the path is empty"));
+        }
+        let pool = place.key("pool");
+        checked.push(Provider {
+            name: Arc::from(name),
+            kind,
+            base_url,
+            api_key,
+            headers: check_headers(provider.headers, &place.key("headers"), problems),
+            timeouts: check_timeouts(provider.timeouts, &place.key("timeouts"), problems),
+            ca,
+            pool: Pool {
+                idle: optional(provider.pool.idle, &pool.key("idle"), problems),
+                max_age: optional(provider.pool.max_age, &pool.key("max_age"), problems),
+            },
+            health: provider.health.map(|health| check_health(health, &place.key("health"), problems)),
+            at: place.key_at.clone(),
+        });
+    }
+    checked
+}
+
+fn check_headers(
+    headers: Named<SecretText>,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, Secret)> {
+    let mut checked: Vec<(String, Secret)> = Vec::new();
+    for ((written, value), (_, place)) in headers.0.into_iter().zip(place.entries()) {
+        let name = written.to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(is_token) {
+            problems.push(place.key_problem(format!("{written:?} cannot be the name of a header")));
+        } else if FORBIDDEN_HEADERS.contains(&name.as_str()) {
+            problems.push(
+                place.key_problem(format!("the header {written:?} is set by the connection, not by hand")),
+            );
+        } else if checked.iter().any(|(known, _)| *known == name) {
+            problems.push(place.key_problem(format!("the header {written:?} is there twice")));
+        }
+        problems.extend(unsendable(&value.0, &place));
+        checked.push((name, value.0));
+    }
+    checked
+}
+
+/// A token of RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A value that cannot stand in a header: line ends would begin another one.
+fn unsendable(value: &Secret, place: &Place<'_>) -> Option<Problem> {
+    let fits = value.expose().bytes().all(|b| b.is_ascii_graphic() || b == b' ' || b == b'\t');
+    (!fits).then(|| {
+        place.problem("the value holds line ends or characters that are not ASCII; no header can carry it")
+    })
+}
+
+fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Vec<Problem>) -> Timeouts {
+    let checked = Timeouts {
+        connect: optional(timeouts.connect, &place.key("connect"), problems),
+        first_byte: optional(timeouts.first_byte, &place.key("first_byte"), problems),
+        idle: optional(timeouts.idle, &place.key("idle"), problems),
+        total: optional(timeouts.total, &place.key("total"), problems),
+    };
+    if let Some(total) = checked.total.filter(|total| !total.is_zero()) {
+        for (key, phase) in phases(&checked) {
+            if phase.is_some_and(|phase| phase > total) {
+                let message =
+                    format!("longer than the total of {}, so it never passes", duration_text(total));
+                problems.push(place.key(key).problem(message));
+            }
+        }
+    }
+    checked
+}
+
+fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 3] {
+    [("connect", timeouts.connect), ("first_byte", timeouts.first_byte), ("idle", timeouts.idle)]
+}
+
+/// A phase above the default total never passes either, where no level sets a total of its own.
+pub(super) fn check_totals(
+    routes: &[Route],
+    deployments: &[Deployment],
+    providers: &[Provider],
+    root: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    for route in routes {
+        let used = route.deployments.iter().filter_map(|(index, _)| deployments.get(*index));
+        for deployment in used {
+            let Some(provider) = providers.get(deployment.provider) else { continue };
+            let levels = [
+                ("routes", &route.name, route.timeouts),
+                ("deployments", &deployment.name, deployment.timeouts),
+                ("providers", &provider.name, provider.timeouts),
+            ];
+            if levels.iter().any(|(_, _, timeouts)| timeouts.total.is_some()) {
+                continue;
+            }
+            for (section, name, timeouts) in levels {
+                for (key, phase) in phases(&timeouts) {
+                    if phase.is_some_and(|phase| phase > Timeouts::TOTAL) {
+                        let total = duration_text(Timeouts::TOTAL);
+                        let place = root.key(section).key(name).key("timeouts").key(key);
+                        let problem =
+                            place.problem(format!("longer than the total of {total}, so it never passes"));
+                        problems.push(problem.with_help("set `total` beside it"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check_health(health: file::HealthCheck, place: &Place<'_>, problems: &mut Vec<Problem>) -> HealthCheck {
+    if !health.path.starts_with('/') || !health.path.bytes().all(|b| b.is_ascii_graphic()) {
+        problems.push(place.key("path").problem("must begin with / and hold no spaces"));
+    }
+    if health.interval.0 < HealthCheck::LEAST_INTERVAL {
+        let least = duration_text(HealthCheck::LEAST_INTERVAL);
+        problems.push(place.key("interval").problem(format!("must be at least {least}")));
+    }
+    HealthCheck { path: health.path, interval: health.interval.0 }
+}
+
+pub(super) fn check_deployments(
+    deployments: Named<file::Deployment>,
+    place: &Place<'_>,
+    names: &Names<'_>,
+    providers: &[Provider],
+    problems: &mut Vec<Problem>,
+) -> Vec<Deployment> {
+    let mut checked = Vec::new();
+    for ((name, deployment), (_, place)) in deployments.0.into_iter().zip(place.entries()) {
+        let provider = found(names.providers.find(&deployment.provider, &place.key("provider")), problems);
+        if deployment.model.is_empty() || deployment.model.len() > 256 {
+            problems.push(place.key("model").problem("a model's name has 1 to 256 characters"));
+        }
+        let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
+        let provider_health = || providers.get(provider).and_then(|provider| provider.health.clone());
+        above_zero(deployment.breaker.cooldown.0, &place.key("breaker").key("cooldown"), problems);
+        checked.push(Deployment {
+            name: Arc::from(name),
+            provider,
+            model: Arc::from(deployment.model),
+            pricing: deployment
+                .price
+                .map_or(Pricing::Unpriced, |p| check_price(&p, &place.key("price"), problems)),
+            weight: deployment.weight,
+            max_concurrency: deployment.max_concurrency,
+            timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
+            labels: check_labels(deployment.labels, &place.key("labels"), problems),
+            health: health.or_else(provider_health),
+            breaker: Breaker::from(&deployment.breaker),
+            at: place.key_at.clone(),
+        });
+    }
+    checked
+}
+
+/// The index that a name leads to; any index when it leads nowhere, since then there is no configuration.
+fn found(index: Result<usize, Problem>, problems: &mut Vec<Problem>) -> usize {
+    index.unwrap_or_else(|problem| {
+        problems.push(problem);
+        usize::MAX
+    })
+}
+
+fn check_price(price: &file::Price, place: &Place<'_>, problems: &mut Vec<Problem>) -> Pricing {
+    let by_token = [&price.input, &price.output, &price.cached_input, &price.cache_write];
+    if let Some(PriceText(per_hour)) = price.per_hour {
+        if by_token.iter().any(|price| price.is_some()) {
+            let problem =
+                place.key("per_hour").problem("a price by the hour stands beside prices by the token");
+            problems.push(problem.with_help("give one or the other"));
+        }
+        return Pricing::PerHour(per_hour.micro_usd_per_million());
+    }
+    if !place.has_broken() {
+        for (key, missing) in [("input", price.input.is_none()), ("output", price.output.is_none())] {
+            if missing {
+                let problem = place.key_problem(format!("{key:?} is missing"));
+                problems
+                    .push(problem.with_help("a price has `input` and `output` (0 for none), or `per_hour`"));
+            }
+        }
+    }
+    let amount = |price: &Option<PriceText>| price.as_ref().map(|price| price.0);
+    Pricing::PerToken(TokenPrices {
+        input: amount(&price.input).unwrap_or_default(),
+        output: amount(&price.output).unwrap_or_default(),
+        cached_input: amount(&price.cached_input),
+        cache_write: amount(&price.cache_write),
+    })
+}
+
+fn check_labels(
+    labels: Named<String>,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(Arc<str>, Arc<str>)> {
+    if labels.0.len() > MOST_LABELS {
+        problems.push(place.key_problem(format!("more than {MOST_LABELS} labels")));
+    }
+    let mut checked = Vec::new();
+    for ((name, value), (_, place)) in labels.0.into_iter().zip(place.entries()) {
+        let is_name = !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+        if !is_name {
+            let problem = place.key_problem(format!("{name:?} cannot be the name of a label"));
+            problems.push(problem.with_help("1 to 64 letters, digits and . _ -"));
+        }
+        if value.len() > 128 || value.chars().any(char::is_control) {
+            problems.push(place.problem("a label's value has at most 128 bytes and no line ends"));
+        }
+        checked.push((Arc::from(name), Arc::from(value)));
+    }
+    checked
+}
+
+pub(super) fn check_routes(
+    routes: Named<file::Route>,
+    place: &Place<'_>,
+    names: &Names<'_>,
+    deployments: &[Deployment],
+    problems: &mut Vec<Problem>,
+) -> Vec<Route> {
+    if place.names().is_empty() {
+        let problem = place.key_problem("there are no routes, so no model could be served");
+        problems.push(problem.with_help("add one: routes: { NAME: { deployments: [DEPLOYMENT] } }"));
+    }
+    let mut checked = Vec::new();
+    for ((name, route), (_, place)) in routes.0.into_iter().zip(place.entries()) {
+        let (policy, settings) = policy_of(&place);
+        let fallbacks = place.key("fallbacks").items();
+        let fallbacks = route.fallbacks.iter().zip(&fallbacks);
+        let fallbacks = fallbacks.map(|(name, at)| found(names.find_route(name, at), problems)).collect();
+        problems.extend(repeated(&route.fallbacks, &place.key("fallbacks")));
+        checked.push(Route {
+            deployments: check_targets(
+                &route.deployments,
+                &place.key("deployments"),
+                names,
+                deployments,
+                problems,
+            ),
+            fallbacks,
+            retries: check_retries(&route.retries, &place.key("retries"), problems),
+            timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
+            aliases: route.aliases.into_iter().map(Arc::from).collect(),
+            name: Arc::from(name),
+            policy,
+            settings,
+            at: place.key_at.clone(),
+        });
+    }
+    check_cycles(&checked, place, names, problems);
+    checked
+}
+
+/// The policy's name and its settings: the map without `kind`.
+fn policy_of(route: &Place<'_>) -> (Spanned<String>, Node) {
+    let place = route.key("policy");
+    let named = |value: &str, place: &Place<'_>| Spanned { value: value.to_owned(), at: place.at.clone() };
+    match place.node {
+        Some(node) if node.get("kind").is_some() => {
+            let kind = place.key("kind");
+            let entries = node.entries().iter().filter(|(name, _)| name.value != "kind").cloned().collect();
+            let settings = Node { value: Value::Map(entries), at: node.at.clone() };
+            (named(kind.node.and_then(Node::text).unwrap_or_default(), &kind), settings)
+        }
+        node => {
+            let name = node.and_then(Node::text).unwrap_or(Route::POLICY);
+            (named(name, &place), Node::empty_map(place.at.clone()))
+        }
+    }
+}
+
+fn check_targets(
+    targets: &[file::Target],
+    place: &Place<'_>,
+    names: &Names<'_>,
+    deployments: &[Deployment],
+    problems: &mut Vec<Problem>,
+) -> Vec<(usize, u32)> {
+    if targets.is_empty() && !place.has_broken() {
+        problems.push(place.problem("a route needs at least one deployment"));
+    }
+    let mut checked: Vec<(usize, u32)> = Vec::new();
+    let mut dangling = false;
+    for (target, item) in targets.iter().zip(place.items()) {
+        let named = match target {
+            file::Target::Name(_) => item,
+            file::Target::Weighted(_) => item.key("name"),
+        };
+        match names.deployments.find(target.name(), &named) {
+            Ok(index) if checked.iter().any(|(known, _)| *known == index) => {
+                problems.push(named.problem(format!("the deployment {} is there twice", named.shown())));
+            }
+            Ok(index) => {
+                let own = deployments.iter().find(|known| *known.name == *target.name());
+                let weight = target.weight().or(own.map(|own| own.weight));
+                checked.push((index, weight.unwrap_or(Deployment::WEIGHT)));
+            }
+            Err(problem) => {
+                problems.push(problem);
+                dangling = true;
+            }
+        }
+    }
+    let all_zero = !checked.is_empty() && checked.iter().all(|(_, weight)| *weight == 0);
+    if all_zero && !dangling && !place.has_broken() {
+        problems.push(place.problem("the weights of all deployments are zero"));
+    }
+    checked
+}
+
+fn repeated(names: &[String], place: &Place<'_>) -> Vec<Problem> {
+    let mut seen = HashSet::new();
+    let items = names.iter().zip(place.items());
+    items
+        .filter(|(name, _)| !seen.insert(name.as_str()))
+        .map(|(_, at)| at.problem(format!("{} is there twice", at.shown())))
+        .collect()
+}
+
+fn check_retries(retries: &file::Retries, place: &Place<'_>, problems: &mut Vec<Problem>) -> Retries {
+    if retries.base.0 > retries.cap.0 && !place.has_broken() {
+        let key = if place.key("base").node.is_some() { "base" } else { "cap" };
+        let (base, cap) = (duration_text(retries.base.0), duration_text(retries.cap.0));
+        problems.push(place.key(key).problem(format!("base ({base}) is longer than cap ({cap})")));
+    }
+    Retries {
+        max: retries.max,
+        base: retries.base.0,
+        cap: retries.cap.0,
+        retry_after_max: retries.retry_after_max.0,
+    }
+}
+
+/// Reports every fallback that leads back to a route on the way to it.
+fn check_cycles(routes: &[Route], place: &Place<'_>, names: &Names<'_>, problems: &mut Vec<Problem>) {
+    // Indices are those of the names; routes with problems of their own are left out of `routes`, hence by name.
+    let route = |index: usize| routes.iter().find(|route| names.routes.index_of(&route.name) == Some(index));
+    let mut done: HashSet<usize> = HashSet::new();
+    for start in 0..names.routes.len() {
+        // Depth first without recursion: the way from `start`, with the next fallback to look at on each step.
+        let mut way: Vec<(usize, usize)> = vec![(start, 0)];
+        while let Some((index, next)) = way.last_mut() {
+            let (index, step) = (*index, *next);
+            *next += 1;
+            let fallback = route(index).and_then(|route| route.fallbacks.get(step)).copied();
+            match fallback {
+                None => {
+                    done.insert(index);
+                    way.pop();
+                }
+                Some(to) if done.contains(&to) => {}
+                Some(to) => {
+                    if let Some(first) = way.iter().position(|(known, _)| *known == to) {
+                        let cycle = way.iter().skip(first).map(|(known, _)| *known).chain([to]);
+                        let cycle: Vec<&str> = cycle.map(|known| names.routes.name(known)).collect();
+                        let fallbacks = place.key(names.routes.name(index)).key("fallbacks");
+                        let at = fallbacks.items().into_iter().nth(step).unwrap_or(fallbacks);
+                        problems.push(
+                            at.problem(format!("fallbacks go round in a circle: {}", cycle.join(" → "))),
+                        );
+                    } else {
+                        way.push((to, 0));
+                    }
+                }
+            }
+        }
+    }
+}

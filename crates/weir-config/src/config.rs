@@ -1,0 +1,340 @@
+//! The checked configuration: names resolved, defaults filled in, every value within its bounds.
+
+use crate::node::Node;
+use crate::problem::{Span, Spanned};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_core::{Pricing, Secret, Timeouts};
+
+/// Everything the file says, checked. Safe to print: secrets are [`Secret`]s.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The listeners and their limits.
+    pub server: Server,
+    /// The vendors and servers that models are called at, in the order of the file.
+    pub providers: Vec<Provider>,
+    /// The callable places, in the order of the file.
+    pub deployments: Vec<Deployment>,
+    /// What clients ask for, in the order of the file. At least one.
+    pub routes: Vec<Route>,
+    /// Who may call. Empty: everyone, and the public listener is on a loopback address.
+    pub keys: Vec<Key>,
+    /// Access log, spans and metrics.
+    pub telemetry: Telemetry,
+}
+
+/// The listeners and their limits.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Address of the public API. Not a loopback address only when there are keys.
+    pub listen: SocketAddr,
+    /// The second listener.
+    pub admin: Admin,
+    /// Cores that serve traffic, 1 to 1024; `None` for all of them.
+    pub cores: Option<u32>,
+    /// What clients may take.
+    pub limits: Limits,
+    /// How long requests in flight may go on after the process was asked to end.
+    pub grace: Duration,
+    /// Which web pages may call from a browser; `None` for no page.
+    pub cors: Option<Cors>,
+    /// Optional response headers.
+    pub headers: ResponseHeaders,
+}
+
+impl Server {
+    /// Default for `listen`.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7600);
+    /// Default for `grace`.
+    pub const GRACE: Duration = Duration::from_secs(30);
+}
+
+/// The second listener, for metrics and administration.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Its address; not a loopback address only when there is a token.
+    pub listen: SocketAddr,
+    /// The token that changes need. Never empty.
+    pub token: Option<Secret>,
+}
+
+impl Admin {
+    /// Default for `listen`.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7601);
+}
+
+/// What one client, one request and all of them together may take. Sizes are in bytes and above zero, durations above
+/// zero and at most 24 hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body.
+    pub max_body: usize,
+    /// The largest request head; at least 8 KiB.
+    pub max_header: usize,
+    /// How long a client may take to send a head.
+    pub header_timeout: Duration,
+    /// The longest silence while a client sends a body.
+    pub body_timeout: Duration,
+    /// How long a client may take to send a whole body.
+    pub body_total: Duration,
+    /// How long a connection without a request is kept open.
+    pub keep_alive: Duration,
+    /// How long a client may take none of its answer.
+    pub send_timeout: Duration,
+    /// Requests at one time, over all cores.
+    pub max_requests: u32,
+    /// Open client connections, over all cores.
+    pub max_connections: u32,
+    /// How much of one stream is held for a client that reads slowly.
+    pub stream_buffer: usize,
+    /// Up to which size an answer that is no stream is held before it is sent on.
+    pub answer_buffer: usize,
+}
+
+impl Limits {
+    /// The least that `max_header` may be: what ordinary clients and browsers send.
+    pub const LEAST_HEADER: usize = 8 << 10;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_body: 32 << 20,
+            max_header: 64 << 10,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            body_total: Duration::from_secs(120),
+            keep_alive: Duration::from_secs(75),
+            send_timeout: Duration::from_secs(30),
+            max_requests: 10_000,
+            max_connections: 20_000,
+            stream_buffer: 4 << 20,
+            answer_buffer: 1 << 20,
+        }
+    }
+}
+
+/// Which web pages may call from a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins in lower case as browsers send them, or `*`. At least one.
+    pub origins: Vec<Arc<str>>,
+    /// How long a browser may remember the permission.
+    pub max_age: Duration,
+}
+
+impl Cors {
+    /// Default for `max_age`.
+    pub const MAX_AGE: Duration = Duration::from_secs(600);
+}
+
+/// Optional response headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseHeaders {
+    /// `x-litellm-response-cost` and `x-litellm-model-id`.
+    pub litellm: bool,
+    /// `X-Process-Time`, `X-Token-Usage`, `X-Request-Size` and `X-Response-Size`.
+    pub timing: bool,
+}
+
+impl Default for ResponseHeaders {
+    fn default() -> Self {
+        ResponseHeaders { litellm: true, timing: false }
+    }
+}
+
+/// A vendor or a server that models are called at.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name, unlike that of every other provider.
+    pub name: Arc<str>,
+    /// Whose API it speaks; not yet compared with the kinds there are.
+    pub kind: Spanned<String>,
+    /// `http` or `https` URL without user, query, fragment and trailing slash; `None` for the kind's own.
+    pub base_url: Option<Spanned<String>>,
+    /// The credential that is sent upstream. Never empty; visible ASCII.
+    pub api_key: Option<Secret>,
+    /// Headers added to every call: names in lower case and each only once, values of visible ASCII, space and tab.
+    pub headers: Vec<(String, Secret)>,
+    /// Its limits of time.
+    pub timeouts: Timeouts,
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// How long connections are kept.
+    pub pool: Pool,
+    /// Active probing of its deployments; already part of each deployment's own.
+    pub health: Option<HealthCheck>,
+    /// Where it is written.
+    pub at: Span,
+}
+
+/// How long connections are kept. `None` leaves it to whoever opens them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pool {
+    /// How long an unused connection is kept.
+    pub idle: Option<Duration>,
+    /// After how long a connection is not used again.
+    pub max_age: Option<Duration>,
+}
+
+/// Active probing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Path below the provider's base URL, beginning with `/`.
+    pub path: String,
+    /// Time between two probes; at least 100 ms.
+    pub interval: Duration,
+}
+
+impl HealthCheck {
+    /// Default for `path`: every OpenAI-compatible server lists its models there.
+    pub const PATH: &str = "/models";
+    /// Default for `interval`.
+    pub const INTERVAL: Duration = Duration::from_secs(10);
+    /// The shortest interval: probing must not become load.
+    pub const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+}
+
+/// One callable place.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Its name, unlike that of every other deployment.
+    pub name: Arc<str>,
+    /// Index into [`Config::providers`].
+    pub provider: usize,
+    /// The model's name at the provider.
+    pub model: Arc<str>,
+    /// What it costs.
+    pub pricing: Pricing,
+    /// Its share in routes that give no other; at most 1,000,000.
+    pub weight: u32,
+    /// Calls at one time; at least 1; `None` for no bound.
+    pub max_concurrency: Option<u32>,
+    /// Its own limits of time.
+    pub timeouts: Timeouts,
+    /// Free facts about it.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Active probing: its own, else its provider's.
+    pub health: Option<HealthCheck>,
+    /// When to stop calling it for a while.
+    pub breaker: Breaker,
+    /// Where it is written.
+    pub at: Span,
+}
+
+impl Deployment {
+    /// Default for `weight`.
+    pub const WEIGHT: u32 = 1;
+}
+
+/// When to stop calling a deployment for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// Consecutive faults that open it; at least 1.
+    pub failures: u32,
+    /// How long it stays open before one call probes.
+    pub cooldown: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Breaker { failures: 5, cooldown: Duration::from_secs(10) }
+    }
+}
+
+/// What serves a model that clients ask for.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The name clients ask for.
+    pub name: Arc<str>,
+    /// Other names for it. No name or alias occurs twice in a configuration.
+    pub aliases: Vec<Arc<str>>,
+    /// The policy's kind; not yet compared with the policies there are.
+    pub policy: Spanned<String>,
+    /// The policy's settings: a map, empty when none were given.
+    pub settings: Node,
+    /// Indices into [`Config::deployments`] with the weight each has here. At least one; no index twice; the weights are
+    /// not all zero.
+    pub deployments: Vec<(usize, u32)>,
+    /// Indices into [`Config::routes`]. No cycles.
+    pub fallbacks: Vec<usize>,
+    /// How often and how soon to try again.
+    pub retries: Retries,
+    /// Its own limits of time.
+    pub timeouts: Timeouts,
+    /// Where it is written.
+    pub at: Span,
+}
+
+impl Route {
+    /// Default for `policy`.
+    pub const POLICY: &str = "weighted";
+}
+
+/// How often and how soon to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Calls after the first one, within one route; at most 20.
+    pub max: u32,
+    /// The longest wait before the first retry.
+    pub base: Duration,
+    /// The longest wait before any retry; at least `base`.
+    pub cap: Duration,
+    /// The longest `Retry-After` that is obeyed.
+    pub retry_after_max: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Retries {
+            max: 2,
+            base: Duration::from_millis(250),
+            cap: Duration::from_secs(5),
+            retry_after_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One caller's key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Whose it is.
+    pub name: Arc<str>,
+    /// What the caller sends: 8 to 512 visible ASCII characters, unlike every other key.
+    pub secret: Secret,
+}
+
+/// Access log, spans and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where the access log goes; `None` for nowhere.
+    pub access_log: Option<AccessLog>,
+    /// Whether every request makes a tracing span.
+    pub spans: bool,
+    /// Deployment labels that the info metric carries; each a valid metric label, none twice.
+    pub metric_labels: Vec<Arc<str>>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry { access_log: Some(AccessLog::Stdout), spans: false, metric_labels: Vec::new() }
+    }
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file that is appended to.
+    File(PathBuf),
+}
+
+impl AccessLog {
+    /// Default for `path`.
+    pub const PATH: &str = "stdout";
+}

@@ -1,0 +1,299 @@
+//! The tree against the schema of the loose types: variables filled in, and every key and value looked at.
+//!
+//! All problems are collected. What is wrong is marked as broken on the way, so that the sound rest can still be decoded
+//! and checked for meaning, and the operator sees both kinds of problem at once.
+
+use crate::environment::Environment;
+use crate::file::text::{self, SECRET};
+use crate::node::{Node, Scalar, Value, path_index, path_key};
+use crate::problem::{Problem, Span, Spanned, did_you_mean};
+use crate::substitute::{SubstituteError, substitute};
+use crate::yaml::is_null;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The largest secret that is read from a file.
+const MOST_SECRET: usize = 64 << 10;
+
+/// Everything about the shape of the tree that does not fit the schema. The tree is changed: variables and secret files
+/// are filled in, and what is wrong is marked.
+pub(crate) fn conform(tree: &mut Node, schema: &Json, env: &dyn Environment) -> Vec<Problem> {
+    let mut conform = Conform { root: schema, env, problems: Vec::new() };
+    let at = tree.at.clone();
+    conform.visit(tree, schema, "", &at);
+    conform.problems
+}
+
+struct Conform<'a> {
+    root: &'a Json,
+    env: &'a dyn Environment,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Conform<'a> {
+    /// `owner` is where the name of this value stands: something missing inside is reported there.
+    fn visit(&mut self, node: &mut Node, schema: &'a Json, path: &str, owner: &Span) {
+        self.visit_unless_absent(node, schema, path, owner, false);
+    }
+
+    /// The same; with `may_be_absent` nothing at all is fine too.
+    fn visit_unless_absent(
+        &mut self,
+        node: &mut Node,
+        schema: &'a Json,
+        path: &str,
+        owner: &Span,
+        may_be_absent: bool,
+    ) {
+        let schema = self.choose(schema, node);
+        if let Value::Scalar(scalar) = &mut node.value {
+            match fill_in(scalar, is_secret(schema), self.env) {
+                Ok(true) => {}
+                Ok(false) => node.value = Value::Null,
+                Err((message, help)) => {
+                    let problem = Problem { help, ..Problem::new(&node.at, path, message) };
+                    return self.broken(node, problem);
+                }
+            }
+        }
+        match &node.value {
+            // A key without a value says no more than its absence; whether it must be there is seen by its map.
+            Value::Null if may_be_absent => {}
+            Value::Scalar(scalar) => {
+                if let Some(problem) = wrong_scalar(scalar, schema, &node.at, path) {
+                    self.broken(node, problem);
+                }
+            }
+            Value::List(_) if allows(schema, "array") => self.list(node, schema, path),
+            Value::Map(_) | Value::Null if allows(schema, "object") => self.map(node, schema, path, owner),
+            Value::Broken => {}
+            _ => {
+                let message = format!("expected {}, found {}", wanted(schema), node.found());
+                let problem = Problem::new(&node.at, path, message);
+                self.broken(node, problem);
+            }
+        }
+    }
+
+    fn broken(&mut self, node: &mut Node, problem: Problem) {
+        self.problems.push(problem);
+        node.value = Value::Broken;
+    }
+
+    /// Follows references and picks the alternative that a value of this shape can only mean.
+    fn choose(&self, schema: &'a Json, node: &Node) -> &'a Json {
+        let mut schema = schema;
+        // Bounded so that a schema that refers to itself cannot hang.
+        for _ in 0..16 {
+            if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
+                match self.root.pointer(reference.trim_start_matches('#')) {
+                    Some(target) => schema = target,
+                    None => return schema,
+                }
+            } else if let Some(alternatives) = schema.get("anyOf").and_then(Json::as_array) {
+                let fitting = alternatives.iter().find(|one| {
+                    let mut one = *one;
+                    if let Some(reference) = one.get("$ref").and_then(Json::as_str) {
+                        one = self.root.pointer(reference.trim_start_matches('#')).unwrap_or(one);
+                    }
+                    match node.value {
+                        Value::List(_) => allows(one, "array"),
+                        Value::Map(_) => allows(one, "object"),
+                        _ => !allows(one, "object") && !allows(one, "array") && !allows(one, "null"),
+                    }
+                });
+                match fitting.or(alternatives.first()) {
+                    Some(one) => schema = one,
+                    None => return schema,
+                }
+            } else {
+                return schema;
+            }
+        }
+        schema
+    }
+
+    fn list(&mut self, node: &mut Node, schema: &'a Json, path: &str) {
+        let items = schema.get("items").unwrap_or(&Json::Bool(true));
+        if let Value::List(nodes) = &mut node.value {
+            for (i, item) in nodes.iter_mut().enumerate() {
+                let at = item.at.clone();
+                self.visit(item, items, &path_index(path, i), &at);
+            }
+        }
+    }
+
+    fn map(&mut self, node: &mut Node, schema: &'a Json, path: &str, owner: &Span) {
+        let properties = schema.get("properties").and_then(Json::as_object);
+        let others =
+            if schema.as_bool() == Some(true) { Some(schema) } else { schema.get("additionalProperties") };
+        let mut entries: Vec<&mut (Spanned<String>, Node)> = match &mut node.value {
+            Value::Map(entries) => entries.iter_mut().collect(),
+            _ => Vec::new(),
+        };
+        let mut seen: HashMap<&str, &Span> = HashMap::new();
+        for (name, value) in entries.iter_mut().map(|entry| (&entry.0, &mut entry.1)) {
+            let path = path_key(path, &name.value);
+            if let Some(first) = seen.get(name.value.as_str()) {
+                let message = format!("{:?} is there twice", name.value);
+                let help = format!("the first one is at {}:{}", first.line, first.column);
+                self.broken(value, Problem::new(&name.at, path, message).with_help(help));
+                continue;
+            }
+            seen.insert(&name.value, &name.at);
+            if let Some(property) = properties.and_then(|known| known.get(&name.value)) {
+                self.visit_unless_absent(value, property, &path, &name.at, true);
+            } else if matches!(others, Some(Json::Bool(false)) | None) {
+                let known = properties.map(|known| known.keys().map(String::as_str)).into_iter().flatten();
+                let problem = Problem {
+                    help: did_you_mean(&name.value, "keys", known),
+                    ..Problem::new(&name.at, path, format!("unknown key {:?}", name.value))
+                };
+                self.broken(value, problem);
+            } else {
+                self.visit(value, others.unwrap_or(&Json::Bool(true)), &path, &name.at);
+            }
+        }
+        let required = schema.get("required").and_then(Json::as_array).into_iter().flatten();
+        let mut lacks = false;
+        for key in required.filter_map(Json::as_str) {
+            match node.get(key).map(|value| &value.value) {
+                Some(Value::Broken) => lacks = true,
+                None | Some(Value::Null) => {
+                    self.problems.push(Problem::new(owner, path, format!("{key:?} is missing")));
+                    lacks = true;
+                }
+                Some(_) => {}
+            }
+        }
+        if lacks {
+            node.value = Value::Broken;
+        }
+    }
+}
+
+/// Fills in variables, and the file that a secret names. `false` when an unquoted value is nothing afterwards.
+fn fill_in(
+    scalar: &mut Scalar,
+    secret: bool,
+    env: &dyn Environment,
+) -> Result<bool, (String, Option<String>)> {
+    match substitute(&scalar.text, env) {
+        Ok(None) => {}
+        Ok(Some(text)) => {
+            let written = std::mem::replace(&mut scalar.text, text);
+            scalar.written = Some(written.into());
+        }
+        Err(SubstituteError::Unclosed) => {
+            return Err((
+                "`${` has no `}`".to_owned(),
+                Some("write `$${` for the characters themselves".to_owned()),
+            ));
+        }
+        Err(SubstituteError::NotAName(name)) => {
+            let help = "write ${NAME} or ${NAME:-default}, or `$${` for the characters themselves";
+            let shown = if secret { "what stands in `${…}`".to_owned() } else { format!("{name:?}") };
+            return Err((format!("{shown} is not the name of a variable"), Some(help.to_owned())));
+        }
+        Err(SubstituteError::Missing(names)) => {
+            let message = match names.as_slice() {
+                [name] => format!("the variable {name} is not set"),
+                names => format!("the variables {} are not set", names.join(", ")),
+            };
+            let help = names.first().map(|name| format!("set it, or write ${{{name}:-default}}"));
+            return Err((message, help));
+        }
+    }
+    if scalar.plain && is_null(&scalar.text) {
+        return Ok(false);
+    }
+    if secret && scalar.text.starts_with("file:") {
+        read_secret(scalar, env).map_err(|message| (message, None))?;
+    }
+    Ok(true)
+}
+
+fn read_secret(scalar: &mut Scalar, env: &dyn Environment) -> Result<(), String> {
+    let written = scalar.shown();
+    let path = scalar.text.strip_prefix("file:").unwrap_or_default();
+    if !path.starts_with('/') {
+        return Err(format!("{written} is not an absolute path: write file:/path"));
+    }
+    let text = env.read(Path::new(path)).map_err(|error| format!("{written} cannot be read: {error}"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(format!("{written} is empty"));
+    }
+    if text.len() > MOST_SECRET {
+        return Err(format!("{written} is larger than 64KiB"));
+    }
+    let was = std::mem::replace(&mut scalar.text, text.to_owned());
+    scalar.written.get_or_insert_with(|| was.into());
+    Ok(())
+}
+
+fn wrong_scalar(scalar: &Scalar, schema: &Json, at: &Span, path: &str) -> Option<Problem> {
+    if schema.as_bool() == Some(true) || schema.get("type").is_none() {
+        return None;
+    }
+    let shown = || if is_secret(schema) { "the value".to_owned() } else { scalar.shown() };
+    let problem = |why: &str| {
+        Some(Problem::new(at, path, format!("{} is not {}", shown(), wanted(schema))).with_help(why))
+    };
+    if allows(schema, "string") {
+        let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
+        // A URL may hold a credential by mistake, so it is not quoted.
+        let shown = if format == text::URL { "the value".to_owned() } else { shown() };
+        let why = text::check(format, &scalar.text).err()?;
+        return Some(Problem::new(at, path, format!("{shown} is not {}", wanted(schema))).with_help(why));
+    }
+    if allows(schema, "boolean") {
+        let fits = matches!(scalar.text.as_str(), "true" | "false");
+        return if fits { None } else { problem("write true or false") };
+    }
+    if allows(schema, "integer") {
+        let bound = |name: &str| schema.get(name).and_then(Json::as_u64);
+        let (least, most) = (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(u64::from(u32::MAX)));
+        let digits = !scalar.text.is_empty() && scalar.text.bytes().all(|b| b.is_ascii_digit());
+        let fits = digits && scalar.text.parse::<u64>().is_ok_and(|n| (least..=most).contains(&n));
+        return if fits { None } else { problem(&format!("allowed: {least} to {most}")) };
+    }
+    Some(Problem::new(at, path, format!("expected {}, found a single value", wanted(schema))))
+}
+
+fn is_secret(schema: &Json) -> bool {
+    schema.get("format").and_then(Json::as_str) == Some(SECRET)
+}
+
+/// Whether the schema lets a value of this type pass.
+fn allows(schema: &Json, kind: &str) -> bool {
+    match schema.get("type") {
+        Some(Json::String(one)) => one == kind,
+        Some(Json::Array(several)) => several.iter().any(|one| one == kind),
+        _ => schema.as_bool() == Some(true),
+    }
+}
+
+/// What the schema asks for, in words.
+fn wanted(schema: &Json) -> &'static str {
+    match schema.get("format").and_then(Json::as_str) {
+        Some(text::DURATION) => return "a duration",
+        Some(text::SIZE) => return "a size",
+        Some(text::PRICE) => return "a price in USD",
+        Some(text::ADDRESS) => return "an address",
+        Some(text::URL) => return "a URL",
+        Some(text::ORIGIN) => return "an origin",
+        Some(SECRET) => return "a secret",
+        _ => {}
+    }
+    let kinds = [
+        ("string", "text"),
+        ("boolean", "true or false"),
+        ("integer", "a whole number"),
+        ("array", "a list"),
+        ("object", "a map"),
+    ];
+    kinds.iter().find(|(kind, _)| allows(schema, kind)).map_or("a value", |(_, words)| words)
+}

@@ -1,0 +1,345 @@
+//! The sections `providers`, `deployments` and `routes`.
+
+use super::text::{DurationText, Named, PriceText, SecretText, UrlText};
+use crate::config;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use weir_core::Timeouts as Limits;
+
+/// A vendor or a server that models are called at.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provider {
+    /// Whose API it speaks.
+    #[schemars(example = &"openai", extend("x-roster" = "provider kind"))]
+    pub kind: String,
+    /// Where the API lives, up to the part before `/chat/completions`. `http` or `https`, without user, query and fragment.
+    #[schemars(example = "http://127.0.0.1:8080/v1", extend("x-default" = "the kind's own"))]
+    pub base_url: Option<UrlText>,
+    /// The credential that is sent upstream. Empty: none.
+    #[schemars(example = "${OPENAI_API_KEY}", extend("x-default" = "none"))]
+    pub api_key: Option<SecretText>,
+    /// Headers added to every call. Their values are treated as secrets.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!({ "x-team": "search" }), extend("x-default" = "none"))]
+    pub headers: Named<SecretText>,
+    /// How long each phase of a call may take. A deployment's and a route's own go before these.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// How the server's certificate is checked.
+    #[serde(default)]
+    pub tls: Tls,
+    /// How long connections are kept.
+    #[serde(default)]
+    pub pool: Pool,
+    /// Active probing of every deployment here that has no `health` of its own. Absent: none.
+    pub health: Option<HealthCheck>,
+}
+
+/// How long each phase of a call may take. Where all three levels set one, the route's goes before the deployment's
+/// before the provider's. Each is above zero, at most 24h and no longer than `total`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    /// Opening a connection, name lookup and TLS included.
+    #[schemars(example = "2s", extend("x-default" = shown(Limits::CONNECT)))]
+    pub connect: Option<DurationText>,
+    /// From sending the request to the first byte of an answer, or to the first token of a stream. The default is that
+    /// of a stream while another deployment remains to be tried; everything else has until `total`.
+    #[schemars(example = "20s", extend("x-default" = shown(Limits::FIRST_TOKEN)))]
+    pub first_byte: Option<DurationText>,
+    /// Silence between two pieces of an answer.
+    #[schemars(example = "1m", extend("x-default" = shown(Limits::IDLE)))]
+    pub idle: Option<DurationText>,
+    /// The whole request, all attempts and waits included.
+    #[schemars(example = "5m", extend("x-default" = shown(Limits::TOTAL)))]
+    pub total: Option<DurationText>,
+}
+
+fn shown(default: std::time::Duration) -> String {
+    crate::format::duration_text(default)
+}
+
+/// How the server's certificate is checked.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    #[schemars(example = "/etc/weir/ca.pem", extend("x-default" = "the system's"))]
+    pub ca: Option<String>,
+}
+
+/// How long connections are kept.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Pool {
+    /// How long an unused connection is kept.
+    #[schemars(example = "60s", extend("x-default" = "30s"))]
+    pub idle: Option<DurationText>,
+    /// After how long a connection is not used again, so that a changed DNS entry is noticed.
+    #[schemars(example = "10m", extend("x-default" = "5m"))]
+    pub max_age: Option<DurationText>,
+}
+
+/// Active probing: a GET that must be answered with a 2xx.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HealthCheck {
+    /// Path below the provider's base URL, beginning with `/`.
+    #[schemars(example = "/models")]
+    pub path: String,
+    /// Time between two probes.
+    #[schemars(example = "30s")]
+    pub interval: DurationText,
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        HealthCheck {
+            path: config::HealthCheck::PATH.to_owned(),
+            interval: DurationText(config::HealthCheck::INTERVAL),
+        }
+    }
+}
+
+/// One callable place: a provider, one of its models, and what that costs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deployment {
+    /// The name of the provider.
+    #[schemars(example = &"openai")]
+    pub provider: String,
+    /// The model's name at that provider.
+    #[schemars(example = &"gpt-4o-mini")]
+    pub model: String,
+    /// What it costs: by the token (`input` and `output` at least) or by the hour (`per_hour` alone). Absent: costs are
+    /// reported as zero.
+    #[schemars(example = serde_json::json!({ "input": 0.15, "output": 0.6 }))]
+    pub price: Option<Price>,
+    /// Its share in every route that does not give another: 0 to 1000000, relative to the other deployments. 0 gets
+    /// traffic only when all others failed.
+    #[serde(default = "weight")]
+    #[schemars(range(min = 0, max = 1_000_000), example = 3)]
+    pub weight: u32,
+    /// Calls at one time; above it other deployments are chosen.
+    #[schemars(range(min = 1, max = 10_000_000), example = 100, extend("x-default" = "no bound"))]
+    pub max_concurrency: Option<u32>,
+    /// How long each phase of a call may take. A route's own go before these.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// Free facts about it, such as architecture, gpu or region, that metrics may carry. At most 32.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!({ "gpu": "h100", "region": "eu" }), extend("x-default" = "none"))]
+    pub labels: Named<String>,
+    /// Active probing. Absent: the provider's.
+    pub health: Option<HealthCheck>,
+    /// When to stop calling it for a while.
+    #[serde(default)]
+    pub breaker: Breaker,
+}
+
+fn weight() -> u32 {
+    config::Deployment::WEIGHT
+}
+
+/// What a deployment costs, in USD.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Price {
+    /// USD per million prompt tokens that came from no cache.
+    #[schemars(example = 0.15, extend("x-default" = "none"))]
+    pub input: Option<PriceText>,
+    /// USD per million generated tokens, reasoning included.
+    #[schemars(example = 0.6, extend("x-default" = "none"))]
+    pub output: Option<PriceText>,
+    /// USD per million prompt tokens read from the provider's prompt cache.
+    #[schemars(example = 0.075, extend("x-default" = "`input`"))]
+    pub cached_input: Option<PriceText>,
+    /// USD per million prompt tokens written to the provider's prompt cache.
+    #[schemars(example = 0.15, extend("x-default" = "`input`"))]
+    pub cache_write: Option<PriceText>,
+    /// USD per hour, for a machine that is paid for whether it is used or not.
+    #[schemars(example = 0.4, extend("x-default" = "none"))]
+    pub per_hour: Option<PriceText>,
+}
+
+/// When to stop calling a deployment for a while.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Breaker {
+    /// Consecutive faults of the deployment that open the breaker.
+    #[schemars(range(min = 1, max = 1_000_000), example = 3)]
+    pub failures: u32,
+    /// How long it stays open before one call is let through to probe.
+    #[schemars(example = "30s")]
+    pub cooldown: DurationText,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        let from = config::Breaker::default();
+        Breaker { failures: from.failures, cooldown: DurationText(from.cooldown) }
+    }
+}
+
+/// What serves a model that clients ask for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// Other names for the same route. No name may be used twice.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!(["gpt-4o-mini"]), extend("x-default" = "none"))]
+    pub aliases: Vec<String>,
+    /// How deployments are chosen: the name of a policy, or a map of its `kind` and its settings.
+    #[schemars(example = &"round_robin", extend("x-default" = config::Route::POLICY))]
+    #[expect(dead_code, reason = "read from the tree, with its settings; here for the schema")]
+    pub policy: Option<Policy>,
+    /// The deployments that answer, by name, or as a map that gives a weight of its own. At least one; the weights must
+    /// not all be zero.
+    #[schemars(example = serde_json::json!(["gpt-4o-mini-eu", { "name": "other", "weight": 2 }]))]
+    pub deployments: Vec<Target>,
+    /// Routes to go on with when every deployment here has failed, in this order. No cycles.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!(["backup"]), extend("x-default" = "none"))]
+    pub fallbacks: Vec<String>,
+    /// How often and how soon to try again.
+    #[serde(default)]
+    pub retries: Retries,
+    /// How long each phase of a call may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+/// How often and how soon to try again: after the n-th failure a random time up to `base` × 2ⁿ⁻¹, at most `cap`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retries {
+    /// Calls after the first one, within this route: 0 to 20.
+    #[schemars(range(min = 0, max = 20), example = 4)]
+    pub max: u32,
+    /// The longest wait before the first retry.
+    #[schemars(example = "100ms")]
+    pub base: DurationText,
+    /// The longest wait before any retry; at least `base`.
+    #[schemars(example = "2s")]
+    pub cap: DurationText,
+    /// An upstream's `Retry-After` is obeyed up to this; one that asks for more is not tried again.
+    #[schemars(example = "30s")]
+    pub retry_after_max: DurationText,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        let from = config::Retries::default();
+        Retries {
+            max: from.max,
+            base: DurationText(from.base),
+            cap: DurationText(from.cap),
+            retry_after_max: DurationText(from.retry_after_max),
+        }
+    }
+}
+
+/// A deployment of a route: its name, or a map.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum Target {
+    /// The name of a deployment.
+    Name(String),
+    /// A deployment with a weight of its own in this route.
+    Weighted(Weighted),
+}
+
+/// A deployment with a weight of its own in this route.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Weighted {
+    /// The name of the deployment.
+    #[schemars(example = "gpt-4o-mini-eu")]
+    pub name: String,
+    /// Its share in this route.
+    #[schemars(range(min = 0, max = 1_000_000), example = 2, extend("x-default" = "the deployment's"))]
+    pub weight: Option<u32>,
+}
+
+impl Target {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Target::Name(name) => name,
+            Target::Weighted(weighted) => &weighted.name,
+        }
+    }
+
+    pub(crate) fn weight(&self) -> Option<u32> {
+        match self {
+            Target::Name(_) => None,
+            Target::Weighted(weighted) => weighted.weight,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NameOrMap;
+
+        impl<'de> Visitor<'de> for NameOrMap {
+            type Value = Target;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a deployment or a map")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Target, E> {
+                Ok(Target::Name(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
+                Weighted::deserialize(MapAccessDeserializer::new(map)).map(Target::Weighted)
+            }
+        }
+
+        from.deserialize_any(NameOrMap)
+    }
+}
+
+/// A route's policy. What it holds stays in the tree: only the policy knows its settings.
+#[derive(Clone, Copy)]
+pub(crate) struct Policy;
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Policy)
+    }
+}
+
+impl JsonSchema for Policy {
+    fn schema_name() -> Cow<'static, str> {
+        "Policy".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How deployments are chosen: the name of a policy, or a map of its `kind` and its settings.",
+            "anyOf": [
+                { "type": "string", "x-roster": "policy" },
+                {
+                    "type": "object",
+                    "properties": {
+                        "kind": {
+                            "type": "string",
+                            "description": "The name of the policy. The other keys of the map are its settings.",
+                            "x-roster": "policy",
+                            "examples": ["weighted"]
+                        }
+                    },
+                    "required": ["kind"],
+                    "additionalProperties": true
+                }
+            ]
+        })
+    }
+}

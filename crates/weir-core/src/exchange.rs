@@ -1,0 +1,126 @@
+//! The record of one request's whole life, as telemetry reads it when the request has ended.
+
+use crate::{Class, Cost, Endpoint, RequestId, TraceContext, Usage};
+use std::time::{Duration, SystemTime};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A complete answer reached the client.
+    Answered,
+    /// The request failed; the class says of what.
+    Failed(Class),
+    /// The client hung up first.
+    ClientGone,
+}
+
+impl Outcome {
+    /// The word used in logs and metric labels: `ok`, `client_gone`, or the fault's class.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Answered => "ok",
+            Outcome::ClientGone => "client_gone",
+            Outcome::Failed(class) => class.name(),
+        }
+    }
+}
+
+/// One upstream call of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt<'a> {
+    /// The deployment that was called.
+    pub deployment: &'a str,
+    /// Why this call was made.
+    pub cause: AttemptCause,
+    /// What went wrong; `None` when it answered.
+    pub fault: Option<Class>,
+}
+
+/// Why an upstream call was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AttemptCause {
+    /// The first call of the request.
+    First,
+    /// Another call in the same route.
+    Retry,
+    /// The first call in another route.
+    Fallback,
+}
+
+impl AttemptCause {
+    /// The word used in logs and metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AttemptCause::First => "first",
+            AttemptCause::Retry => "retry",
+            AttemptCause::Fallback => "fallback",
+        }
+    }
+}
+
+/// Everything known about one ended request. Borrowed: the names belong to the snapshot the request began with.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The id the client got as `x-request-id`.
+    pub id: RequestId,
+    /// The trace and the span of this request.
+    pub trace: TraceContext,
+    /// The caller's span, when it sent one.
+    pub parent_span: Option<u64>,
+    /// Wall-clock time at which the request's head was read.
+    pub started_at: SystemTime,
+    /// What was asked; `None` when the request failed before that was known.
+    pub endpoint: Option<Endpoint>,
+    /// The model the client asked for, as it wrote it (bounded, never a metric label).
+    pub model: Option<&'a str>,
+    /// The name of the key that was presented.
+    pub key: Option<&'a str>,
+    /// The route that served the request.
+    pub route: Option<&'a str>,
+    /// The deployment that answered, or was tried last.
+    pub deployment: Option<&'a str>,
+    /// That deployment's provider.
+    pub provider: Option<&'a str>,
+    /// The upstream model of that deployment.
+    pub served_model: Option<&'a str>,
+    /// Whether a stream was asked for.
+    pub streamed: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The HTTP status the client got.
+    pub status: u16,
+    /// The stable error code the client got.
+    pub code: Option<&'a str>,
+    /// What really went wrong, for the log only.
+    pub cause: Option<&'a str>,
+    /// Every upstream call, in order.
+    pub attempts: &'a [Attempt<'a>],
+    /// Tokens of the answer.
+    pub usage: Option<Usage>,
+    /// What the answer cost.
+    pub cost: Cost,
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of the response's body.
+    pub response_bytes: u64,
+    /// From the request's head to the end of the response.
+    pub total: Duration,
+    /// From the request's head to the first token (of streams only).
+    pub first_token: Option<Duration>,
+    /// Mean time between two tokens of a stream, the first one left out.
+    pub inter_token: Option<Duration>,
+    /// Time spent in Weir itself: total less waiting for the client's body and for upstreams.
+    pub overhead: Duration,
+}
+
+impl Exchange<'_> {
+    /// Calls beyond the first in the same route.
+    pub fn retries(&self) -> usize {
+        self.attempts.iter().filter(|a| a.cause == AttemptCause::Retry).count()
+    }
+
+    /// Moves to another route.
+    pub fn fallbacks(&self) -> usize {
+        self.attempts.iter().filter(|a| a.cause == AttemptCause::Fallback).count()
+    }
+}

@@ -1,0 +1,114 @@
+//! Names of single requests.
+
+use std::fmt;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn hex<const N: usize>(value: u128) -> [u8; N] {
+    let mut out = [0; N];
+    for (i, digit) in out.iter_mut().enumerate() {
+        *digit = HEX[(value >> (4 * (N - 1 - i))) as usize & 15];
+    }
+    out
+}
+
+/// The id of one request: 96 random bits, printed as `req_` and 24 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId([u8; 28]);
+
+impl RequestId {
+    /// From random bits; the lowest 96 are used.
+    pub fn from_random(bits: u128) -> Self {
+        let mut text = *b"req_000000000000000000000000";
+        text[4..].copy_from_slice(&hex::<24>(bits));
+        RequestId(text)
+    }
+
+    /// The printed form.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A W3C trace context (<https://www.w3.org/TR/trace-context/>, version 00).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// 16-byte id of the whole trace; never zero.
+    pub trace: u128,
+    /// 8-byte id of the span that calls; never zero.
+    pub span: u64,
+    /// Whether the caller records this trace.
+    pub sampled: bool,
+}
+
+impl TraceContext {
+    /// Reads a `traceparent` header; `None` when it is not well-formed, which the specification says to treat as absent.
+    pub fn parse(header: &str) -> Option<Self> {
+        let bytes = header.as_bytes();
+        if bytes.len() < 55 || bytes[2] != b'-' || bytes[35] != b'-' || bytes[52] != b'-' {
+            return None;
+        }
+        let field = |range: std::ops::Range<usize>| {
+            let text = header.get(range)?;
+            let lower = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            if lower { u128::from_str_radix(text, 16).ok() } else { None }
+        };
+        let version = field(0..2)?;
+        if version == 0xff || (version == 0 && bytes.len() != 55) || (bytes.len() > 55 && bytes[55] != b'-') {
+            return None;
+        }
+        let trace = field(3..35)?;
+        let span = u64::try_from(field(36..52)?).ok()?;
+        let flags = field(53..55)?;
+        (trace != 0 && span != 0).then_some(TraceContext { trace, span, sampled: flags & 1 == 1 })
+    }
+
+    /// The `traceparent` header that says `self.span` is the caller.
+    pub fn header(&self) -> [u8; 55] {
+        let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        out[3..35].copy_from_slice(&hex::<32>(self.trace));
+        out[36..52].copy_from_slice(&hex::<16>(u128::from(self.span)));
+        out[54] = if self.sampled { b'1' } else { b'0' };
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_prints_its_bits() {
+        assert_eq!(RequestId::from_random(0xabc).as_str(), "req_000000000000000000000abc");
+    }
+
+    #[test]
+    fn traceparent_round_trips() {
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = TraceContext::parse(text).unwrap();
+        assert!(context.sampled);
+        assert_eq!(&context.header(), text.as_bytes());
+    }
+
+    #[test]
+    fn malformed_traceparents_count_as_absent() {
+        for bad in [
+            "",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7-01",
+            "éé-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        ] {
+            assert_eq!(TraceContext::parse(bad), None, "{bad}");
+        }
+    }
+}

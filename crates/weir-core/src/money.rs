@@ -1,0 +1,204 @@
+//! Exact money: integers only, rounded nowhere but on export.
+//!
+//! A price of one µUSD per million tokens is one pico-USD per token, so `tokens × price` is a cost in pico-USD
+//! with no division and no rounding.
+
+use std::fmt;
+use std::str::FromStr;
+
+const PICO_PER_USD: i128 = 1_000_000_000_000;
+
+/// A price in µUSD per million tokens, which is the same number in pico-USD per token.
+///
+/// Reads and prints as USD per million tokens: `"0.15"` is 150,000 µUSD per million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Price(u64);
+
+impl Price {
+    /// From µUSD per million tokens.
+    pub const fn from_micro_usd_per_million(micro_usd: u64) -> Self {
+        Price(micro_usd)
+    }
+
+    /// µUSD per million tokens.
+    pub const fn micro_usd_per_million(self) -> u64 {
+        self.0
+    }
+
+    /// What `tokens` tokens cost at this price, exactly.
+    pub fn of(self, tokens: u64) -> Cost {
+        Cost(i128::from(self.0) * i128::from(tokens))
+    }
+}
+
+/// Why a text is not an amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AmountError {
+    /// Not a plain decimal number such as `0.15`.
+    NotDecimal,
+    /// Below zero.
+    Negative,
+    /// More than six digits after the point that are not zero: below one µUSD.
+    TooFine,
+    /// More than a million USD.
+    TooLarge,
+}
+
+impl fmt::Display for AmountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AmountError::NotDecimal => "is not a decimal number of USD such as 0.15",
+            AmountError::Negative => "is below zero",
+            AmountError::TooFine => "has more than six digits after the point (the finest price is 0.000001 USD)",
+            AmountError::TooLarge => "is above 1000000 USD",
+        })
+    }
+}
+
+impl std::error::Error for AmountError {}
+
+/// Reads a decimal number of USD into µUSD without passing through a float.
+fn micro_usd(text: &str) -> Result<u64, AmountError> {
+    if text.starts_with('-') {
+        return Err(AmountError::Negative);
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
+        return Err(AmountError::NotDecimal);
+    }
+    let (kept, rest) = fraction.split_at(fraction.len().min(6));
+    if rest.bytes().any(|b| b != b'0') {
+        return Err(AmountError::TooFine);
+    }
+    let whole: u64 = whole.parse().map_err(|_| AmountError::TooLarge)?;
+    if whole > 1_000_000 {
+        return Err(AmountError::TooLarge);
+    }
+    let fraction: u64 = format!("{kept:0<6}").parse().map_err(|_| AmountError::NotDecimal)?;
+    Ok(whole * 1_000_000 + fraction)
+}
+
+impl FromStr for Price {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        micro_usd(text).map(Price)
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_decimal(f, u128::from(self.0), 6)
+    }
+}
+
+/// An amount of money in pico-USD (10⁻¹² USD). Prints as a decimal number of USD, exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cost(i128);
+
+impl Cost {
+    /// Nothing.
+    pub const ZERO: Cost = Cost(0);
+
+    /// From pico-USD.
+    pub const fn from_pico_usd(pico: i128) -> Self {
+        Cost(pico)
+    }
+
+    /// Pico-USD.
+    pub const fn pico_usd(self) -> i128 {
+        self.0
+    }
+
+    /// USD as a float: for gauges and dashboards that can hold nothing else, never for sums that are billed.
+    #[allow(clippy::cast_precision_loss, reason = "export only; the exact value stays in the integer")]
+    pub fn approx_usd(self) -> f64 {
+        self.0 as f64 / PICO_PER_USD as f64
+    }
+}
+
+impl std::ops::Add for Cost {
+    type Output = Cost;
+
+    fn add(self, rhs: Cost) -> Cost {
+        Cost(self.0.saturating_add(rhs.0))
+    }
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, rhs: Cost) {
+        *self = *self + rhs;
+    }
+}
+
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(items: I) -> Cost {
+        items.fold(Cost::ZERO, |a, b| a + b)
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        write_decimal(f, self.0.unsigned_abs(), 12)
+    }
+}
+
+/// Writes `value / 10^scale` in full, without trailing zeros.
+fn write_decimal(f: &mut fmt::Formatter<'_>, value: u128, scale: usize) -> fmt::Result {
+    let one = 10u128.pow(u32::try_from(scale).unwrap_or(0));
+    let fraction = value % one;
+    if fraction == 0 {
+        return write!(f, "{}", value / one);
+    }
+    let digits = format!("{fraction:0scale$}");
+    write!(f, "{}.{}", value / one, digits.trim_end_matches('0'))
+}
+
+/// Prices of one deployment that charges by the token. All in USD per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenPrices {
+    /// Prompt tokens that came from no cache.
+    pub input: Price,
+    /// Generated tokens, reasoning included.
+    pub output: Price,
+    /// Prompt tokens read from the provider's prompt cache; `input` when unset.
+    pub cached_input: Option<Price>,
+    /// Prompt tokens written to the provider's prompt cache; `input` when unset.
+    pub cache_write: Option<Price>,
+}
+
+/// How a deployment is paid for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pricing {
+    /// No price is known; costs are zero.
+    #[default]
+    Unpriced,
+    /// By the token.
+    PerToken(TokenPrices),
+    /// By the hour, in µUSD; requests on it cost nothing by themselves.
+    PerHour(u64),
+}
+
+impl Pricing {
+    /// What `usage` costs here, exactly. Zero for deployments paid by the hour, whose cost is joined with measured
+    /// throughput elsewhere.
+    pub fn cost(&self, usage: &crate::Usage) -> Cost {
+        let Pricing::PerToken(prices) = self else { return Cost::ZERO };
+        prices.input.of(usage.input_uncached())
+            + prices.cached_input.unwrap_or(prices.input).of(usage.cache_read)
+            + prices.cache_write.unwrap_or(prices.input).of(usage.cache_write)
+            + prices.output.of(usage.output)
+    }
+
+    /// Reads an hourly price in USD, such as `0.40`, into µUSD.
+    pub fn per_hour(text: &str) -> Result<Self, AmountError> {
+        micro_usd(text).map(Pricing::PerHour)
+    }
+}
+
+#[cfg(test)]
+mod tests;

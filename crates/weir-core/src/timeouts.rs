@@ -1,0 +1,40 @@
+//! How long each phase of an upstream call may take.
+
+use std::time::Duration;
+
+/// Limits on one request's upstream side. `None` means "not set here"; [`Timeouts::or`] lays one level over another
+/// (route over deployment over provider over defaults).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening a connection, name lookup and TLS included.
+    pub connect: Option<Duration>,
+    /// From sending the request to the first byte of a whole answer, or to the first token of a stream.
+    pub first_byte: Option<Duration>,
+    /// Silence between two pieces of a body.
+    pub idle: Option<Duration>,
+    /// The whole request, all attempts and waits included.
+    pub total: Option<Duration>,
+}
+
+impl Timeouts {
+    /// Default for `connect`.
+    pub const CONNECT: Duration = Duration::from_secs(5);
+    /// Default for `first_byte` of a stream while another deployment remains to be tried. The last one tried, and every
+    /// answer that is not a stream, has until `total`.
+    pub const FIRST_TOKEN: Duration = Duration::from_secs(10);
+    /// Default for `idle`.
+    pub const IDLE: Duration = Duration::from_secs(30);
+    /// Default for `total`.
+    pub const TOTAL: Duration = Duration::from_secs(600);
+
+    /// These limits, with `below` where one is not set.
+    #[must_use]
+    pub fn or(self, below: Timeouts) -> Timeouts {
+        Timeouts {
+            connect: self.connect.or(below.connect),
+            first_byte: self.first_byte.or(below.first_byte),
+            idle: self.idle.or(below.idle),
+            total: self.total.or(below.total),
+        }
+    }
+}

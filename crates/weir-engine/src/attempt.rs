@@ -1,0 +1,112 @@
+//! Stages 7 and 8: the plan, and the loop that carries out what the attempt machine decides. Nothing else in the program
+//! calls an upstream twice.
+
+use crate::call::Call;
+use crate::opening::{self, Limits, StreamAnswer, WholeAnswer};
+use crate::record::{Record, Tried};
+use std::time::Instant;
+use weir_core::{Fault, Timeouts};
+use weir_routing::{Action, Event, Lease, Machine, Plan};
+
+/// An answer has begun and nothing of it has reached the client yet.
+pub(crate) enum Opened {
+    /// An answer that is not a stream.
+    Whole(WholeAnswer),
+    /// A stream whose first token is there.
+    Stream(StreamAnswer),
+}
+
+/// Calls deployments until one answers.
+///
+/// # Errors
+/// The most telling fault, when no deployment of the route and its fallbacks answered.
+pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, Fault> {
+    let snapshot = record.snapshot.clone();
+    let core = record.core.clone();
+    let route = &snapshot.gateway.routes[call.route];
+    let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
+    let first = plan(record, call.route, &[]);
+    let mut machine = Machine::new(&first, route.rules, route.fallbacks.len(), core.engine.moment(deadline));
+    let mut event = Event::Begin;
+    loop {
+        let now = core.now();
+        event = match core.with_chance(|chance| machine.on(event, now, chance)) {
+            Action::Call { deployment, fallback, cause, last, spread } => {
+                let index = deployment as usize;
+                let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(call.route);
+                match snapshot.gateway.deployments[index].health.acquire(now, spread) {
+                    Err(reason) => Event::NotEntered(reason),
+                    Ok(lease) => {
+                        record.attempts.push(Tried { deployment: index, cause, fault: None });
+                        let limits = limits(record, index, here, last, deadline);
+                        match one_call(record, call, lease, limits).await {
+                            Ok(opened) => return Ok(opened),
+                            Err(fault) => Event::Faulted(fault),
+                        }
+                    }
+                }
+            }
+            Action::Wait { until } => {
+                let wait = until.since(core.now());
+                tokio::time::sleep(wait).await;
+                record.waited += wait;
+                Event::Waited
+            }
+            Action::Plan { fallback } => {
+                let next = route.fallbacks.get(fallback).copied().unwrap_or(call.route);
+                Event::Planned(plan(record, next, machine.barred()))
+            }
+            Action::GiveUp(fault) => return Err(fault),
+            Action::Done => {
+                return Err(crate::line::panicked().with_cause("the attempt machine ended without an answer"));
+            }
+        };
+    }
+}
+
+/// Stage 7: the order in which the deployments of a route are to be called.
+fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
+    record.route = Some(route);
+    let snapshot = &record.snapshot;
+    let wanted = snapshot.gateway.routes[route].rules.max_retries as usize + 1;
+    let now = record.core.now();
+    let health = |deployment: u32| snapshot.gateway.deployments.get(deployment as usize).map(|d| &*d.health);
+    let policy = &*snapshot.policies[route];
+    record.core.with_chance(|chance| weir_routing::plan::plan(policy, &health, barred, wanted, now, chance))
+}
+
+/// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the
+/// client hung up) drops its lease unreported.
+async fn one_call(record: &mut Record, call: &Call, mut lease: Lease, limits: Limits) -> Result<Opened, Fault> {
+    let sent = Instant::now();
+    let opened = opening::open(record, call, limits).await;
+    record.waited += sent.elapsed();
+    let end = opened.as_ref().map(|_| ());
+    lease.report(end, record.core.now());
+    match opened {
+        // A stream goes on for as long as the client reads: the call is in flight until then.
+        Ok(Opened::Stream(answer)) => Ok(Opened::Stream(StreamAnswer { lease: Some(lease), ..answer })),
+        Ok(Opened::Whole(answer)) => Ok(Opened::Whole(WholeAnswer { lease: Some(lease), ..answer })),
+        Err(fault) => {
+            if let Some(tried) = record.attempts.last_mut() {
+                tried.fault = Some(fault.class);
+            }
+            Err(fault)
+        }
+    }
+}
+
+/// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
+/// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
+fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> Limits {
+    let gateway = &record.snapshot.gateway;
+    let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts);
+    let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
+    let first = set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(Instant::now() + within));
+    Limits {
+        connect: set.connect.unwrap_or(Timeouts::CONNECT),
+        first,
+        idle: set.idle.unwrap_or(Timeouts::IDLE),
+        deadline,
+    }
+}

@@ -1,0 +1,125 @@
+//! Who is calling.
+
+use http::{HeaderMap, header};
+use ring::hmac;
+use std::collections::HashMap;
+use std::sync::Arc;
+use weir_config::Key;
+use weir_core::{Class, Fault};
+
+/// The index of a key in the snapshot's table.
+pub(crate) type KeyIndex = u32;
+
+/// Who presented what: the proof that [`KeyTable::authenticate`] let a request through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    /// The key that was presented; `None` when the gateway has no keys and therefore only listens on loopback.
+    pub(crate) key: Option<KeyIndex>,
+}
+
+/// The keys callers may present. Only a keyed hash of each is held, so that a dump of memory shows no key, and a lookup
+/// compares hashes that a caller cannot steer, so that its timing tells nothing.
+pub(crate) struct KeyTable {
+    hasher: hmac::Key,
+    names: Vec<Arc<str>>,
+    by_digest: HashMap<[u8; 32], KeyIndex>,
+}
+
+impl KeyTable {
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub(crate) fn new(keys: &[Key]) -> Result<Self, ring::error::Unspecified> {
+        let hasher = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new())?;
+        let mut table = KeyTable { hasher, names: Vec::new(), by_digest: HashMap::new() };
+        for (index, key) in (0..).zip(keys) {
+            table.names.push(key.name.clone());
+            let digest = table.digest(key.secret.expose().as_bytes());
+            table.by_digest.insert(digest, index);
+        }
+        Ok(table)
+    }
+
+    fn digest(&self, secret: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.hasher, secret);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(tag.as_ref());
+        digest
+    }
+
+    pub(crate) fn name(&self, key: KeyIndex) -> &str {
+        self.names.get(key as usize).map_or("", |n| n)
+    }
+
+    /// Stage 2: head → caller.
+    ///
+    /// # Errors
+    /// 401 when keys are configured and the request shows none of them.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
+        if self.names.is_empty() {
+            return Ok(Caller { key: None });
+        }
+        let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(value), None) = (shown.next(), shown.next()) else {
+            let message = "no API key was sent; send it as the header \"Authorization: Bearer <key>\"";
+            return Err(Fault::new(Class::Caller, 401, "missing_api_key", message));
+        };
+        bearer(value.as_bytes())
+            .and_then(|secret| self.by_digest.get(&self.digest(secret)).copied())
+            .map(|key| Caller { key: Some(key) })
+            .ok_or_else(|| {
+                let message = "the API key is not one of this gateway's keys; check the key your client sends";
+                Fault::new(Class::Caller, 401, "invalid_api_key", message)
+            })
+    }
+}
+
+/// The credential of a `Bearer` header (RFC 6750 §2.1; the scheme's case does not matter, RFC 9110 §11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(7)?;
+    let secret = rest.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !secret.is_empty() && secret.len() <= 512).then_some(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_core::Secret;
+
+    fn check(authorization: &[&str], expect: Result<&str, &str>) {
+        let keys = [("alice", "wr-alice-key"), ("bob", "wr-bob-key")]
+            .map(|(name, secret)| Key { name: name.into(), secret: Secret::new(secret) });
+        let table = KeyTable::new(&keys).unwrap();
+        let mut headers = HeaderMap::new();
+        for value in authorization {
+            headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        let got = table.authenticate(&headers);
+        match (got, expect) {
+            (Ok(caller), Ok(name)) => assert_eq!(table.name(caller.key.unwrap()), name),
+            (Err(fault), Err(code)) => {
+                assert_eq!((fault.status, fault.code.as_deref()), (401, Some(code)), "{authorization:?}");
+            }
+            (got, _) => panic!("{authorization:?}: {got:?}"),
+        }
+    }
+
+    #[test]
+    fn only_the_exact_key_opens() {
+        check(&["Bearer wr-alice-key"], Ok("alice"));
+        check(&["bearer  wr-bob-key "], Ok("bob"));
+        check(&[], Err("missing_api_key"));
+        check(&["Bearer wr-alice-key", "Bearer wr-bob-key"], Err("missing_api_key"));
+        check(&["Bearer wr-alice-ke"], Err("invalid_api_key"));
+        check(&["Bearer wr-alice-keyx"], Err("invalid_api_key"));
+        check(&["Bearer WR-ALICE-KEY"], Err("invalid_api_key"));
+        check(&["Basic wr-alice-key"], Err("invalid_api_key"));
+        check(&["Bearer "], Err("invalid_api_key"));
+        check(&["wr-alice-key"], Err("invalid_api_key"));
+        check(&["Bearer' OR '1'='1"], Err("invalid_api_key"));
+    }
+
+    #[test]
+    fn without_keys_everyone_on_loopback_may_call() {
+        assert!(KeyTable::new(&[]).unwrap().authenticate(&HeaderMap::new()).unwrap().key.is_none());
+    }
+}

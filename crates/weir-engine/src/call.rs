@@ -1,0 +1,120 @@
+//! Stage 3: the body becomes a call.
+
+use crate::record::{Asked, Record};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::Body;
+use smallvec::SmallVec;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use weir_core::{Class, Endpoint, Fault};
+use weir_wire::call::CallFacts;
+
+/// A request whose body has been read: the facts routing needs, and the bytes to pass on.
+pub(crate) struct Call {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) body: Bytes,
+    pub(crate) facts: CallFacts,
+    pub(crate) route: usize,
+    /// Headers of the client that travel on.
+    pub(crate) passed_on: SmallVec<[(HeaderName, HeaderValue); 2]>,
+    /// Whether the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4).
+    pub(crate) trailers: bool,
+}
+
+/// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
+const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), HeaderName::from_static("tracestate")];
+
+/// Reads the body within its limits, then the facts, then finds the route.
+///
+/// # Errors
+/// 413, 408 and 400 for the body, 404 for a model nobody serves.
+pub(crate) async fn read_and_parse<B>(
+    record: &mut Record,
+    endpoint: Endpoint,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Call, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let limits = &record.snapshot.gateway.settings.limits;
+    let read = read(body, headers, limits.max_body, limits.body_timeout, limits.body_total);
+    let began = Instant::now();
+    let body = read.await;
+    record.waited += began.elapsed();
+    let body = body?;
+    record.request_bytes = body.len() as u64;
+    let facts = CallFacts::read(&body, endpoint)?;
+    record.streamed = facts.stream;
+    let gateway = &record.snapshot.gateway;
+    let found = gateway.route(&facts.model);
+    record.asked = Some(match &found {
+        Ok(found) => Asked::Known(found.model),
+        Err(_) => Asked::Unknown(facts.model.chars().take(128).collect()),
+    });
+    let route = found?.route;
+    let passed_on = PASSED_ON.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
+    let trailers = headers
+        .get_all(header::TE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
+    Ok(Call { endpoint, body, facts, route, passed_on, trailers })
+}
+
+/// Reads a whole body of at most `most` bytes. Between two pieces may pass `idle`, over all of it `total`.
+async fn read<B>(
+    mut body: B,
+    headers: &HeaderMap,
+    most: usize,
+    idle: Duration,
+    total: Duration,
+) -> Result<Bytes, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if stated.is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
+    }
+    let deadline = Instant::now() + total;
+    let mut all = BytesMut::new();
+    loop {
+        let until = deadline.min(Instant::now() + idle);
+        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        let frame = tokio::time::timeout_at(until.into(), next).await.map_err(|_| too_slow())?;
+        let Some(frame) = frame else { return Ok(all.freeze()) };
+        let frame = frame.map_err(|e| {
+            let message = "the request's body is incomplete or not well-formed HTTP";
+            Fault::new(Class::Caller, 400, "incomplete_body", message).with_cause(e.to_string())
+        })?;
+        let Ok(data) = frame.into_data() else { continue }; // trailers: nothing in them is used
+        if all.len() + data.len() > most {
+            return Err(too_large(most));
+        }
+        if body.is_end_stream() && all.is_empty() {
+            return Ok(data); // the whole body in one piece, uncopied
+        }
+        if all.is_empty() {
+            // Trust a stated length only so far: memory follows what really arrives.
+            let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(256 * 1024);
+            all.reserve(expected.max(data.len()));
+        }
+        all.extend_from_slice(&data);
+    }
+}
+
+fn too_large(most: usize) -> Fault {
+    let message = format!("the request's body is larger than {most} bytes, the most this gateway takes");
+    Fault::new(Class::Caller, 413, "request_too_large", message)
+}
+
+fn too_slow() -> Fault {
+    let message = "the request's body took too long to arrive; send it again without pauses";
+    Fault::new(Class::Caller, 408, "request_timeout", message)
+}

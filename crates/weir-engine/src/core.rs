@@ -1,0 +1,162 @@
+//! One core's share of the engine: its snapshot, pools, policies and counters. Nothing here is shared or locked.
+
+use crate::engine::Engine;
+use crate::gateway::Gateway;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_core::{Fault, Moment};
+use weir_net::{Pool, Pools};
+use weir_routing::{Chance, Policy, SplitMix64};
+use weir_telemetry::Recorder;
+
+/// How often a core does its chores: log lines handed on, old connections closed.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A snapshot together with what each core keeps for itself beside it.
+pub(crate) struct Snapshot {
+    pub(crate) gateway: Arc<Gateway>,
+    /// By provider.
+    pub(crate) pools: Vec<Rc<Pool>>,
+    /// By route.
+    pub(crate) policies: Vec<Box<dyn Policy>>,
+}
+
+/// One core. Lives on that core's thread.
+pub struct Core {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) recorder: Recorder,
+    pools: Pools,
+    chance: RefCell<SplitMix64>,
+    snapshot: RefCell<Rc<Snapshot>>,
+    generation: Cell<u64>,
+}
+
+impl Core {
+    /// A core of `engine`, seeded with `seed` for everything that is left to chance on it.
+    pub fn new(engine: Arc<Engine>, seed: u64) -> Rc<Core> {
+        let pools = Pools::default();
+        let gateway = engine.gateway();
+        let generation = gateway.generation;
+        let snapshot = RefCell::new(Rc::new(Snapshot::new(&engine, &pools, gateway)));
+        let recorder = engine.telemetry().recorder();
+        let chance = RefCell::new(SplitMix64::seeded(seed));
+        Rc::new(Core { engine, recorder, pools, chance, snapshot, generation: Cell::new(generation) })
+    }
+
+    /// The process-wide engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// This core's counters.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The newest snapshot. A request takes it once and keeps it.
+    pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
+        if self.engine.generation() != self.generation.get() {
+            let gateway = self.engine.gateway();
+            self.generation.set(gateway.generation);
+            *self.snapshot.borrow_mut() = Rc::new(Snapshot::new(&self.engine, &self.pools, gateway));
+        }
+        self.snapshot.borrow().clone()
+    }
+
+    /// The newest gateway as this core sees it.
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.snapshot().gateway.clone()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.engine.now()
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.chance.borrow_mut().next_u64()
+    }
+
+    pub(crate) fn with_chance<T>(&self, use_it: impl FnOnce(&mut dyn Chance) -> T) -> T {
+        use_it(&mut *self.chance.borrow_mut())
+    }
+
+    /// Does the core's chores for ever. `prober` is true on the one core that also asks deployments whether they are
+    /// well.
+    pub async fn chores(self: Rc<Core>, prober: bool) {
+        let mut due = Vec::new();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.recorder.tick();
+            self.pools.reap();
+            if prober {
+                self.probe(&mut due);
+            }
+        }
+    }
+
+    /// Starts the active probes that are due. `due` remembers when each deployment, by name, is asked next.
+    fn probe(self: &Rc<Core>, due: &mut Vec<(Arc<str>, Moment)>) {
+        let now = self.now();
+        let snapshot = self.snapshot();
+        due.retain(|(name, _)| snapshot.gateway.deployments.iter().any(|d| d.name == *name && d.probe.is_some()));
+        for (index, deployment) in snapshot.gateway.deployments.iter().enumerate() {
+            let Some(probe) = &deployment.probe else { continue };
+            let next = now + probe.interval;
+            match due.iter_mut().find(|(name, _)| *name == deployment.name) {
+                Some((_, at)) if *at > now => continue,
+                Some((_, at)) => *at = next,
+                None => due.push((deployment.name.clone(), next)),
+            }
+            let (core, snapshot) = (self.clone(), snapshot.clone());
+            tokio::task::spawn_local(async move {
+                let healthy = core.ask(&snapshot, index).await;
+                let deployment = &snapshot.gateway.deployments[index];
+                if let Err(fault) = &healthy {
+                    tracing::info!(deployment = &*deployment.name, %fault, "health probe failed");
+                }
+                deployment.health.probed(healthy.is_ok(), core.now());
+            });
+        }
+    }
+
+    /// One active probe: any answer below 400 is well.
+    async fn ask(&self, snapshot: &Snapshot, index: usize) -> Result<(), Fault> {
+        use weir_core::{Class, Timeouts};
+        let deployment = &snapshot.gateway.deployments[index];
+        let Some(probe) = &deployment.probe else { return Ok(()) };
+        let mut request = http::Request::new(weir_net::Pieces::default());
+        *request.method_mut() = http::Method::GET;
+        *request.uri_mut() = probe.uri.clone();
+        *request.headers_mut() = deployment.headers();
+        request.headers_mut().remove(http::header::CONTENT_TYPE);
+        let connect = deployment.timeouts.connect.unwrap_or(Timeouts::CONNECT);
+        let asking = snapshot.pools[deployment.provider].send(request, connect);
+        let answer = tokio::time::timeout(probe.interval.min(Timeouts::FIRST_TOKEN), asking)
+            .await
+            .map_err(|_| Fault::new(Class::Timeout, 504, "probe_timeout", "no answer in time"))??;
+        let status = answer.head.status.as_u16();
+        if status < 400 {
+            return Ok(());
+        }
+        Err(Fault::new(Class::Overload, status, "probe_status", format!("status {status}")))
+    }
+}
+
+impl Snapshot {
+    fn new(engine: &Engine, pools: &Pools, gateway: Arc<Gateway>) -> Self {
+        let pool = |provider: &crate::deployment::Provider| {
+            let pool = pools.get(&provider.origin);
+            engine.watch_pool(&provider.name, pool.counts());
+            pool
+        };
+        Snapshot {
+            pools: gateway.providers.iter().map(pool).collect(),
+            policies: gateway.routes.iter().map(|r| (r.policy.build)(&r.members)).collect(),
+            gateway,
+        }
+    }
+}

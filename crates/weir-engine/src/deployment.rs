@@ -1,0 +1,97 @@
+//! One callable place, compiled.
+
+use http::{HeaderMap, HeaderValue, Uri};
+use std::sync::Arc;
+use weir_core::{Endpoint, Pricing, Secret, Timeouts};
+use weir_net::Origin;
+use weir_provider::Quirks;
+use weir_routing::Health;
+
+/// One deployment of the snapshot: everything a call to it needs, prepared once.
+pub(crate) struct Deployment {
+    pub(crate) name: Arc<str>,
+    pub(crate) provider_name: Arc<str>,
+    /// Index of its provider, and so of its connection pool on each core.
+    pub(crate) provider: usize,
+    pub(crate) model: Arc<str>,
+    pub(crate) quirks: Quirks,
+    pub(crate) pricing: Pricing,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) health: Arc<Health>,
+    /// What a call must not show to a client.
+    pub(crate) secrets: Arc<[Secret]>,
+    pub(crate) probe: Option<Probe>,
+    uris: [Uri; Endpoint::ALL.len()],
+    headers: HeaderMap,
+    /// Ready-made response headers.
+    pub(crate) name_header: HeaderValue,
+    pub(crate) model_header: HeaderValue,
+}
+
+/// How a deployment is actively asked whether it is well.
+pub(crate) struct Probe {
+    pub(crate) uri: Uri,
+    pub(crate) interval: std::time::Duration,
+}
+
+/// A provider of the snapshot.
+pub(crate) struct Provider {
+    pub(crate) name: Arc<str>,
+    pub(crate) origin: Arc<Origin>,
+}
+
+impl Deployment {
+    /// Compiles one deployment. The message of an error says what cannot stand in a header or a URL.
+    pub(crate) fn compile(
+        config: &weir_config::Deployment,
+        provider: &weir_config::Provider,
+        kind: &weir_provider::Kind,
+        origin: &Origin,
+        health: Arc<Health>,
+    ) -> Result<Self, String> {
+        let headers = kind
+            .headers(origin.host_header(), provider.api_key.as_ref(), &provider.headers)
+            .map_err(|name| format!("the value of header {name:?} holds a character that no header may hold"))?;
+        let uri = |path: String| path.parse::<Uri>().map_err(|e| format!("path {path:?}: {e}"));
+        let mut uris = [const { None }; Endpoint::ALL.len()];
+        for (slot, endpoint) in uris.iter_mut().zip(Endpoint::ALL) {
+            *slot = Some(uri(kind.path(origin.base_path(), endpoint))?);
+        }
+        let probe = match config.health.as_ref().or(provider.health.as_ref()) {
+            None => None,
+            Some(check) => Some(Probe {
+                uri: uri(format!("{}/{}", origin.base_path(), check.path.trim_start_matches('/')))?,
+                interval: check.interval,
+            }),
+        };
+        let header = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"));
+        let secrets = provider.api_key.iter().chain(provider.headers.iter().map(|(_, value)| value));
+        Ok(Deployment {
+            name: config.name.clone(),
+            provider_name: provider.name.clone(),
+            provider: config.provider,
+            model: config.model.clone(),
+            quirks: kind.quirks,
+            pricing: config.pricing,
+            timeouts: config.timeouts.or(provider.timeouts),
+            health,
+            secrets: secrets.filter(|s| !s.is_empty()).cloned().collect(),
+            probe,
+            uris: uris.map(Option::unwrap_or_default),
+            headers,
+            name_header: header(&config.name)?,
+            model_header: header(&config.model)?,
+        })
+    }
+
+    /// Where `endpoint` lives on its origin.
+    pub(crate) fn uri(&self, endpoint: Endpoint) -> &Uri {
+        let index = Endpoint::ALL.iter().position(|e| *e == endpoint).unwrap_or_default();
+        &self.uris[index]
+    }
+
+    /// The headers of every call to it.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+}

@@ -1,0 +1,221 @@
+//! What the whole process shares: the current snapshot, health, telemetry, the clock.
+
+use crate::gateway::Gateway;
+use arc_swap::ArcSwap;
+use ring::rand::SecureRandom;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+use weir_config::{Config, Problems};
+use weir_core::Moment;
+use weir_net::Counts;
+use weir_routing::{HealthBook, State};
+use weir_telemetry::{DeploymentInfo, Sample, Telemetry};
+
+/// How the last attempt to load a configuration went.
+#[derive(Clone, Debug)]
+pub struct ReloadReport {
+    /// Counts snapshots since the start; 1 is the first.
+    pub generation: u64,
+    /// The configuration that serves, secrets left out.
+    pub serving: serde_json::Value,
+    /// What was wrong with the last file that was refused; `None` when the last one was taken.
+    pub refused: Option<String>,
+}
+
+/// One connection pool's figures, under the name of its provider.
+type PoolCounts = (Arc<str>, Weak<Counts>);
+
+/// Everything that outlives a snapshot and is shared by all cores.
+pub struct Engine {
+    current: ArcSwap<Gateway>,
+    /// The generation of `current`, so that a core sees with one plain load whether its copy is still the newest.
+    generation: AtomicU64,
+    book: Mutex<HealthBook>,
+    telemetry: Arc<Telemetry>,
+    report: Mutex<ReloadReport>,
+    pools: Mutex<Vec<PoolCounts>>,
+    /// Requests being served on all cores.
+    pub(crate) requests: AtomicUsize,
+    started: Instant,
+}
+
+impl Engine {
+    /// Compiles the first snapshot.
+    ///
+    /// # Errors
+    /// Everything in `config` that the rosters do not know or that cannot be used.
+    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Arc<Engine>, Problems> {
+        let mut book = HealthBook::default();
+        let gateway = Gateway::compile(config, &mut book, 1)?;
+        telemetry.set_deployments(describe(config));
+        telemetry.gauges().config_loaded(1);
+        let report = ReloadReport { generation: 1, serving: config.redacted_json(), refused: None };
+        let engine = Arc::new(Engine {
+            current: ArcSwap::from_pointee(gateway),
+            generation: AtomicU64::new(1),
+            book: Mutex::new(book),
+            telemetry,
+            report: Mutex::new(report),
+            pools: Mutex::default(),
+            requests: AtomicUsize::new(0),
+            started: Instant::now(),
+        });
+        let source = Arc::downgrade(&engine);
+        engine.telemetry.add_source(Box::new(move || source.upgrade().map_or_else(Vec::new, |e| e.samples())));
+        Ok(engine)
+    }
+
+    /// Checks that `config` compiles, changing nothing.
+    ///
+    /// # Errors
+    /// Everything in it that the rosters do not know or that cannot be used.
+    pub fn check(config: &Config) -> Result<(), Problems> {
+        Gateway::compile(config, &mut HealthBook::default(), 0).map(drop)
+    }
+
+    /// Replaces the snapshot. Requests under way keep theirs; a configuration that does not compile changes nothing.
+    ///
+    /// # Errors
+    /// What was wrong, which `/admin/config` and a metric show as well.
+    pub fn reload(&self, loaded: Result<Config, Problems>) -> Result<u64, Problems> {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = report.generation + 1;
+        let compiled = loaded.and_then(|config| {
+            let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+            let gateway = Gateway::compile(&config, &mut book, generation)?;
+            book.prune(gateway.deployments.iter().map(|d| &*d.name));
+            Ok((gateway, config))
+        });
+        match compiled {
+            Ok((gateway, config)) => {
+                self.telemetry.set_deployments(describe(&config));
+                self.current.store(Arc::new(gateway));
+                self.generation.store(generation, Relaxed);
+                self.telemetry.gauges().reload_accepted(generation);
+                *report = ReloadReport { generation, serving: config.redacted_json(), refused: None };
+                Ok(generation)
+            }
+            Err(problems) => {
+                self.telemetry.gauges().reload_rejected();
+                report.refused = Some(problems.to_string());
+                Err(problems)
+            }
+        }
+    }
+
+    /// A seed for one core's chance. Request ids come from it, so it is not to be guessed.
+    pub fn random_seed(&self) -> u64 {
+        let mut bytes = [0; 8];
+        match ring::rand::SystemRandom::new().fill(&mut bytes) {
+            Ok(()) => u64::from_le_bytes(bytes),
+            // Keys could not have been hashed without randomness, so a gateway with keys never gets here.
+            Err(_) => u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// How the last attempt to load a configuration went.
+    pub fn report(&self) -> ReloadReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest snapshot.
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.current.load_full()
+    }
+
+    /// The generation of the newest snapshot.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// Where exchanges are counted and logged.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// Requests being served now.
+    pub fn requests_in_flight(&self) -> usize {
+        self.requests.load(Relaxed)
+    }
+
+    /// Now, on the clock that breakers and plans use.
+    pub(crate) fn now(&self) -> Moment {
+        self.moment(Instant::now())
+    }
+
+    pub(crate) fn moment(&self, at: Instant) -> Moment {
+        let nanos = at.saturating_duration_since(self.started).as_nanos();
+        Moment::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn watch_pool(&self, provider: &Arc<str>, counts: &Arc<Counts>) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|(_, known)| known.strong_count() > 0);
+        if !pools.iter().any(|(_, known)| std::ptr::eq(known.as_ptr(), Arc::as_ptr(counts))) {
+            pools.push((provider.clone(), Arc::downgrade(counts)));
+        }
+    }
+
+    /// Figures that are read when somebody looks: health of deployments, connections to providers.
+    fn samples(&self) -> Vec<Sample> {
+        let gateway = self.gateway();
+        let now = self.now();
+        let mut samples = Vec::new();
+        for deployment in &gateway.deployments {
+            let status = deployment.health.status(now);
+            let mut push = |metric, help, value: f64| {
+                let labels = vec![("deployment", deployment.name.to_string())];
+                samples.push(Sample { metric, help, labels, value });
+            };
+            push("weir_deployment_in_flight", "Calls under way.", f64::from(status.in_flight));
+            let state = match status.state {
+                State::Closed => 0.0,
+                State::HalfOpen => 1.0,
+                State::Open => 2.0,
+            };
+            push("weir_breaker_state", "Breaker: 0 closed, 1 half-open, 2 open.", state);
+            let rest = "Seconds for which it asked to be left alone.";
+            push("weir_deployment_resting_seconds", rest, status.resting_for.as_secs_f64());
+        }
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        for provider in &gateway.providers {
+            let live = pools.iter().filter(|(name, _)| *name == provider.name).filter_map(|(_, c)| c.upgrade());
+            let mut sums = [0u64; 4];
+            for counts in live {
+                let each = [&counts.open, &counts.idle, &counts.opened, &counts.stale];
+                sums.iter_mut().zip(each).for_each(|(sum, count)| *sum += count.load(Relaxed));
+            }
+            let [open, idle, opened, stale] = sums;
+            let mut push = |metric, help, state: Option<&str>, value: u64| {
+                let mut labels = vec![("provider", provider.name.to_string())];
+                labels.extend(state.map(|state| ("state", state.to_owned())));
+                #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 connections")]
+                samples.push(Sample { metric, help, labels, value: value as f64 });
+            };
+            let kept = "Connections to a provider, by state; open ones include idle ones.";
+            push("weir_pool_connections", kept, Some("open"), open);
+            push("weir_pool_connections", kept, Some("idle"), idle);
+            push("weir_pool_connections_opened_total", "Connections opened.", None, opened);
+            push("weir_pool_connections_stale_total", "Pooled connections that the peer had closed.", None, stale);
+        }
+        samples
+    }
+}
+
+fn describe(config: &Config) -> Vec<DeploymentInfo> {
+    let carried = &config.telemetry.metric_labels;
+    let describe = |d: &weir_config::Deployment| DeploymentInfo {
+        name: d.name.to_string(),
+        provider: config.providers[d.provider].name.to_string(),
+        model: d.model.to_string(),
+        labels: carried
+            .iter()
+            .map(|wanted| {
+                let value = d.labels.iter().find(|(name, _)| **name == **wanted).map_or("", |(_, value)| value);
+                (wanted.to_string(), value.to_owned())
+            })
+            .collect(),
+    };
+    config.deployments.iter().map(describe).collect()
+}

@@ -1,0 +1,261 @@
+//! The compiled snapshot: what a checked configuration becomes. Immutable; a request takes it once and keeps it.
+
+use crate::authenticate::KeyTable;
+use crate::deployment::{Deployment, Provider};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+use weir_config::{Config, Problem, Problems, Span};
+use weir_core::nearest::nearest;
+use weir_core::{Class, Fault, Timeouts};
+use weir_net::{Origin, OriginSettings};
+use weir_routing::{Health, HealthBook, Member, Rules, breaker, health};
+
+/// What the configuration says about serving itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of the public listener.
+    pub limits: weir_config::Limits,
+    /// Cross-origin rules, when there are any.
+    pub cors: Option<weir_config::Cors>,
+    /// Which optional response headers are sent.
+    pub headers: weir_config::ResponseHeaders,
+}
+
+/// A route of the snapshot.
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: &'static weir_routing::Kind,
+    pub(crate) members: Vec<Member>,
+    /// The routes to go on to, in order; their own fallbacks are not followed.
+    pub(crate) fallbacks: Vec<usize>,
+    pub(crate) rules: Rules,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// What a model's name stands for.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    /// The route that serves it.
+    pub(crate) route: usize,
+    /// Its index in [`Gateway::models`].
+    pub(crate) model: usize,
+}
+
+/// The snapshot.
+pub struct Gateway {
+    /// Counts snapshots since the start; 1 is the first.
+    pub(crate) generation: u64,
+    pub(crate) settings: Settings,
+    pub(crate) keys: KeyTable,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) routes: Vec<Route>,
+    by_name: HashMap<Arc<str>, Found>,
+    /// Names a client may ask for, in the order of the file.
+    models: Vec<Arc<str>>,
+}
+
+impl Gateway {
+    /// Compiles a checked configuration against the rosters. Health is taken from `book` by name, so that what is known
+    /// about a deployment survives a reload.
+    ///
+    /// # Errors
+    /// Every name that no roster knows and every value that cannot be used, each with its place in the file.
+    pub(crate) fn compile(config: &Config, book: &mut HealthBook, generation: u64) -> Result<Gateway, Problems> {
+        let mut problems = Vec::new();
+        let providers = compile_providers(config, &mut problems);
+        let mut deployments = compile_deployments(config, &providers, &mut problems);
+        let routes = compile_routes(config, &mut problems);
+        Problems::none_of(problems)?;
+        // Only a configuration that is known to be good may touch what is known about deployments.
+        for (compiled, stated) in deployments.iter_mut().zip(&config.deployments) {
+            let (identity, settings) = (identity(config, stated), health_settings(stated));
+            compiled.health = book.get_or_insert(&stated.name, identity, &settings);
+        }
+        let mut by_name = HashMap::new();
+        let mut models = Vec::new();
+        for (index, route) in config.routes.iter().enumerate() {
+            for name in std::iter::once(&route.name).chain(&route.aliases) {
+                by_name.insert(name.clone(), Found { route: index, model: models.len() });
+                models.push(name.clone());
+            }
+        }
+        let keys = KeyTable::new(&config.keys).map_err(|_| {
+            let at = Span { file: "keys".into(), line: 1, column: 1 };
+            Problem::new(&at, "keys", "the system gives no random bytes to hash the keys with")
+        })?;
+        Ok(Gateway {
+            generation,
+            settings: Settings {
+                limits: config.server.limits.clone(),
+                cors: config.server.cors.clone(),
+                headers: config.server.headers.clone(),
+            },
+            keys,
+            providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
+            deployments,
+            routes,
+            by_name,
+            models,
+        })
+    }
+
+    /// Counts snapshots since the start; 1 is the first.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the configuration says about serving itself.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The names a client may ask for.
+    pub fn models(&self) -> &[Arc<str>] {
+        &self.models
+    }
+
+    /// Whether a client may ask for this name.
+    pub fn has_model(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The route that serves `model`.
+    ///
+    /// # Errors
+    /// 404 `model_not_found`, offering the nearest names.
+    pub(crate) fn route(&self, model: &str) -> Result<Found, Fault> {
+        self.by_name.get(model).copied().ok_or_else(|| self.unknown_model(model))
+    }
+
+    /// The fault for a model nobody serves.
+    pub fn unknown_model(&self, model: &str) -> Fault {
+        let shown: String = model.chars().take(128).collect();
+        let near = nearest(model, self.models.iter().map(|m| &**m));
+        let help = if near.is_empty() {
+            "GET /v1/models lists the models there are".to_owned()
+        } else {
+            format!("did you mean {}?", near.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(" or "))
+        };
+        Fault::new(Class::Caller, 404, "model_not_found", format!("the model \"{shown}\" does not exist here; {help}"))
+            .with_param("model")
+    }
+}
+
+type CompiledProvider = Option<(Provider, &'static weir_provider::Kind)>;
+
+fn unknown(at: &Span, path: String, what: &str, name: &str, known: &[&str]) -> Problem {
+    let near = nearest(name, known.iter().copied());
+    let help = match near.first() {
+        Some(best) => format!("did you mean \"{best}\"?"),
+        None => format!("known: {}", known.join(", ")),
+    };
+    Problem::new(at, path, format!("no {what} is called \"{name}\"")).with_help(help)
+}
+
+fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<CompiledProvider> {
+    let known: Vec<&str> = weir_provider::kinds().map(|k| k.name).collect();
+    let mut compile = |provider: &weir_config::Provider| -> CompiledProvider {
+        let path = |field: &str| format!("providers.{}.{field}", provider.name);
+        let Some(kind) = weir_provider::kind(&provider.kind.value) else {
+            problems.push(unknown(&provider.kind.at, path("kind"), "kind of provider", &provider.kind.value, &known));
+            return None;
+        };
+        let (url, at) = match (&provider.base_url, kind.base_url) {
+            (Some(url), _) => (url.value.as_str(), &url.at),
+            (None, Some(url)) => (url, &provider.kind.at),
+            (None, None) => {
+                let message = format!("kind \"{}\" has no address of its own", kind.name);
+                problems.push(Problem::new(&provider.at, path("base_url"), message).with_help("give base_url"));
+                return None;
+            }
+        };
+        let settings = OriginSettings {
+            ca: provider.ca.clone(),
+            idle: provider.pool.idle,
+            max_age: provider.pool.max_age,
+        };
+        match Origin::new(url, settings) {
+            Ok(origin) => Some((Provider { name: provider.name.clone(), origin: Arc::new(origin) }, kind)),
+            Err(error) => {
+                problems.push(Problem::new(at, path("base_url"), error.to_string()));
+                None
+            }
+        }
+    };
+    config.providers.iter().map(&mut compile).collect()
+}
+
+fn compile_deployments(
+    config: &Config,
+    providers: &[CompiledProvider],
+    problems: &mut Vec<Problem>,
+) -> Vec<Deployment> {
+    let mut deployments = Vec::new();
+    for deployment in &config.deployments {
+        let provider = &config.providers[deployment.provider];
+        let Some((compiled, kind)) = &providers[deployment.provider] else { continue };
+        let health = Arc::new(Health::new(&health_settings(deployment)));
+        match Deployment::compile(deployment, provider, kind, &compiled.origin, health) {
+            Ok(compiled) => deployments.push(compiled),
+            Err(message) => {
+                let path = format!("deployments.{}", deployment.name);
+                problems.push(Problem::new(&deployment.at, path, message));
+            }
+        }
+    }
+    deployments
+}
+
+/// However often a breaker opens again, its deployment is asked at least this often.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(20);
+
+fn health_settings(deployment: &weir_config::Deployment) -> health::Settings {
+    let breaker = breaker::Settings {
+        failures: deployment.breaker.failures,
+        cooldown: deployment.breaker.cooldown,
+        cooldown_max: LONGEST_COOLDOWN.max(deployment.breaker.cooldown),
+    };
+    health::Settings { max_concurrency: deployment.max_concurrency, breaker }
+}
+
+/// What makes a deployment the same place: what is known about it holds only while this stays the same.
+fn identity(config: &Config, deployment: &weir_config::Deployment) -> u64 {
+    let provider = &config.providers[deployment.provider];
+    let mut identity = DefaultHasher::new();
+    (provider.kind.value.as_str(), provider.base_url.as_ref().map(|u| u.value.as_str())).hash(&mut identity);
+    (provider.api_key.as_ref().map(weir_core::Secret::expose), &deployment.model).hash(&mut identity);
+    identity.finish()
+}
+
+fn compile_routes(config: &Config, problems: &mut Vec<Problem>) -> Vec<Route> {
+    let known: Vec<&str> = weir_routing::POLICIES.iter().map(|k| k.name).collect();
+    let mut routes = Vec::new();
+    for route in &config.routes {
+        let path = format!("routes.{}.policy", route.name);
+        let Some(policy) = weir_routing::POLICIES.iter().find(|k| k.name == route.policy.value) else {
+            problems.push(unknown(&route.policy.at, path, "policy", &route.policy.value, &known));
+            continue;
+        };
+        let member = |&(deployment, weight): &(usize, u32)| Member {
+            deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
+            weight,
+        };
+        routes.push(Route {
+            name: route.name.clone(),
+            policy,
+            members: route.deployments.iter().map(member).collect(),
+            fallbacks: route.fallbacks.clone(),
+            rules: Rules {
+                max_retries: route.retries.max,
+                base: route.retries.base,
+                cap: route.retries.cap,
+                retry_after_max: route.retries.retry_after_max,
+            },
+            timeouts: route.timeouts,
+        });
+    }
+    routes
+}

@@ -1,0 +1,178 @@
+//! Response heads: what a client is told besides the answer itself.
+
+use crate::call::Call;
+use crate::opening::{StreamAnswer, WholeAnswer};
+use crate::record::Record;
+use crate::relay::Relay;
+use crate::reply::Reply;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use std::fmt::{Display, Write};
+use std::time::Duration;
+use weir_core::Fault;
+use weir_wire::error;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
+const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
+const COST: HeaderName = HeaderName::from_static("x-weir-cost");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
+const LITELLM_COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+const LITELLM_MODEL: HeaderName = HeaderName::from_static("x-litellm-model-id");
+const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
+const TOKEN_USAGE: HeaderName = HeaderName::from_static("x-token-usage");
+const REQUEST_SIZE: HeaderName = HeaderName::from_static("x-request-size");
+const RESPONSE_SIZE: HeaderName = HeaderName::from_static("x-response-size");
+/// What a stream's trailers hold, as its head has to announce (RFC 9110 §6.6.2).
+const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
+
+/// The answer to a request for the list of models.
+pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response<Reply> {
+    let mut response = begin(&mut record, StatusCode::OK);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.map(|()| Reply::whole(body, record))
+}
+
+/// A whole answer. Everything about it is known, unless it was too large to be held.
+pub(crate) fn whole(mut record: Box<Record>, answer: WholeAnswer, call: &Call) -> Response<Reply> {
+    let known = answer.facts.as_ref();
+    if let Some(facts) = known {
+        let usage = facts.usage_or_estimate(call.facts.prompt_bytes);
+        record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
+        record.usage = Some(usage);
+    }
+    let mut response = begin(&mut record, StatusCode::OK);
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, answer.content_type.clone().unwrap_or(json));
+    about_the_deployment(headers, &record, known.and_then(|f| f.model.as_deref()));
+    headers.insert(OVERHEAD, millis(record.overhead()));
+    let optional = &record.snapshot.gateway.settings.headers;
+    if known.is_some() {
+        let cost = shown(record.cost);
+        if optional.litellm {
+            headers.insert(LITELLM_COST, cost.clone());
+        }
+        headers.insert(COST, cost);
+    }
+    if optional.timing {
+        headers.insert(PROCESS_TIME, shown(format_args!("{:.6}", record.started.elapsed().as_secs_f64())));
+        headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
+        if known.is_some() {
+            headers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
+            headers.insert(RESPONSE_SIZE, HeaderValue::from(answer.body.len()));
+        }
+    }
+    match answer.rest {
+        None => response.map(|()| Reply::whole(answer.body, record)),
+        Some(rest) => {
+            announce_trailers(headers, call);
+            let relay = Relay::large(record, answer.body, rest, answer.limits, answer.lease, call);
+            response.map(|()| Reply::Stream(relay))
+        }
+    }
+}
+
+/// The head of a stream: what is known when its first token is there. The rest follows as trailers for clients that ask.
+pub(crate) fn stream(mut record: Box<Record>, answer: StreamAnswer, call: &Call) -> Response<Reply> {
+    record.head_is_out();
+    let mut response = begin(&mut record, StatusCode::OK);
+    let headers = response.headers_mut();
+    let events = HeaderValue::from_static("text/event-stream; charset=utf-8");
+    let stated = answer.content_type.clone().filter(|v| v.as_bytes().starts_with(b"text/event-stream"));
+    headers.insert(header::CONTENT_TYPE, stated.unwrap_or(events));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    about_the_deployment(headers, &record, answer.watch.model().map(|m| m.as_str()));
+    headers.insert(OVERHEAD, millis(record.overhead()));
+    if record.snapshot.gateway.settings.headers.timing {
+        headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
+    }
+    announce_trailers(headers, call);
+    response.map(|()| Reply::Stream(Relay::stream(record, answer, call)))
+}
+
+/// A fault, in the client's format.
+pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> {
+    let body = error::body(&fault, Some(&record.id));
+    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = begin(&mut record, status);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !record.attempts.is_empty() {
+        about_the_deployment(headers, &record, None);
+    }
+    if let Some(text) = &fault.retry_after_text
+        && let Ok(value) = HeaderValue::from_str(text)
+    {
+        headers.insert(header::RETRY_AFTER, value);
+    } else if let Some(after) = fault.retry_after {
+        // Whole seconds, rounded up: coming back early would only be refused again.
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000).max(1) as u64));
+    }
+    match fault.status {
+        401 => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        405 => {
+            let right = if fault.message.ends_with("GET") { "GET" } else { "POST" };
+            headers.insert(header::ALLOW, HeaderValue::from_static(right));
+        }
+        // What is left of a body that was too large or too slow is not waited for.
+        408 | 413 => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    record.failed(fault);
+    response.map(|()| Reply::whole(body, record))
+}
+
+/// The trailers of a stream that has ended.
+pub(crate) fn trailers(record: &Record) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(3);
+    trailers.insert(COST, shown(record.cost));
+    trailers.insert(OVERHEAD, millis(record.overhead()));
+    trailers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
+    trailers
+}
+
+fn begin(record: &mut Record, status: StatusCode) -> Response<()> {
+    record.status = status.as_u16();
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    response.headers_mut().reserve(16);
+    response.headers_mut().insert(REQUEST_ID, shown(record.id));
+    response
+}
+
+/// Who answered, as what, at which attempt. `model` is what the upstream calls itself.
+fn about_the_deployment(headers: &mut HeaderMap, record: &Record, model: Option<&str>) {
+    headers.insert(ATTEMPTS, HeaderValue::from(record.attempts.len()));
+    let Some(deployment) = record.deployment() else { return };
+    headers.insert(DEPLOYMENT, deployment.name_header.clone());
+    if record.snapshot.gateway.settings.headers.litellm {
+        headers.insert(LITELLM_MODEL, deployment.name_header.clone());
+    }
+    let stated = model.filter(|m| **m != *deployment.model).and_then(|m| HeaderValue::from_str(m).ok());
+    headers.insert(MODEL, stated.unwrap_or_else(|| deployment.model_header.clone()));
+}
+
+fn announce_trailers(headers: &mut HeaderMap, call: &Call) {
+    if call.trailers {
+        headers.insert(header::TRAILER, HeaderValue::from_static(TRAILERS));
+    }
+}
+
+fn millis(time: Duration) -> HeaderValue {
+    let micros = time.as_micros();
+    shown(format_args!("{}.{:03}", micros / 1000, micros % 1000))
+}
+
+/// Digits and hexadecimal words as a header's value.
+fn shown(value: impl Display) -> HeaderValue {
+    let mut text = bytes::BytesMut::with_capacity(32);
+    // Neither can fail: writing to memory, and characters that every header may hold.
+    let _ = write!(text, "{value}");
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("-"))
+}

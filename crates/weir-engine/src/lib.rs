@@ -1,0 +1,35 @@
+//! The straight line that one request travels, and the compiled snapshot it travels on.
+//!
+//! Knows no HTTP server: it is given a head and an unread body and returns a response whose body carries the exchange to
+//! its end. The line itself is [`line::serve`]; it reads like a table of contents.
+
+mod attempt;
+mod authenticate;
+mod call;
+mod core;
+mod deployment;
+mod engine;
+mod gateway;
+mod headers;
+mod inflate;
+pub mod line;
+mod opening;
+mod record;
+mod relay;
+mod reply;
+
+pub use crate::core::Core;
+pub use engine::{Engine, ReloadReport};
+pub use gateway::{Gateway, Settings};
+pub use line::{Ingress, serve};
+pub use reply::{Broken, Reply};
+
+/// The names that `providers.<name>.kind` may have.
+pub fn provider_kinds() -> Vec<&'static str> {
+    weir_provider::kinds().map(|kind| kind.name).collect()
+}
+
+/// The names that `routes.<name>.policy` may have.
+pub fn policies() -> Vec<&'static str> {
+    weir_routing::POLICIES.iter().map(|kind| kind.name).collect()
+}

@@ -1,0 +1,129 @@
+//! The straight line: what happens to one request, in order.
+
+use crate::attempt::{Opened, attempt};
+use crate::call::{Call, read_and_parse};
+use crate::core::Core;
+use crate::headers;
+use crate::record::{Asked, Record};
+use crate::reply::Reply;
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body::Body;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use weir_core::{Class, Endpoint, Fault};
+use weir_wire::error;
+use weir_wire::models::{ModelCard, list_body};
+
+/// `created` of every listed model, which clients require and which means nothing here: 2025-01-01.
+const LISTED_SINCE: u64 = 1_735_689_600;
+
+/// What a public request asks for.
+#[derive(Debug)]
+pub enum Ask {
+    /// A model's answer.
+    Call(Endpoint),
+    /// The list of models.
+    Models,
+    /// One model of the list.
+    Model(Box<str>),
+    /// Nothing that exists: the fault says why. Travels the line all the same, so that it is counted and logged.
+    Nothing(Fault),
+}
+
+/// A public request as the door hands it in: head read, body not.
+pub struct Ingress<B> {
+    /// What is asked for, by method and path.
+    pub ask: Ask,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// The unread body.
+    pub body: B,
+    /// When the head had been read.
+    pub received: Instant,
+}
+
+/// Serves one request. Never fails: whatever goes wrong becomes an answer in the client's format.
+pub async fn serve<B>(core: Rc<Core>, ingress: Ingress<B>) -> Response<Reply>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let mut record = Record::begin(&core, &ingress);
+    match travel(&mut record, ingress).await {
+        Ok(Done::Listing(body)) => headers::listing(record, body),
+        Ok(Done::Opened(Opened::Whole(answer), call)) => headers::whole(record, answer, &call),
+        Ok(Done::Opened(Opened::Stream(answer), call)) => headers::stream(record, answer, &call),
+        Err(fault) => headers::refusal(record, fault),
+    }
+}
+
+/// How the line ended well.
+enum Done {
+    Opened(Opened, Call),
+    Listing(Bytes),
+}
+
+async fn travel<B>(record: &mut Record, ingress: Ingress<B>) -> Result<Done, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let snapshot = record.snapshot.clone();
+    let gateway = &*snapshot.gateway;
+    // 1 ingress
+    let endpoint = match ingress.ask {
+        Ask::Nothing(fault) => return Err(fault),
+        Ask::Call(endpoint) => Some(endpoint),
+        Ask::Models | Ask::Model(_) => None,
+    };
+    record.endpoint = endpoint;
+    // 2 authenticate
+    let caller = gateway.keys.authenticate(&ingress.headers)?;
+    record.key = caller.key;
+    // (the listings need no model and end here)
+    let Some(endpoint) = endpoint else { return listing(record, &ingress.ask) };
+    // 4 admit: before the body is read, so that a full gateway costs nothing but the head
+    admit(record)?;
+    // 3 read and parse
+    let call = read_and_parse(record, endpoint, &ingress.headers, ingress.body).await?;
+    // 7 route, 8 attempt
+    let opened = attempt(record, &call).await?;
+    Ok(Done::Opened(opened, call))
+}
+
+/// Stage 4. Over the gateway's own capacity a request is refused at once, with the time after which to come back.
+fn admit(record: &Record) -> Result<(), Fault> {
+    let most = record.snapshot.gateway.settings.limits.max_requests;
+    if record.core.engine.requests_in_flight() <= most as usize {
+        return Ok(());
+    }
+    let message = format!("this gateway serves {most} requests at a time and has no room now; try again shortly");
+    Err(Fault::new(Class::Limited, 503, "gateway_overloaded", message).with_retry_after(Duration::from_secs(1)))
+}
+
+fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
+    let gateway = &record.snapshot.gateway;
+    match ask {
+        Ask::Model(name) if !gateway.has_model(name) => {
+            let fault = gateway.unknown_model(name);
+            record.asked = Some(Asked::Unknown(name.chars().take(128).collect()));
+            Err(fault)
+        }
+        Ask::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
+        _ => {
+            let cards: Vec<_> = gateway.models().iter().map(|m| ModelCard::new(m, LISTED_SINCE, "weir")).collect();
+            Ok(Done::Listing(list_body(&cards)))
+        }
+    }
+}
+
+/// The fault of a request during which Weir itself failed.
+pub fn panicked() -> Fault {
+    Fault::new(Class::Gateway, 500, "internal_error", "the gateway failed while serving this request; it has been logged")
+}
+
+/// The body of an answer to a request that never reached the line, in OpenAI's envelope.
+pub fn refusal_body(fault: &Fault) -> Bytes {
+    error::body(fault, None)
+}

@@ -1,0 +1,293 @@
+//! One upstream call, up to the point where its answer is known to be good.
+//!
+//! Until then nothing has reached the client, so whatever goes wrong here can be tried again elsewhere.
+
+use crate::attempt::Opened;
+use crate::call::Call;
+use crate::inflate::Inflate;
+use crate::record::Record;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, header};
+use http_body::Body;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant, SystemTime};
+use weir_core::{Class, Fault};
+use weir_net::{AnswerBody, Pieces};
+use weir_provider::{Refusal, fault, unexpected_status, without_secrets};
+use weir_routing::Lease;
+use weir_wire::reply::{ReplyFacts, reply_facts};
+use weir_wire::splice::{Rewrite, splice};
+use weir_wire::sse;
+use weir_wire::watch::{End, Step, StreamWatch};
+
+/// So much of a refusal's body is read.
+const REFUSAL_READ: usize = 64 * 1024;
+/// A stream's opening events without words (the role, keep-alives) are held back so long at most, so that a fault right
+/// behind them can still be tried elsewhere; then the client sees them.
+const HOLD_BACK: Duration = Duration::from_millis(150);
+
+/// Time limits of one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connect: Duration,
+    /// Until the head of a whole answer, or the first token of a stream.
+    pub(crate) first: Instant,
+    /// Silence between two pieces of a body.
+    pub(crate) idle: Duration,
+    /// Of the whole request.
+    pub(crate) deadline: Instant,
+}
+
+/// An answer that is not a stream.
+pub(crate) struct WholeAnswer {
+    pub(crate) content_type: Option<HeaderValue>,
+    /// All of it, or the beginning of one that is too large to be held.
+    pub(crate) body: Bytes,
+    /// The rest of a large one.
+    pub(crate) rest: Option<Source>,
+    /// What it says about itself; unknown for a large one.
+    pub(crate) facts: Option<ReplyFacts>,
+    pub(crate) limits: Limits,
+    pub(crate) lease: Option<Lease>,
+}
+
+/// A stream whose first token is there, or which ended well before one.
+pub(crate) struct StreamAnswer {
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) source: Source,
+    pub(crate) watch: StreamWatch,
+    /// What has come already and goes to the client first.
+    pub(crate) ready: sse::Pieces,
+    pub(crate) ended: bool,
+    pub(crate) limits: Limits,
+    pub(crate) lease: Option<Lease>,
+}
+
+/// The bytes of an answer's body.
+pub(crate) struct Source {
+    body: AnswerBody,
+    inflate: Option<Box<Inflate>>,
+}
+
+impl Source {
+    /// The next piece; `None` at an orderly end.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        loop {
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { return Poll::Ready(None) };
+            let data = match frame {
+                Ok(frame) => frame.into_data(),
+                Err(fault) => return Poll::Ready(Some(Err(fault))),
+            };
+            match (data, &mut self.inflate) {
+                (Ok(data), None) => return Poll::Ready(Some(Ok(data))),
+                (Ok(data), Some(inflate)) => return Poll::Ready(Some(inflate.push(&data))),
+                (Err(_trailers), _) => {} // nothing in an upstream's trailers is used
+            }
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, Fault>>> {
+        poll_fn(|cx| self.poll_next(cx))
+    }
+
+    /// Whether nothing can follow.
+    fn is_at_end(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+/// Calls the deployment that was tried last in `record`.
+///
+/// # Errors
+/// Whatever went wrong before the answer was known to be good.
+pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Result<Opened, Fault> {
+    let snapshot = record.snapshot.clone();
+    let Some(deployment) = record.deployment() else { return Err(crate::line::panicked()) };
+    let pool = &snapshot.pools[deployment.provider];
+    let request = request(record, call, deployment);
+    let answer = within(limits.first, pool.send(request, limits.connect)).await??;
+    let head = answer.head;
+    let compressed = head.headers.get(header::CONTENT_ENCODING).is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
+    match head.status.as_u16() {
+        200..=203 => {}
+        204..=399 => return Err(unexpected_status(head.status.as_u16())),
+        status => {
+            let body = refusal_body(source, limits).await;
+            return Err(fault(Refusal {
+                status,
+                headers: &head.headers,
+                body: &body,
+                secrets: &deployment.secrets,
+                now: SystemTime::now(),
+            }));
+        }
+    }
+    let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+    if call.facts.stream {
+        open_stream(record, call, source, content_type, limits).await
+    } else {
+        open_whole(record, call, source, content_type, limits).await
+    }
+}
+
+/// The request as this deployment wants it.
+fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deployment) -> Request<Pieces> {
+    let rewrite = Rewrite {
+        model: &deployment.model,
+        want_usage: deployment.quirks.stream_usage,
+        rename: deployment.quirks.rename,
+        drop: &[],
+    };
+    let body = splice(&call.body, &call.facts, &rewrite);
+    let mut request = Request::new(Pieces::new(body.pieces));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = deployment.uri(call.endpoint).clone();
+    let mut headers = deployment.headers();
+    if let Ok(trace) = HeaderValue::from_bytes(&record.trace.header()) {
+        headers.insert("traceparent", trace);
+    }
+    for (name, value) in &call.passed_on {
+        headers.insert(name.clone(), value.clone());
+    }
+    *request.headers_mut() = headers;
+    request
+}
+
+async fn within<T>(until: Instant, future: impl Future<Output = T>) -> Result<T, Fault> {
+    tokio::time::timeout_at(until.into(), future).await.map_err(|_| timed_out("did not begin to answer in time"))
+}
+
+pub(crate) fn timed_out(what: &'static str) -> Fault {
+    Fault::new(Class::Timeout, 504, "upstream_timeout", format!("the model's server {what}"))
+}
+
+async fn refusal_body(mut source: Source, limits: Limits) -> Bytes {
+    let mut all = BytesMut::new();
+    let until = limits.deadline.min(Instant::now() + limits.idle.min(Duration::from_secs(5)));
+    // A refusal whose body breaks off is a refusal all the same.
+    while let Ok(Some(Ok(piece))) = within(until, source.next()).await {
+        all.extend_from_slice(&piece[..piece.len().min(REFUSAL_READ - all.len())]);
+        if all.len() == REFUSAL_READ {
+            break;
+        }
+    }
+    all.freeze()
+}
+
+async fn open_whole(
+    record: &mut Record,
+    call: &Call,
+    mut source: Source,
+    content_type: Option<HeaderValue>,
+    limits: Limits,
+) -> Result<Opened, Fault> {
+    let most = record.snapshot.gateway.settings.limits.answer_buffer;
+    let (body, all) = held(&mut source, most, limits).await?;
+    let (facts, rest) = if all {
+        let facts = reply_facts(&body, call.endpoint).map_err(|fault| clean(fault, record))?;
+        (Some(facts), None)
+    } else {
+        (None, Some(source))
+    };
+    Ok(Opened::Whole(WholeAnswer { content_type, body, rest, facts, limits, lease: None }))
+}
+
+/// Reads a body until its end or until more than `most` bytes are there, and says which.
+async fn held(source: &mut Source, most: usize, limits: Limits) -> Result<(Bytes, bool), Fault> {
+    let mut all = BytesMut::new();
+    loop {
+        let until = limits.deadline.min(Instant::now() + limits.idle);
+        let next = tokio::time::timeout_at(until.into(), source.next()).await;
+        let Some(piece) = next.map_err(|_| timed_out("fell silent in the middle of its answer"))? else {
+            return Ok((all.freeze(), true));
+        };
+        let piece = piece?;
+        if all.is_empty() {
+            if source.is_at_end() || piece.len() > most {
+                return Ok((piece, source.is_at_end()));
+            }
+            all.reserve(piece.len() * 2);
+        }
+        all.extend_from_slice(&piece);
+        if all.len() > most {
+            return Ok((all.freeze(), false));
+        }
+    }
+}
+
+async fn open_stream(
+    record: &mut Record,
+    call: &Call,
+    source: Source,
+    content_type: Option<HeaderValue>,
+    limits: Limits,
+) -> Result<Opened, Fault> {
+    let most = record.snapshot.gateway.settings.limits.stream_buffer;
+    let watch = StreamWatch::new(call.facts.include_usage, most);
+    let ready = sse::Pieces::new();
+    let mut open = StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None };
+    let mut hold_until: Option<Instant> = None;
+    let mut first_piece = true;
+    loop {
+        let until = hold_until.map_or(limits.first, |held| held.min(limits.first));
+        let Ok(next) = tokio::time::timeout_at(until.into(), open.source.next()).await else {
+            if hold_until.is_some() {
+                return Ok(Opened::Stream(open));
+            }
+            return Err(timed_out("sent no token in time"));
+        };
+        let Some(piece) = next else {
+            match open.watch.end() {
+                End::Failed(fault) => return Err(fault),
+                End::Complete { append } => open.ready.extend(append),
+            }
+            open.ended = true;
+            return Ok(Opened::Stream(open));
+        };
+        let piece = piece?;
+        if std::mem::take(&mut first_piece) && !looks_like_events(&piece) {
+            return Err(not_a_stream(piece, open.source, call, most, limits).await);
+        }
+        if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
+            return Err(clean(fault, record));
+        }
+        if open.watch.has_first_token() {
+            record.first_token = Some(record.started.elapsed());
+            return Ok(Opened::Stream(open));
+        }
+        if hold_until.is_none() && open.watch.events() > 0 {
+            hold_until = Some(Instant::now() + HOLD_BACK);
+        }
+    }
+}
+
+/// A fault that an upstream stated inside an answer, without our credentials in its words.
+pub(crate) fn clean(fault: Fault, record: &Record) -> Fault {
+    match record.deployment() {
+        Some(deployment) => without_secrets(fault, &deployment.secrets),
+        None => fault,
+    }
+}
+
+/// Whether a body's beginning can be an event stream, whatever its content type says.
+fn looks_like_events(piece: &[u8]) -> bool {
+    !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
+}
+
+/// What is wrong with an answer that should have been a stream: usually an error with status 200.
+async fn not_a_stream(piece: Bytes, mut source: Source, call: &Call, most: usize, limits: Limits) -> Fault {
+    let rest = match held(&mut source, most, limits).await {
+        Ok((rest, _)) => rest,
+        Err(fault) => return fault,
+    };
+    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint) {
+        Err(fault) => fault,
+        Ok(_) => {
+            let message = "the model's server sent a whole answer where a stream was asked for";
+            Fault::new(Class::Malformed, 502, "upstream_malformed", message)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The exchange while it lasts: filled in along the line, read once when it ends.
+
+use crate::core::{Core, Snapshot};
+use crate::line::Ingress;
+use smallvec::SmallVec;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant, SystemTime};
+use weir_core::exchange::{Attempt, AttemptCause};
+use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Outcome, RequestId, TraceContext, Usage};
+
+/// The model a client asked for: one of ours, or the beginning of what it wrote.
+pub(crate) enum Asked {
+    /// Index in the snapshot's list of models.
+    Known(usize),
+    /// A name nobody serves, cut to 128 characters.
+    Unknown(Box<str>),
+}
+
+/// One upstream call.
+pub(crate) struct Tried {
+    pub(crate) deployment: usize,
+    pub(crate) cause: AttemptCause,
+    pub(crate) fault: Option<Class>,
+}
+
+/// The record of one request. It travels with the request, then with the response's body, and is written when it is
+/// dropped: completion, a client that hangs up and a panic all end here.
+pub(crate) struct Record {
+    pub(crate) core: Rc<Core>,
+    pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) id: RequestId,
+    /// Our span in the caller's trace, or in one of our own.
+    pub(crate) trace: TraceContext,
+    parent_span: Option<u64>,
+    started_at: SystemTime,
+    pub(crate) started: Instant,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) asked: Option<Asked>,
+    pub(crate) key: Option<u32>,
+    pub(crate) route: Option<usize>,
+    pub(crate) streamed: bool,
+    pub(crate) attempts: SmallVec<[Tried; 2]>,
+    /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
+    outcome: Option<Outcome>,
+    pub(crate) status: u16,
+    /// The fault that ended it.
+    fault: Option<Box<Fault>>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) cost: Cost,
+    pub(crate) request_bytes: u64,
+    pub(crate) response_bytes: u64,
+    pub(crate) first_token: Option<Duration>,
+    pub(crate) inter_token: Option<Duration>,
+    /// Time spent waiting for the client's body or for upstreams.
+    pub(crate) waited: Duration,
+    overhead: Option<Duration>,
+}
+
+impl Record {
+    /// Begins the record of one request and counts it as being served.
+    pub(crate) fn begin<B>(core: &Rc<Core>, ingress: &Ingress<B>) -> Box<Record> {
+        core.engine.requests.fetch_add(1, Relaxed);
+        core.recorder.in_flight(1);
+        let parent = ingress
+            .headers
+            .get("traceparent")
+            .and_then(|v| v.to_str().ok())
+            .and_then(TraceContext::parse);
+        let (high, low, span) = (core.random(), core.random(), core.random() | 1);
+        let random = u128::from(high) << 64 | u128::from(low);
+        let trace = TraceContext {
+            trace: parent.map_or(random | 1, |p| p.trace),
+            span,
+            sampled: parent.is_some_and(|p| p.sampled),
+        };
+        Box::new(Record {
+            core: core.clone(),
+            snapshot: core.snapshot(),
+            id: RequestId::from_random(random),
+            trace,
+            parent_span: parent.map(|p| p.span),
+            started_at: SystemTime::now(),
+            started: ingress.received,
+            endpoint: None,
+            asked: None,
+            key: None,
+            route: None,
+            streamed: false,
+            attempts: SmallVec::new(),
+            outcome: None,
+            status: 0,
+            fault: None,
+            usage: None,
+            cost: Cost::ZERO,
+            request_bytes: 0,
+            response_bytes: 0,
+            first_token: None,
+            inter_token: None,
+            waited: Duration::ZERO,
+            overhead: None,
+        })
+    }
+
+    /// The deployment that answered, or was tried last.
+    pub(crate) fn deployment(&self) -> Option<&crate::deployment::Deployment> {
+        self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+    }
+
+    /// Time spent in Weir itself: until now, or until a stream's first token, since from then on Weir waits and passes on
+    /// in turns too short to be told apart.
+    pub(crate) fn overhead(&self) -> Duration {
+        self.overhead.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited))
+    }
+
+    /// A stream begins: its overhead is settled.
+    pub(crate) fn head_is_out(&mut self) {
+        self.overhead = Some(self.overhead());
+    }
+
+    /// The response has been handed over in full. Unless a fault was noted before, that is a good end.
+    pub(crate) fn delivered(&mut self) {
+        self.outcome.get_or_insert(Outcome::Answered);
+    }
+
+    /// The answer broke off after its head had gone out.
+    pub(crate) fn failed_in_stream(&mut self, fault: Fault) {
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.fault = Some(fault.class);
+        }
+        self.failed(fault);
+    }
+
+    /// The request failed.
+    pub(crate) fn failed(&mut self, fault: Fault) {
+        self.outcome = Some(Outcome::Failed(fault.class));
+        self.fault = Some(Box::new(fault));
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.core.engine.requests.fetch_sub(1, Relaxed);
+        self.core.recorder.in_flight(-1);
+        let outcome = match self.outcome {
+            Some(outcome) => outcome,
+            None if std::thread::panicking() => Outcome::Failed(Class::Gateway),
+            None => Outcome::ClientGone,
+        };
+        let gateway = &self.snapshot.gateway;
+        let attempts: SmallVec<[Attempt<'_>; 4]> = self
+            .attempts
+            .iter()
+            .map(|tried| Attempt {
+                deployment: gateway.deployments.get(tried.deployment).map_or("", |d| &d.name),
+                cause: tried.cause,
+                fault: tried.fault,
+            })
+            .collect();
+        let deployment = self.deployment();
+        let exchange = Exchange {
+            id: self.id,
+            trace: self.trace,
+            parent_span: self.parent_span,
+            started_at: self.started_at,
+            endpoint: self.endpoint,
+            model: self.asked.as_ref().map(|asked| match asked {
+                Asked::Known(index) => gateway.models().get(*index).map_or("", |m| &**m),
+                Asked::Unknown(text) => text,
+            }),
+            key: self.key.map(|key| gateway.keys.name(key)),
+            route: self.route.and_then(|r| gateway.routes.get(r)).map(|r| &*r.name),
+            deployment: deployment.map(|d| &*d.name),
+            provider: deployment.map(|d| &*d.provider_name),
+            served_model: deployment.map(|d| &*d.model),
+            streamed: self.streamed,
+            outcome,
+            status: self.status,
+            code: self.fault.as_ref().and_then(|f| f.code.as_deref()),
+            cause: self.fault.as_ref().and_then(|f| f.cause.as_deref()),
+            attempts: &attempts,
+            usage: self.usage,
+            cost: self.cost,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            total: self.started.elapsed(),
+            first_token: self.first_token,
+            inter_token: self.inter_token,
+            overhead: self.overhead(),
+        };
+        self.core.recorder.record(&exchange);
+    }
+}

@@ -1,0 +1,312 @@
+//! Stages 10 to 12: the body that is passed on while it is watched, and the end of the exchange.
+//!
+//! One relay for everything that flows: streams of events, and whole answers too large to be held.
+
+use crate::call::Call;
+use crate::headers;
+use crate::opening::{Limits, Source, StreamAnswer, clean, timed_out};
+use crate::record::Record;
+use crate::reply::Broken;
+use bytes::Bytes;
+use http_body::Frame;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::time::Sleep;
+use weir_core::usage::UsageSource;
+use weir_core::{Fault, Usage};
+use weir_routing::Lease;
+use weir_wire::error;
+use weir_wire::sse;
+use weir_wire::watch::{End, Step, StreamWatch};
+
+/// What is watched for.
+enum Watched {
+    /// Events: forwarded one by one, judged for completeness.
+    Events(StreamWatch),
+    /// The bytes of a large answer, of which only the end is looked at.
+    Large(Tail),
+}
+
+/// A body that is passed on as it arrives.
+pub struct Relay {
+    source: Source,
+    watched: Watched,
+    ready: sse::Pieces,
+    /// How many of `ready` have gone out.
+    sent: usize,
+    state: State,
+    limits: Limits,
+    /// When something last came.
+    last: Instant,
+    first_token_at: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+    lease: Option<Lease>,
+    record: Option<Box<Record>>,
+    prompt_bytes: usize,
+    trailers: bool,
+    /// A large answer broke off: the connection has to break, too, since its length was never stated.
+    broken: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Flowing,
+    /// Nothing more comes from the upstream.
+    Ended,
+    /// Everything has been handed over.
+    Over,
+}
+
+impl Relay {
+    pub(crate) fn stream(record: Box<Record>, answer: StreamAnswer, call: &Call) -> Pin<Box<Relay>> {
+        let first_token_at = record.first_token.map(|after| record.started + after);
+        let state = if answer.ended { State::Ended } else { State::Flowing };
+        let watched = Watched::Events(answer.watch);
+        let mut relay = Relay::new(record, answer.source, watched, answer.limits, answer.lease, call);
+        relay.ready = answer.ready;
+        relay.state = state;
+        relay.first_token_at = first_token_at;
+        if state == State::Ended {
+            relay.settle(None);
+        }
+        Box::pin(relay)
+    }
+
+    pub(crate) fn large(
+        record: Box<Record>,
+        begun: Bytes,
+        source: Source,
+        limits: Limits,
+        lease: Option<Lease>,
+        call: &Call,
+    ) -> Pin<Box<Relay>> {
+        let mut tail = Tail::default();
+        tail.push(&begun);
+        let mut relay = Relay::new(record, source, Watched::Large(tail), limits, lease, call);
+        relay.ready.push(begun);
+        Box::pin(relay)
+    }
+
+    fn new(
+        record: Box<Record>,
+        source: Source,
+        watched: Watched,
+        limits: Limits,
+        lease: Option<Lease>,
+        call: &Call,
+    ) -> Relay {
+        let last = Instant::now();
+        Relay {
+            source,
+            watched,
+            ready: sse::Pieces::new(),
+            sent: 0,
+            state: State::Flowing,
+            limits,
+            last,
+            first_token_at: None,
+            timer: Box::pin(tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into())),
+            lease,
+            record: Some(record),
+            prompt_bytes: call.facts.prompt_bytes,
+            trailers: call.trailers,
+            broken: false,
+        }
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.state == State::Over
+    }
+
+    pub(crate) fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let relay = &mut *self;
+        loop {
+            if let Some(piece) = relay.ready.get_mut(relay.sent).map(std::mem::take) {
+                relay.sent += 1;
+                if let Some(record) = &mut relay.record {
+                    record.response_bytes += piece.len() as u64;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            relay.ready.clear();
+            relay.sent = 0;
+            match relay.state {
+                State::Over => return Poll::Ready(None),
+                State::Ended => return Poll::Ready(relay.finish()),
+                State::Flowing => {}
+            }
+            match relay.source.poll_next(cx) {
+                Poll::Ready(Some(Ok(piece))) => relay.take(piece),
+                Poll::Ready(Some(Err(fault))) => relay.fail(fault),
+                Poll::Ready(None) => relay.end(),
+                Poll::Pending => match relay.poll_limit(cx) {
+                    Poll::Ready(fault) => relay.fail(fault),
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    /// Ready when the upstream has been silent for too long or the request has lasted too long. The timer stays where it
+    /// is while pieces come and is set anew when it fires, so that a piece costs no timer.
+    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        loop {
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            if now >= self.limits.deadline {
+                return Poll::Ready(timed_out("took too long over its answer"));
+            }
+            let silent_until = self.last + self.limits.idle;
+            if now >= silent_until {
+                return Poll::Ready(timed_out("fell silent in the middle of its answer"));
+            }
+            self.timer.as_mut().reset(silent_until.min(self.limits.deadline).into());
+        }
+    }
+
+    /// A piece has come.
+    fn take(&mut self, piece: Bytes) {
+        self.last = Instant::now();
+        match &mut self.watched {
+            Watched::Large(tail) => {
+                tail.push(&piece);
+                self.ready.push(piece);
+            }
+            Watched::Events(watch) => {
+                let step = watch.push(piece, &mut self.ready);
+                if self.first_token_at.is_none() && watch.has_first_token() {
+                    self.first_token_at = Some(self.last);
+                }
+                match step {
+                    Ok(Step::Open | Step::Done) => {}
+                    Ok(Step::Error(fault)) => {
+                        let fault = match &self.record {
+                            Some(record) => clean(fault, record),
+                            None => fault,
+                        };
+                        self.fail(fault);
+                    }
+                    Err(fault) => self.fail(fault),
+                }
+            }
+        }
+    }
+
+    /// The upstream's body has ended in order.
+    fn end(&mut self) {
+        let end = match &mut self.watched {
+            Watched::Events(watch) => watch.end(),
+            Watched::Large(_) => End::Complete { append: None },
+        };
+        match end {
+            End::Failed(fault) => self.fail(fault),
+            End::Complete { append } => {
+                self.ready.extend(append);
+                self.state = State::Ended;
+                self.settle(None);
+            }
+        }
+    }
+
+    /// The answer cannot be completed. What came before it has been passed on; the client is told in-band, and no end
+    /// mark follows, so that it cannot take the answer for a whole one.
+    fn fail(&mut self, fault: Fault) {
+        self.state = State::Ended;
+        match (&self.watched, &self.record) {
+            (Watched::Events(_), Some(record)) => {
+                self.ready.push(error::event(&fault, Some(&record.id)));
+            }
+            _ => self.broken = true,
+        }
+        self.settle(Some(fault));
+    }
+
+    /// Stage 11: what the answer took is known, or as much of it as there will ever be.
+    fn settle(&mut self, fault: Option<Fault>) {
+        let Some(record) = &mut self.record else { return };
+        let usage = match &self.watched {
+            Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
+            Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
+        };
+        if let Watched::Events(watch) = &self.watched
+            && let Some(first) = self.first_token_at
+        {
+            record.first_token = Some(first.saturating_duration_since(record.started));
+            let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
+            record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
+        }
+        record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
+        record.usage = Some(usage);
+        if let Some(fault) = fault {
+            if let Some(lease) = &mut self.lease {
+                lease.report(Err(&fault), record.core.now());
+            }
+            record.failed_in_stream(fault);
+        }
+        self.lease = None;
+    }
+
+    /// Everything has been handed over but the trailers. `None` ends the body in order.
+    fn finish(&mut self) -> Option<Result<Frame<Bytes>, Broken>> {
+        self.state = State::Over;
+        let mut record = self.record.take()?;
+        record.delivered();
+        if self.broken {
+            return Some(Err(Broken));
+        }
+        self.trailers.then(|| Ok(Frame::trailers(headers::trailers(&record))))
+    }
+}
+
+impl Drop for Relay {
+    /// A client that hung up: what was produced until then is accounted for.
+    fn drop(&mut self) {
+        if self.state == State::Flowing {
+            self.settle(None);
+        }
+    }
+}
+
+/// The end of a large answer, where its usage stands.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    const KEPT: usize = 16 * 1024;
+
+    fn push(&mut self, piece: &[u8]) {
+        let new = &piece[piece.len().saturating_sub(Self::KEPT)..];
+        let surplus = (self.0.len() + new.len()).saturating_sub(Self::KEPT);
+        self.0.drain(..surplus.min(self.0.len()));
+        self.0.extend_from_slice(new);
+    }
+
+    /// The usage the answer ends with, else an estimate from its size.
+    fn usage(&self, prompt_bytes: usize, answer_bytes: u64) -> Usage {
+        weir_wire::reply::usage_at_end(&self.0).unwrap_or(Usage {
+            input: prompt_bytes as u64 / 4,
+            output: answer_bytes / 4,
+            source: UsageSource::Estimated,
+            ..Usage::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_keeps_the_end_whatever_the_pieces() {
+        let body: Vec<u8> = (0..60_000u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        for size in [1, 1000, 16 * 1024, 40_000, 60_000] {
+            let mut tail = Tail::default();
+            body.chunks(size).for_each(|piece| tail.push(piece));
+            assert_eq!(tail.0, body[body.len() - Tail::KEPT..], "pieces of {size}");
+        }
+    }
+}

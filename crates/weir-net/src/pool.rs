@@ -1,0 +1,244 @@
+//! Connections kept for reuse, newest first.
+
+use crate::answer::{Answer, AnswerBody};
+use crate::body::Pieces;
+use crate::connect::{self, Socket};
+use crate::origin::{Identity, Origin};
+use http::Request;
+use hyper::client::conn::http1::SendRequest;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use weir_core::{Class, Fault};
+
+/// Idle connections kept per origin and core; the oldest go first.
+const MOST_IDLE: usize = 1024;
+/// A connection idle for longer is asked whether the peer has closed before it is used (one system call).
+const ASK_AFTER: Duration = Duration::from_millis(250);
+/// How long a looked-up address is used for new connections.
+const ADDRESS_LIFE: Duration = Duration::from_secs(10);
+
+/// How many connections one pool has, and how many it ever opened. Written by the pool's core, read by anyone.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Connections open now, idle ones included.
+    pub open: AtomicU64,
+    /// Connections waiting for a request.
+    pub idle: AtomicU64,
+    /// Connections opened since the start.
+    pub opened: AtomicU64,
+    /// Calls that were moved to a fresh connection because the peer had closed the pooled one.
+    pub stale: AtomicU64,
+}
+
+/// One connection, counted as open until dropped.
+pub(crate) struct Connection {
+    sender: SendRequest<Pieces>,
+    socket: Socket,
+    opened_at: Instant,
+    counts: Arc<Counts>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.counts.open.fetch_sub(1, Relaxed);
+    }
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// The connections of one core to one origin: a stack, so that the most recently used one is taken first and those
+/// not needed grow old and are closed.
+pub struct Pool {
+    origin: Arc<Origin>,
+    counts: Arc<Counts>,
+    idle: RefCell<Vec<Idle>>,
+    addresses: RefCell<Option<(Rc<[SocketAddr]>, Instant)>>,
+}
+
+impl Pool {
+    /// A pool with no connections yet.
+    pub fn new(origin: Arc<Origin>) -> Rc<Self> {
+        Rc::new(Pool { origin, counts: Arc::default(), idle: RefCell::default(), addresses: RefCell::default() })
+    }
+
+    /// Its figures.
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// The origin it connects to.
+    pub fn origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// Sends one request and waits for the head of its answer. A pooled connection that turns out to be closed before
+    /// the request was written is replaced; once a byte was written the request is never repeated here.
+    ///
+    /// # Errors
+    /// [`Class::Network`] when no connection can be made or it breaks before the answer's head, [`Class::Timeout`]
+    /// when connecting takes longer than `connect_within`, [`Class::Malformed`] when the head is not HTTP.
+    pub async fn send(
+        self: &Rc<Self>,
+        request: Request<Pieces>,
+        connect_within: Duration,
+    ) -> Result<Answer, Fault> {
+        let mut request = Some(request);
+        while let Some(mut pooled) = self.take() {
+            if pooled.sender.ready().await.is_err() {
+                continue;
+            }
+            let Some(unsent) = request.take() else { break };
+            match pooled.sender.try_send_request(unsent).await {
+                Ok(response) => return Ok(self.answer(response, pooled)),
+                Err(mut failed) => {
+                    request = failed.take_message();
+                    if request.is_none() {
+                        // It may have been executed: whether to call again is the attempt machine's decision.
+                        return Err(broken(failed.error()));
+                    }
+                    self.counts.stale.fetch_add(1, Relaxed);
+                }
+            }
+        }
+        let mut fresh = self.connect(connect_within).await?;
+        let Some(unsent) = request.take() else {
+            return Err(connect::unreachable("the request was lost with its connection".to_owned()));
+        };
+        match fresh.sender.send_request(unsent).await {
+            Ok(response) => Ok(self.answer(response, fresh)),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
+    fn answer(self: &Rc<Self>, response: http::Response<hyper::body::Incoming>, connection: Connection) -> Answer {
+        let (head, body) = response.into_parts();
+        Answer { head, body: AnswerBody::new(body, connection, self.clone()) }
+    }
+
+    /// The newest idle connection that is still alive.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(Idle { connection, since }) = idle.pop() {
+            self.counts.idle.fetch_sub(1, Relaxed);
+            let unused = since.elapsed();
+            let usable = !connection.sender.is_closed()
+                && unused < self.origin.idle()
+                && connection.opened_at.elapsed() < self.origin.max_age()
+                && (unused < ASK_AFTER || !connection.socket.is_stale());
+            if usable {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Gives a connection back after its answer was read to the end.
+    pub(crate) fn put(&self, connection: Connection) {
+        let mut idle = self.idle.borrow_mut();
+        if connection.sender.is_closed() || idle.len() >= MOST_IDLE {
+            return;
+        }
+        self.counts.idle.fetch_add(1, Relaxed);
+        idle.push(Idle { connection, since: Instant::now() });
+    }
+
+    /// Closes connections that have been idle for too long or that the peer closed. Called about once a second.
+    pub fn reap(&self) {
+        let limit = self.origin.idle();
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|i| i.since.elapsed() < limit && !i.connection.sender.is_closed());
+        self.counts.idle.fetch_sub((before - idle.len()) as u64, Relaxed);
+        if idle.is_empty() {
+            idle.shrink_to_fit();
+        }
+    }
+
+    async fn connect(&self, within: Duration) -> Result<Connection, Fault> {
+        let opening = async {
+            let addresses = self.addresses().await?;
+            connect::connect(&self.origin, &addresses).await
+        };
+        match tokio::time::timeout(within, opening).await {
+            Ok(Ok((sender, socket))) => {
+                self.counts.open.fetch_add(1, Relaxed);
+                self.counts.opened.fetch_add(1, Relaxed);
+                let counts = self.counts.clone();
+                Ok(Connection { sender, socket, opened_at: Instant::now(), counts })
+            }
+            Ok(Err(fault)) => {
+                self.addresses.borrow_mut().take(); // perhaps the name moved
+                Err(fault)
+            }
+            Err(_) => {
+                self.addresses.borrow_mut().take();
+                let message = "connecting to the model's server took too long";
+                Err(Fault::new(Class::Network, 504, "upstream_connect_timeout", message)
+                    .with_cause(format!("no connection within {within:?}")))
+            }
+        }
+    }
+
+    async fn addresses(&self) -> Result<Rc<[SocketAddr]>, Fault> {
+        let Identity { host, port, .. } = &self.origin.identity;
+        if let Some(ip) = self.origin.ip {
+            return Ok(Rc::new([SocketAddr::new(ip, *port)]));
+        }
+        if let Some((known, at)) = &*self.addresses.borrow()
+            && at.elapsed() < ADDRESS_LIFE
+        {
+            return Ok(known.clone());
+        }
+        let found: Rc<[SocketAddr]> = tokio::net::lookup_host((&**host, *port))
+            .await
+            .map_err(|e| connect::unreachable(format!("looking up {host}: {e}")))?
+            .collect();
+        self.addresses.replace(Some((found.clone(), Instant::now())));
+        Ok(found)
+    }
+}
+
+fn broken(error: &hyper::Error) -> Fault {
+    if error.is_parse() {
+        let message = "the model's server did not answer in HTTP";
+        return Fault::new(Class::Malformed, 502, "upstream_malformed", message).with_cause(error.to_string());
+    }
+    let message = "the connection to the model's server broke before it answered";
+    Fault::new(Class::Network, 502, "upstream_unreachable", message).with_cause(error.to_string())
+}
+
+/// The pools of one core, found again by equal origins, so that a reload keeps its connections.
+#[derive(Default)]
+pub struct Pools {
+    known: RefCell<HashMap<Identity, Weak<Pool>>>,
+}
+
+impl Pools {
+    /// The pool for `origin`: the one in use, if its identity is known, else a new one.
+    pub fn get(&self, origin: &Arc<Origin>) -> Rc<Pool> {
+        let mut known = self.known.borrow_mut();
+        known.retain(|_, pool| pool.strong_count() > 0);
+        if let Some(pool) = known.get(&origin.identity).and_then(Weak::upgrade) {
+            return pool;
+        }
+        let pool = Pool::new(origin.clone());
+        known.insert(origin.identity.clone(), Rc::downgrade(&pool));
+        pool
+    }
+
+    /// Calls [`Pool::reap`] on every pool.
+    pub fn reap(&self) {
+        let pools: Vec<Rc<Pool>> = self.known.borrow().values().filter_map(Weak::upgrade).collect();
+        for pool in pools {
+            pool.reap();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+use super::*;
+
+fn read(status: u16, body: &str) -> Fault {
+    let headers = HeaderMap::new();
+    let secrets = [Secret::new("sk-canary-123456")];
+    fault(Refusal { status, headers: &headers, body: body.as_bytes(), secrets: &secrets, now: SystemTime::UNIX_EPOCH })
+}
+
+fn check(status: u16, body: &str, class: Class, client_status: u16, code: Option<&str>) {
+    let fault = read(status, body);
+    assert_eq!((fault.class, fault.status, fault.code.as_deref()), (class, client_status, code), "{status} {body}");
+}
+
+fn error(code: &str) -> String {
+    format!(r#"{{"error":{{"message":"no","type":"t","param":null,"code":"{code}"}}}}"#)
+}
+
+#[test]
+fn a_refusal_keeps_its_status_and_code_and_gets_its_class() {
+    check(400, &error("bad_thing"), Class::Caller, 400, Some("bad_thing"));
+    check(422, &error("x"), Class::Caller, 422, Some("x"));
+    check(403, &error("x"), Class::Refused, 403, Some("x"));
+    check(404, &error("model_not_found"), Class::Refused, 404, Some("model_not_found"));
+    check(429, &error("rate_limit_exceeded"), Class::Rate, 429, Some("rate_limit_exceeded"));
+    check(429, &error("insufficient_quota"), Class::Refused, 429, Some("insufficient_quota"));
+    check(500, &error("x"), Class::Overload, 500, Some("x"));
+    check(503, &error("x"), Class::Overload, 503, Some("x"));
+    check(529, &error("overloaded"), Class::Overload, 529, Some("overloaded"));
+    check(400, &error("context_length_exceeded"), Class::ContextWindow, 400, Some("context_length_exceeded"));
+    check(400, &error("content_policy_violation"), Class::ContentPolicy, 400, Some("content_policy_violation"));
+}
+
+#[test]
+fn a_full_context_is_known_by_words_too() {
+    let vllm = r#"{"object":"error","message":"This model's maximum context length is 4096 tokens. However…","code":400}"#;
+    assert_eq!(read(400, vllm).class, Class::ContextWindow);
+}
+
+#[test]
+fn our_credentials_trouble_is_said_in_our_words() {
+    for status in [401, 402] {
+        let fault = read(status, r#"{"error":{"message":"Incorrect API key provided: sk-canary-123456","code":"invalid_api_key"}}"#);
+        assert_eq!((fault.class, fault.status), (Class::Credential, 502));
+        assert_eq!(fault.code.as_deref(), Some("upstream_credentials"));
+        assert!(!fault.message.contains("sk-") && !format!("{fault:?}").contains("sk-canary"), "{fault:?}");
+    }
+}
+
+#[test]
+fn secrets_in_an_upstreams_words_are_cut_out() {
+    let fault = read(400, r#"{"error":{"message":"header was Bearer sk-canary-123456","code":"sk-canary-123456"}}"#);
+    assert_eq!(fault.message, "header was Bearer [secret]");
+    assert_eq!(fault.code.as_deref(), Some("[secret]"));
+}

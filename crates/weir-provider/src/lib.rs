@@ -1,0 +1,136 @@
+//! Pure translation between a call and one vendor's HTTP.
+//!
+//! Knows no sockets and no clock: it says which path, which headers and which edits a vendor wants, and what a vendor's
+//! refusal means. A vendor whose API is OpenAI's is a row in [`compatible`]; one with a format of its own is a file.
+
+pub mod compatible;
+mod fault;
+pub mod openai;
+mod retry_after;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use weir_core::{Endpoint, Secret};
+
+pub use fault::{Refusal, fault, unexpected_status, without_secrets};
+pub use retry_after::retry_after;
+
+/// How a vendor wants to be shown the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer …`, sent when a key is configured.
+    Bearer,
+}
+
+/// Where a vendor's API differs from the one it is compatible with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Whether `stream_options.include_usage` is understood; without it usage of streams is estimated.
+    pub stream_usage: bool,
+    /// Top-level fields to be renamed on the way out, old name first. Only applied when the new name is absent.
+    pub rename: &'static [(&'static str, &'static str)],
+}
+
+impl Quirks {
+    /// A vendor that behaves as OpenAI does.
+    pub const NONE: Quirks = Quirks { stream_usage: true, rename: &[] };
+}
+
+/// A kind of provider: everything that is known about one vendor's API.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The name written in `providers.<name>.kind`.
+    pub name: &'static str,
+    /// The vendor's own spelling.
+    pub title: &'static str,
+    /// One line for reference docs.
+    pub description: &'static str,
+    /// Where the API lives when the configuration names no `base_url`.
+    pub base_url: Option<&'static str>,
+    /// The environment variable in which the vendor's own tools look for a key.
+    pub key_variable: Option<&'static str>,
+    /// How the credential is shown.
+    pub auth: Auth,
+    /// Differences from OpenAI's API.
+    pub quirks: Quirks,
+    /// The vendor's page these facts were taken from.
+    pub source: &'static str,
+}
+
+/// Every kind of provider. A new one is one file or one row, and one line here or in [`compatible::ROWS`].
+pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+    std::iter::once(&openai::KIND).chain(compatible::ROWS)
+}
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    kinds().find(|k| k.name == name)
+}
+
+impl Kind {
+    /// The path of `endpoint` below an API that lives at `base_path` (no trailing slash).
+    pub fn path(&self, base_path: &str, endpoint: Endpoint) -> String {
+        format!("{base_path}{}", endpoint.path())
+    }
+
+    /// The headers of every request to this vendor, credential and configured extras included.
+    ///
+    /// # Errors
+    /// The name of the header whose value cannot stand in one (control characters).
+    pub fn headers(
+        &self,
+        host: &HeaderValue,
+        key: Option<&Secret>,
+        extra: &[(String, Secret)],
+    ) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::with_capacity(16);
+        headers.insert(header::HOST, host.clone());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
+        if let Some(key) = key.filter(|k| !k.is_empty()) {
+            let Auth::Bearer = self.auth;
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+                .map_err(|_| "authorization".to_owned())?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        for (name, value) in extra {
+            let header: HeaderName = name.parse().map_err(|_| name.clone())?;
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| name.clone())?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// The text of `docs/reference/providers.md`.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Providers\n\n<!-- Generated from the roster of `weir-provider`; change it there. -->\n\n\
+         `providers.<name>.kind` is one of these. Any other server that speaks OpenAI's API is kind `openai` with its \
+         `base_url`.\n\n| kind | vendor | default `base_url` | key found in | notes |\n|---|---|---|---|---|\n",
+    );
+    for kind in kinds() {
+        let code = |text: Option<&str>| text.map_or("–".to_owned(), |t| format!("`{t}`"));
+        let mut notes = kind.description.to_owned();
+        if !kind.quirks.stream_usage {
+            notes.push_str(" Usage of streams is estimated.");
+        }
+        for (from, to) in kind.quirks.rename {
+            notes.push_str(&format!(" `{from}` is sent as `{to}`."));
+        }
+        out.push_str(&format!(
+            "| `{}` | [{}]({}) | {} | {} | {notes} |\n",
+            kind.name,
+            kind.title,
+            kind.source,
+            code(kind.base_url),
+            code(kind.key_variable),
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

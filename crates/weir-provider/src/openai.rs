@@ -1,0 +1,15 @@
+//! OpenAI's own API, and any server that speaks it.
+
+use crate::{Auth, Kind, Quirks};
+
+/// OpenAI.
+pub const KIND: Kind = Kind {
+    name: "openai",
+    title: "OpenAI",
+    description: "OpenAI's API, or any server that speaks it at the given `base_url`.",
+    base_url: Some("https://api.openai.com/v1"),
+    key_variable: Some("OPENAI_API_KEY"),
+    auth: Auth::Bearer,
+    quirks: Quirks::NONE,
+    source: "https://platform.openai.com/docs/api-reference",
+};

@@ -1,0 +1,407 @@
+//! The attempt machine: what to do next with one request. All retry and fallback in the program is decided here.
+//!
+//! The machine is told what happened and when ([`Event`]) and says what to do ([`Action`]); it neither calls nor waits.
+//! In each route it
+//! 1. calls the plan's candidates in order, moving on at once after a fault;
+//! 2. when none is left untried, waits (full jitter, or as long as a short `Retry-After` asks) and calls one again that
+//!    may be called again;
+//! 3. after `1 + max_retries` calls, or with nobody left, goes on to the next fallback route.
+//!
+//! Routes whose deployments are all kept out by breakers or rests are passed over first, and come into play when no
+//! other route led to a single call.
+//!
+//! ```text
+//!  Begin ──▶ Call ──Answered──▶ Done
+//!             │ ▲ ▲
+//!     Faulted │ │ └─Waited── Wait
+//!             ▼ │             ▲
+//!       (what next?) ─────────┘
+//!             │ ▲
+//!             │ └──Planned── Plan (next fallback route)
+//!             ▼                ▲
+//!          GiveUp              └── (what next?)
+//! ```
+
+use crate::Chance;
+use crate::backoff::full_jitter;
+use crate::fault_policy::{Retry, retry};
+use crate::plan::{Plan, Reason};
+use smallvec::SmallVec;
+use std::time::Duration;
+use weir_core::exchange::AttemptCause;
+use weir_core::{Class, Fault, Moment};
+
+/// Bounds on what is tried for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Calls beyond the first, in each route.
+    pub max_retries: u32,
+    /// The first wait is at most this long; each further one in the same route may be twice as long.
+    pub base: Duration,
+    /// No wait of the machine's own is longer.
+    pub cap: Duration,
+    /// A `Retry-After` up to this is waited out; after a longer one the deployment is left alone.
+    pub retry_after_max: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            max_retries: 2,
+            base: Duration::from_millis(250),
+            cap: Duration::from_secs(4),
+            retry_after_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The request begins.
+    Begin,
+    /// The call answered: its first token, or its whole answer, is good.
+    Answered,
+    /// The call ended in a fault before anything reached the client.
+    Faulted(Fault),
+    /// The deployment refused the call before it was made (see [`Health::acquire`](crate::Health::acquire)). Not an
+    /// attempt.
+    NotEntered(Reason),
+    /// The wait is over.
+    Waited,
+    /// The plan that was asked for. Empty when the route cannot serve this request.
+    Planned(Plan),
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Call this deployment. Answered by [`Event::Answered`], [`Event::Faulted`] or [`Event::NotEntered`].
+    Call {
+        /// Its index in the gateway's table of deployments.
+        deployment: u32,
+        /// In which route: `None` for the one that was asked for, `Some(n)` for its n-th fallback.
+        fallback: Option<usize>,
+        /// Why this call is made.
+        cause: AttemptCause,
+        /// Nothing would be left to try if this call were silent until a time limit.
+        last: bool,
+        /// Enter even if breaker or rest would refuse: there is nobody else.
+        spread: bool,
+    },
+    /// Do nothing until then. Answered by [`Event::Waited`].
+    Wait {
+        /// The end of the wait, before the deadline.
+        until: Moment,
+    },
+    /// Make a plan for the n-th fallback route. Answered by [`Event::Planned`].
+    Plan {
+        /// n, from 0.
+        fallback: usize,
+    },
+    /// The request is answered.
+    Done,
+    /// The client gets this fault.
+    GiveUp(Fault),
+}
+
+/// One candidate of the present route.
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    deployment: u32,
+    state: TryState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TryState {
+    Untried,
+    /// Faulted as the n-th call of the request; may be called again from `ready` on.
+    Faulted {
+        ready: Moment,
+        nth: u32,
+    },
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Fresh,
+    Calling(u32),
+    Waiting(u32),
+    Planning(usize),
+    Ended,
+}
+
+/// The state of one request's attempts.
+#[derive(Debug)]
+pub struct Machine {
+    rules: Rules,
+    deadline: Moment,
+    fallbacks: usize,
+    next_fallback: usize,
+    phase: Phase,
+    /// The present route and its candidates.
+    route: Option<usize>,
+    tries: SmallVec<[Try; 4]>,
+    spread: bool,
+    calls_here: u32,
+    waits_here: u32,
+    /// Calls in all routes.
+    calls: u32,
+    /// Deployments that are not called again for this request, in whatever route.
+    barred: SmallVec<[u32; 4]>,
+    /// Deployments that asked, by a `Retry-After` short enough to wait out, not to be called before then.
+    asked_to_wait: SmallVec<[(u32, Moment); 2]>,
+    /// The first route that breakers and rests kept closed.
+    kept_out: Option<(Option<usize>, SmallVec<[u32; 4]>)>,
+    met_full: bool,
+    /// What the client would be told now.
+    told: Option<Fault>,
+}
+
+impl Machine {
+    /// For a request whose route has this plan and `fallbacks` fallback routes, in order and without their own.
+    /// Nothing begins and no wait ends at or after `deadline`.
+    pub fn new(plan: &Plan, rules: Rules, fallbacks: usize, deadline: Moment) -> Self {
+        let mut machine = Machine {
+            rules,
+            deadline,
+            fallbacks,
+            next_fallback: 0,
+            phase: Phase::Fresh,
+            route: None,
+            tries: SmallVec::new(),
+            spread: false,
+            calls_here: 0,
+            waits_here: 0,
+            calls: 0,
+            barred: SmallVec::new(),
+            asked_to_wait: SmallVec::new(),
+            kept_out: None,
+            met_full: false,
+            told: None,
+        };
+        machine.take_up(None, plan);
+        machine
+    }
+
+    /// Deployments that a new plan for this request must leave out.
+    pub fn barred(&self) -> &[u32] {
+        &self.barred
+    }
+
+    /// The next action. An event that does not answer the last action is a defect of the caller and ends the request.
+    pub fn on(&mut self, event: Event, now: Moment, chance: &mut dyn Chance) -> Action {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        match (phase, event) {
+            (Phase::Fresh, Event::Begin) => self.next(now, chance),
+            (Phase::Calling(_), Event::Answered) => Action::Done,
+            (Phase::Calling(deployment), Event::Faulted(fault)) => {
+                self.faulted(deployment, fault, now, chance)
+            }
+            (Phase::Calling(deployment), Event::NotEntered(reason)) => {
+                self.not_entered(deployment, reason);
+                self.next(now, chance)
+            }
+            (Phase::Waiting(deployment), Event::Waited) if now < self.deadline => self.call(deployment),
+            (Phase::Waiting(_), Event::Waited) => self.give_up(now),
+            (Phase::Planning(fallback), Event::Planned(plan)) => {
+                self.take_up(Some(fallback), &plan);
+                self.next(now, chance)
+            }
+            (phase, event) => Action::GiveUp(out_of_step(phase, &event)),
+        }
+    }
+
+    /// Enters a route by its plan.
+    fn take_up(&mut self, route: Option<usize>, plan: &Plan) {
+        self.met_full |= plan.met_full();
+        let allowed = plan.candidates.iter().map(|c| c.deployment).filter(|d| !self.barred.contains(d));
+        let allowed: SmallVec<[u32; 4]> = allowed.collect();
+        if plan.is_spread() {
+            self.enter(route, &[], false);
+            self.kept_out.get_or_insert((route, allowed));
+        } else {
+            self.enter(route, &allowed, false);
+        }
+    }
+
+    fn enter(&mut self, route: Option<usize>, deployments: &[u32], spread: bool) {
+        self.route = route;
+        self.spread = spread;
+        self.calls_here = 0;
+        self.waits_here = 0;
+        let (asked_to_wait, nth) = (&self.asked_to_wait, self.calls);
+        let entered = |&deployment| {
+            // The same deployment may serve a fallback route as well; what it asked for holds there too.
+            let asked = asked_to_wait.iter().rev().find(|(known, _)| *known == deployment);
+            let state = asked.map_or(TryState::Untried, |&(_, ready)| TryState::Faulted { ready, nth });
+            Try { deployment, state }
+        };
+        self.tries = deployments.iter().map(entered).collect();
+    }
+
+    fn faulted(&mut self, deployment: u32, fault: Fault, now: Moment, chance: &mut dyn Chance) -> Action {
+        match retry(fault.class) {
+            Retry::Never => return Action::GiveUp(fault),
+            Retry::OtherRoute => {
+                self.bar(deployment);
+                self.tries.clear();
+            }
+            Retry::Elsewhere => self.bar(deployment),
+            Retry::SameOrElsewhere => {
+                let after = fault.retry_after.unwrap_or_default();
+                if after > self.rules.retry_after_max {
+                    self.bar(deployment);
+                } else {
+                    let ready = if after.is_zero() { Moment::START } else { now + after };
+                    if !after.is_zero() {
+                        self.asked_to_wait.push((deployment, ready));
+                    }
+                    self.mark(deployment, TryState::Faulted { ready, nth: self.calls });
+                }
+            }
+        }
+        // That a prompt is too long helps the client more than what befell a fallback afterwards.
+        if self.told.as_ref().is_none_or(|told| told.class != Class::ContextWindow) {
+            self.told = Some(fault);
+        }
+        self.next(now, chance)
+    }
+
+    fn not_entered(&mut self, deployment: u32, reason: Reason) {
+        self.calls -= 1;
+        self.calls_here -= 1;
+        self.mark(deployment, TryState::Gone);
+        self.met_full |= reason == Reason::Full;
+        // What was entered by need is not kept for need a second time, or a refusal would go round for ever.
+        if reason.yields_to_need() && !self.spread {
+            let (route, kept) = self.kept_out.get_or_insert_with(|| (self.route, SmallVec::new()));
+            if *route == self.route && !kept.contains(&deployment) {
+                kept.push(deployment);
+            }
+        }
+    }
+
+    fn bar(&mut self, deployment: u32) {
+        self.barred.push(deployment);
+        self.mark(deployment, TryState::Gone);
+    }
+
+    fn mark(&mut self, deployment: u32, state: TryState) {
+        if let Some(known) = self.tries.iter_mut().find(|t| t.deployment == deployment) {
+            known.state = state;
+        }
+    }
+
+    /// What next, when no call is under way?
+    fn next(&mut self, now: Moment, chance: &mut dyn Chance) -> Action {
+        if now >= self.deadline {
+            return self.give_up(now);
+        }
+        if self.calls_here <= self.rules.max_retries {
+            if let Some(fresh) = self.tries.iter().find(|t| t.state == TryState::Untried) {
+                return self.call(fresh.deployment);
+            }
+            if let Some((deployment, ready)) = self.soonest() {
+                let delay = full_jitter(self.rules.base, self.rules.cap, self.waits_here, chance);
+                let until = ready.max(now + delay);
+                if until < self.deadline {
+                    self.waits_here += 1;
+                    self.phase = Phase::Waiting(deployment);
+                    return Action::Wait { until };
+                }
+            }
+        }
+        self.leave_route(now)
+    }
+
+    /// Of those that may be called again, the one that may be so first; among equals, the one whose fault is longest
+    /// ago.
+    fn soonest(&self) -> Option<(u32, Moment)> {
+        let faulted = self.tries.iter().filter_map(|t| match t.state {
+            TryState::Faulted { ready, nth } => Some((ready, nth, t.deployment)),
+            TryState::Untried | TryState::Gone => None,
+        });
+        faulted.min().map(|(ready, _, deployment)| (deployment, ready))
+    }
+
+    fn call(&mut self, deployment: u32) -> Action {
+        let cause = match (self.calls_here, self.route) {
+            (0, None) => AttemptCause::First,
+            (0, Some(_)) => AttemptCause::Fallback,
+            _ => AttemptCause::Retry,
+        };
+        self.calls += 1;
+        self.calls_here += 1;
+        self.phase = Phase::Calling(deployment);
+        let another = |t: &Try| t.deployment != deployment && t.state != TryState::Gone;
+        let more_here = self.calls_here <= self.rules.max_retries && self.tries.iter().any(another);
+        let last = !more_here && self.next_fallback >= self.fallbacks;
+        Action::Call { deployment, fallback: self.route, cause, last, spread: self.spread }
+    }
+
+    fn leave_route(&mut self, now: Moment) -> Action {
+        if self.next_fallback < self.fallbacks {
+            let fallback = self.next_fallback;
+            self.next_fallback += 1;
+            self.phase = Phase::Planning(fallback);
+            return Action::Plan { fallback };
+        }
+        if self.calls == 0
+            && let Some((route, deployments)) = self.kept_out.take()
+            && let Some(&first) = deployments.first()
+        {
+            self.enter(route, &deployments, true);
+            return self.call(first);
+        }
+        self.give_up(now)
+    }
+
+    fn give_up(&mut self, now: Moment) -> Action {
+        Action::GiveUp(match self.told.take() {
+            Some(fault) if fault.class == Class::Credential => upstream_credentials(&fault),
+            Some(fault) => fault,
+            None if now >= self.deadline => out_of_time(),
+            None if self.met_full => all_deployments_full(),
+            None => no_deployment_available(),
+        })
+    }
+}
+
+/// So long a client is asked to wait when nobody could be called: long enough for a place to come free.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// The fault a client gets when an upstream did not accept our credential: 502 in our words, since the upstream's speak
+/// of a key that is not the client's.
+pub fn upstream_credentials(seen: &Fault) -> Fault {
+    let message = "The credential configured for the upstream was not accepted. \
+                   This is for the operator of the gateway to mend; your own key is fine.";
+    Fault::new(Class::Credential, 502, "upstream_credentials", message).with_cause(seen.to_string())
+}
+
+/// The fault a client gets when every deployment has as many calls in flight as it may: 503, try again in a second.
+pub fn all_deployments_full() -> Fault {
+    let message =
+        "Every deployment of this model has as many requests in flight as it may. Try again shortly.";
+    Fault::new(Class::Unavailable, 503, "all_deployments_full", message).with_retry_after(TRY_AGAIN)
+}
+
+/// The fault a client gets when no deployment could be called for another reason: 503, try again in a second.
+pub fn no_deployment_available() -> Fault {
+    let message = "No deployment of this model can take requests at the moment. Try again shortly.";
+    Fault::new(Class::Unavailable, 503, "no_deployment_available", message).with_retry_after(TRY_AGAIN)
+}
+
+fn out_of_time() -> Fault {
+    let message = "The time allowed for this request passed before a deployment could be called.";
+    Fault::new(Class::Timeout, 504, "timeout", message)
+}
+
+fn out_of_step(phase: Phase, event: &Event) -> Fault {
+    Fault::new(Class::Gateway, 500, "internal_error", "The gateway met a defect of its own.")
+        .with_cause(format!("attempt machine: {event:?} while {phase:?}"))
+}
+
+#[cfg(test)]
+mod tests;

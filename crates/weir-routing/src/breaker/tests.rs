@@ -1,0 +1,379 @@
+use super::*;
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+const SETTINGS: Settings =
+    Settings { failures: 3, cooldown: Duration::from_secs(10), cooldown_max: Duration::from_secs(30) };
+
+fn at(seconds: u64) -> Moment {
+    Moment::START + Duration::from_secs(seconds)
+}
+
+/// One call that begins and ends at `now`.
+fn call(breaker: &Breaker, ok: bool, now: Moment) {
+    let mut ticket = breaker.enter(now).unwrap();
+    if ok { breaker.succeeded(&mut ticket) } else { breaker.faulted(&mut ticket, &SETTINGS, now) }
+}
+
+#[test]
+fn it_opens_after_faults_in_a_row_only() {
+    let breaker = Breaker::default();
+    for ok in [false, false, true, false, false] {
+        call(&breaker, ok, at(0));
+    }
+    assert_eq!((breaker.state(at(0)), breaker.consecutive()), (State::Closed, 2));
+    call(&breaker, false, at(0));
+    assert_eq!((breaker.state(at(0)), breaker.consecutive()), (State::Open, 3));
+    assert_eq!(breaker.enter(at(9)), Err(Refusal::Open(at(10))));
+}
+
+#[test]
+fn the_cool_down_doubles_up_to_its_cap_and_starts_anew_after_closing() {
+    let breaker = Breaker::default();
+    let mut now = 0;
+    for _ in 0..3 {
+        call(&breaker, false, at(now));
+    }
+    for cooldown in [10, 20, 30, 30] {
+        assert_eq!(breaker.refusal(at(now + cooldown - 1)), Some(Refusal::Open(at(now + cooldown))));
+        now += cooldown;
+        assert_eq!(breaker.state(at(now)), State::HalfOpen);
+        call(&breaker, false, at(now));
+    }
+    now += 30;
+    call(&breaker, true, at(now));
+    assert_eq!((breaker.state(at(now)), breaker.consecutive()), (State::Closed, 0));
+    for _ in 0..3 {
+        call(&breaker, false, at(now));
+    }
+    assert_eq!(breaker.refusal(at(now)), Some(Refusal::Open(at(now + 10))));
+}
+
+fn opened() -> Breaker {
+    let breaker = Breaker::default();
+    breaker.trip(&mut breaker.enter(at(0)).unwrap(), &SETTINGS, at(0));
+    breaker
+}
+
+#[test]
+fn one_probe_is_out_at_a_time_and_an_abandoned_one_makes_room() {
+    let breaker = opened();
+    let mut probe = breaker.enter(at(10)).unwrap();
+    assert!(probe.is_probe());
+    assert_eq!(breaker.enter(at(10)), Err(Refusal::Probing));
+    assert!(!breaker.enter_anyway(at(10)).is_probe());
+    breaker.abandoned(&mut probe);
+    assert!(breaker.enter(at(10)).unwrap().is_probe());
+    breaker.abandoned(&mut probe);
+    assert_eq!(
+        breaker.refusal(at(10)),
+        Some(Refusal::Probing),
+        "abandoned twice, it frees nobody else's place"
+    );
+}
+
+#[test]
+fn what_began_before_a_change_of_state_counts_for_nothing_after_it() {
+    let breaker = Breaker::default();
+    let mut early: Vec<Ticket> = (0..4).map(|_| breaker.enter(at(0)).unwrap()).collect();
+    breaker.trip(&mut breaker.enter(at(0)).unwrap(), &SETTINGS, at(0));
+    breaker.succeeded(&mut early[0]);
+    assert_eq!(breaker.state(at(1)), State::Open);
+    let mut probe = breaker.enter(at(10)).unwrap();
+    breaker.faulted(&mut early[1], &SETTINGS, at(10));
+    assert_eq!(breaker.refusal(at(10)), Some(Refusal::Probing));
+    breaker.succeeded(&mut probe);
+    for ticket in &mut early[2..] {
+        breaker.trip(ticket, &SETTINGS, at(11));
+    }
+    assert_eq!((breaker.state(at(11)), breaker.consecutive()), (State::Closed, 0));
+}
+
+#[test]
+fn a_probe_that_answers_and_then_breaks_off_counts_as_one_fault() {
+    let breaker = opened();
+    let mut probe = breaker.enter(at(10)).unwrap();
+    breaker.succeeded(&mut probe);
+    assert_eq!(breaker.state(at(10)), State::Closed);
+    breaker.faulted(&mut probe, &SETTINGS, at(15));
+    assert_eq!((breaker.state(at(15)), breaker.consecutive()), (State::Closed, 1));
+}
+
+#[test]
+fn an_answer_to_spread_traffic_closes_it_and_a_fault_changes_nothing() {
+    let breaker = opened();
+    breaker.faulted(&mut breaker.enter_anyway(at(3)), &SETTINGS, at(4));
+    assert_eq!(breaker.refusal(at(4)), Some(Refusal::Open(at(10))));
+    breaker.succeeded(&mut breaker.enter_anyway(at(5)));
+    assert_eq!(breaker.state(at(5)), State::Closed);
+}
+
+#[test]
+fn a_good_check_invites_a_probe_and_a_bad_one_is_a_fault() {
+    let breaker = opened();
+    breaker.checked(true, &SETTINGS, at(2));
+    assert_eq!(breaker.state(at(2)), State::HalfOpen);
+    breaker.checked(false, &SETTINGS, at(3));
+    assert_eq!(breaker.refusal(at(3)), Some(Refusal::Open(at(23))));
+    breaker.checked(false, &SETTINGS, at(4));
+    assert_eq!(breaker.refusal(at(4)), Some(Refusal::Open(at(23))), "a bad check prolongs no cool-down");
+
+    let closed = Breaker::default();
+    closed.checked(false, &SETTINGS, at(0));
+    closed.checked(true, &SETTINGS, at(0));
+    assert_eq!(closed.consecutive(), 1);
+    closed.checked(false, &SETTINGS, at(0));
+    closed.checked(false, &SETTINGS, at(0));
+    assert_eq!(closed.state(at(0)), State::Open);
+}
+
+/// The same rules, without packing, wrapping or cores.
+#[derive(Clone, Copy, Debug)]
+enum Model {
+    Closed { consecutive: u32 },
+    Open { until: Moment, reopenings: u32 },
+    Probing { reopenings: u32 },
+}
+
+#[derive(Debug, Default)]
+struct Modelled {
+    changes: u64,
+    state: Option<Model>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ModelTicket {
+    changes: u64,
+    probe: bool,
+}
+
+impl Modelled {
+    fn get(&self) -> Model {
+        self.state.unwrap_or(Model::Closed { consecutive: 0 })
+    }
+
+    fn go(&mut self, state: Model) {
+        self.state = Some(state);
+        self.changes += 1;
+    }
+
+    fn open(&mut self, reopenings: u32, now: Moment) {
+        let cooldown = Duration::from_secs(if reopenings == 0 {
+            10
+        } else if reopenings == 1 {
+            20
+        } else {
+            30
+        });
+        self.go(Model::Open { until: now + cooldown, reopenings });
+    }
+
+    fn enter(&mut self, now: Moment, anyway: bool) -> Option<ModelTicket> {
+        let (passes, probe) = match self.get() {
+            Model::Closed { .. } => (true, false),
+            Model::Open { until, reopenings } if now >= until => {
+                self.go(Model::Probing { reopenings });
+                (true, true)
+            }
+            _ => (anyway, false),
+        };
+        passes.then_some(ModelTicket { changes: self.changes, probe })
+    }
+
+    fn end(&mut self, ticket: &mut ModelTicket, how: End, now: Moment) {
+        if ticket.changes != self.changes {
+            return;
+        }
+        match (self.get(), how) {
+            (Model::Closed { .. }, End::Success) => self.state = Some(Model::Closed { consecutive: 0 }),
+            (_, End::Success) => self.go(Model::Closed { consecutive: 0 }),
+            (Model::Closed { consecutive }, End::Fault) if consecutive + 1 < 3 => {
+                self.state = Some(Model::Closed { consecutive: consecutive + 1 });
+            }
+            (Model::Closed { .. }, End::Fault | End::Trip) => self.open(0, now),
+            (Model::Probing { reopenings }, End::Fault | End::Trip) if ticket.probe => {
+                self.open(reopenings + 1, now);
+            }
+            (Model::Probing { reopenings }, End::Nothing) if ticket.probe => {
+                self.go(Model::Open { until: Moment::START, reopenings });
+            }
+            _ => return,
+        }
+        if ticket.changes != self.changes {
+            *ticket = ModelTicket { changes: self.changes, probe: false };
+        }
+    }
+
+    fn check(&mut self, ok: bool, now: Moment) {
+        match (self.get(), ok) {
+            (Model::Closed { consecutive }, false) if consecutive + 1 < 3 => {
+                self.state = Some(Model::Closed { consecutive: consecutive + 1 });
+            }
+            (Model::Closed { .. }, false) => self.open(0, now),
+            (Model::Open { until, reopenings }, true) if now < until => {
+                self.state = Some(Model::Open { until: now, reopenings });
+            }
+            (Model::Open { until, reopenings }, false) if now >= until => self.open(reopenings + 1, now),
+            _ => {}
+        }
+    }
+
+    fn state(&self, now: Moment) -> State {
+        match self.get() {
+            Model::Closed { .. } => State::Closed,
+            Model::Open { until, .. } if now < until => State::Open,
+            _ => State::HalfOpen,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Success,
+    Fault,
+    Trip,
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Enter { anyway: bool },
+    End { which: usize, how: End },
+    Check { ok: bool },
+    Pass { seconds: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let how = prop_oneof![
+        Just(End::Success),
+        Just(End::Fault),
+        Just(End::Fault),
+        Just(End::Trip),
+        Just(End::Nothing)
+    ];
+    prop_oneof![
+        4 => any::<bool>().prop_map(|anyway| Step::Enter { anyway }),
+        4 => (any::<usize>(), how).prop_map(|(which, how)| Step::End { which, how }),
+        1 => any::<bool>().prop_map(|ok| Step::Check { ok }),
+        2 => (1u64..25).prop_map(|seconds| Step::Pass { seconds }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn it_does_what_the_simple_model_does(steps in prop::collection::vec(step(), 1..200)) {
+        let (breaker, mut model) = (Breaker::default(), Modelled::default());
+        let mut tickets: Vec<(Ticket, ModelTicket)> = Vec::new();
+        let mut now = at(0);
+        for step in steps {
+            match step {
+                Step::Enter { anyway } => {
+                    let got = if anyway { Some(breaker.enter_anyway(now)) } else { breaker.enter(now).ok() };
+                    let expect = model.enter(now, anyway);
+                    prop_assert_eq!(got.as_ref().map(Ticket::is_probe), expect.map(|t| t.probe));
+                    tickets.extend(got.zip(expect));
+                }
+                Step::End { which, how } if !tickets.is_empty() => {
+                    let at = which % tickets.len();
+                    let (ticket, expect) = &mut tickets[at];
+                    match how {
+                        End::Success => breaker.succeeded(ticket),
+                        End::Fault => breaker.faulted(ticket, &SETTINGS, now),
+                        End::Trip => breaker.trip(ticket, &SETTINGS, now),
+                        End::Nothing => breaker.abandoned(ticket),
+                    }
+                    model.end(expect, how, now);
+                    prop_assert_eq!(ticket.probe, expect.probe);
+                }
+                Step::End { .. } => {}
+                Step::Check { ok } => {
+                    breaker.checked(ok, &SETTINGS, now);
+                    model.check(ok, now);
+                }
+                Step::Pass { seconds } => now = now + Duration::from_secs(seconds),
+            }
+            prop_assert_eq!(breaker.state(now), model.state(now));
+            if let Model::Closed { consecutive } = model.get() {
+                prop_assert_eq!(breaker.consecutive(), consecutive);
+            }
+        }
+    }
+
+    #[test]
+    fn the_word_keeps_its_fields(
+        phase in 0u64..3, consecutive in 0..=MOST_CONSECUTIVE, reopenings in 0..=MOST_REOPENINGS,
+        generation in 0..GENERATIONS, until in 0..=LATEST,
+    ) {
+        let word = Word { phase, consecutive, reopenings, generation, until };
+        prop_assert_eq!(Word::unpack(word.pack()), word);
+    }
+
+    #[test]
+    fn no_setting_and_no_time_overflows(failures: u32, cooldown: u64, cooldown_max: u64, now: u64) {
+        let settings = Settings {
+            failures,
+            cooldown: Duration::from_nanos(cooldown),
+            cooldown_max: Duration::from_nanos(cooldown_max),
+        };
+        let (breaker, now) = (Breaker::default(), Moment::from_nanos(now));
+        for _ in 0..255 {
+            breaker.faulted(&mut breaker.enter_anyway(now), &settings, now);
+        }
+        prop_assert_eq!(breaker.consecutive(), failures.clamp(1, 255));
+        breaker.checked(true, &settings, now);
+        breaker.checked(false, &settings, now);
+        breaker.succeeded(&mut breaker.enter_anyway(now));
+        prop_assert_eq!(breaker.state(now), State::Closed);
+    }
+}
+
+#[test]
+fn many_cores_never_have_two_probes_out() {
+    let breaker = opened();
+    let (out, clock, twice) = (AtomicU32::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for core in 0..4 {
+            let (breaker, out, clock, twice) = (&breaker, &out, &clock, &twice);
+            scope.spawn(move || {
+                let mut probes = 0;
+                while probes < 2_000 {
+                    let now = at(clock.fetch_add(1, Relaxed));
+                    let Ok(mut ticket) = breaker.enter(now) else {
+                        std::thread::yield_now();
+                        continue;
+                    };
+                    if !ticket.is_probe() {
+                        breaker.trip(&mut ticket, &SETTINGS, now);
+                        continue;
+                    }
+                    probes += 1;
+                    // Counted out before the place is given back, so two probes at once cannot go unseen for good.
+                    twice.fetch_or(out.fetch_add(1, Relaxed) != 0, Relaxed);
+                    out.fetch_sub(1, Relaxed);
+                    match (core + probes) % 3 {
+                        0 => breaker.succeeded(&mut ticket),
+                        1 => breaker.faulted(&mut ticket, &SETTINGS, now),
+                        _ => breaker.abandoned(&mut ticket),
+                    }
+                }
+            });
+        }
+    });
+    assert!(!twice.load(Relaxed), "two probes were out at once");
+}
+
+#[test]
+fn no_fault_is_lost_between_cores() {
+    let breaker = Breaker::default();
+    let settings = Settings { failures: 201, ..SETTINGS };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    breaker.faulted(&mut breaker.enter(at(0)).unwrap(), &settings, at(0));
+                }
+            });
+        }
+    });
+    assert_eq!((breaker.state(at(0)), breaker.consecutive()), (State::Closed, 200));
+}

@@ -1,0 +1,116 @@
+//! What a fault means for trying again, and what the deployment's health learns from it. Two functions, each of which
+//! looks at every [`Class`]; nothing else in the program decides this.
+
+use std::time::Duration;
+use weir_core::{Class, Fault};
+
+/// Whether, and where, a request may be sent again after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The fault is the answer.
+    Never,
+    /// To a fallback route only: every deployment of this route would answer the same.
+    OtherRoute,
+    /// To any deployment but this one, for the rest of the request.
+    Elsewhere,
+    /// To another deployment, or to this one after a wait.
+    SameOrElsewhere,
+}
+
+/// Whether, and where, to try again after a fault of this class, as long as nothing has reached the client.
+pub const fn retry(class: Class) -> Retry {
+    match class {
+        Class::Caller | Class::ContentPolicy | Class::Limited | Class::Gateway => Retry::Never,
+        Class::ContextWindow => Retry::OtherRoute,
+        // A deployment that was silent for a whole time limit would cost the client another one.
+        Class::Timeout => Retry::Elsewhere,
+        Class::Credential | Class::Refused | Class::Unavailable => Retry::Elsewhere,
+        Class::Rate | Class::Overload | Class::Network | Class::Malformed | Class::Truncated => {
+            Retry::SameOrElsewhere
+        }
+    }
+}
+
+/// What a deployment's health learns from the end of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: the fault says nothing about the deployment.
+    None,
+    /// One fault more.
+    Fault,
+    /// The breaker opens at once: the next call would end the same way.
+    Open,
+    /// No new calls for this long.
+    Rest(Duration),
+}
+
+/// The longest a deployment rests because of one `Retry-After`. An upstream that asks for more is asked again.
+pub const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// What the deployment's health learns from a fault.
+pub fn effect(fault: &Fault) -> Effect {
+    match fault.class {
+        Class::Caller | Class::ContextWindow | Class::ContentPolicy => Effect::None,
+        Class::Limited | Class::Unavailable | Class::Gateway => Effect::None,
+        // An account's refusal concerns this request (its model, its permission), not the deployment's health.
+        Class::Refused => Effect::None,
+        Class::Credential => Effect::Open,
+        Class::Rate => match fault.retry_after {
+            Some(after) if !after.is_zero() => Effect::Rest(after.min(LONGEST_REST)),
+            _ => Effect::Fault,
+        },
+        Class::Overload | Class::Network | Class::Timeout | Class::Malformed | Class::Truncated => {
+            Effect::Fault
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_core::Blame;
+
+    fn fault(class: Class) -> Fault {
+        Fault::new(class, 500, "x", "x")
+    }
+
+    fn check(class: Class, expect_retry: Retry, expect_effect: Effect) {
+        assert_eq!(retry(class), expect_retry, "{}", class.name());
+        assert_eq!(effect(&fault(class)), expect_effect, "{}", class.name());
+    }
+
+    #[test]
+    fn each_class_has_its_retry_and_its_effect() {
+        check(Class::Caller, Retry::Never, Effect::None);
+        check(Class::ContentPolicy, Retry::Never, Effect::None);
+        check(Class::Limited, Retry::Never, Effect::None);
+        check(Class::Gateway, Retry::Never, Effect::None);
+        check(Class::ContextWindow, Retry::OtherRoute, Effect::None);
+        check(Class::Unavailable, Retry::Elsewhere, Effect::None);
+        check(Class::Refused, Retry::Elsewhere, Effect::None);
+        check(Class::Credential, Retry::Elsewhere, Effect::Open);
+        check(Class::Timeout, Retry::Elsewhere, Effect::Fault);
+        check(Class::Rate, Retry::SameOrElsewhere, Effect::Fault);
+        check(Class::Overload, Retry::SameOrElsewhere, Effect::Fault);
+        check(Class::Network, Retry::SameOrElsewhere, Effect::Fault);
+        check(Class::Malformed, Retry::SameOrElsewhere, Effect::Fault);
+        check(Class::Truncated, Retry::SameOrElsewhere, Effect::Fault);
+    }
+
+    #[test]
+    fn only_upstreams_pay_for_faults() {
+        for class in Class::ALL {
+            if class.blame() != Blame::Upstream {
+                assert_eq!(effect(&fault(class)), Effect::None, "{}", class.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_rests_for_as_long_as_it_says_within_bounds() {
+        let rate = |seconds| effect(&fault(Class::Rate).with_retry_after(Duration::from_secs(seconds)));
+        assert_eq!(rate(0), Effect::Fault);
+        assert_eq!(rate(7), Effect::Rest(Duration::from_secs(7)));
+        assert_eq!(rate(86_400), Effect::Rest(LONGEST_REST));
+    }
+}

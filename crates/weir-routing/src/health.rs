@@ -1,0 +1,241 @@
+//! The live figures of a deployment, shared by every core, and the lease that one call holds.
+
+use crate::breaker::{self, Breaker, Refusal, State, Ticket};
+use crate::fault_policy::{Effect, effect};
+use crate::plan::Reason;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use weir_core::{Fault, Moment};
+
+/// What the operator says about a deployment's health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Calls in flight at most; `None` for no limit.
+    pub max_concurrency: Option<u32>,
+    /// When its breaker opens.
+    pub breaker: breaker::Settings,
+}
+
+/// Everything Weir knows about how a deployment is doing: its breaker, whether it rests, and its calls in flight.
+///
+/// Atomics only, each complete in itself, so relaxed ordering is enough. Reads are plain loads; a call that goes well
+/// writes nothing but the count of calls in flight.
+#[derive(Debug)]
+pub struct Health {
+    breaker: Breaker,
+    /// Nanoseconds of the clock.
+    resting_until: AtomicU64,
+    /// `u32::MAX` for no limit.
+    max_concurrency: AtomicU32,
+    failures: AtomicU32,
+    cooldown: AtomicU64,
+    cooldown_max: AtomicU64,
+    in_flight: OwnLine<AtomicU32>,
+}
+
+/// On a cache line of its own: it is written at both ends of every call, and the fields beside it are read by every
+/// plan on every core.
+#[derive(Debug)]
+#[repr(align(64))]
+struct OwnLine<T>(T);
+
+/// A deployment's health at one moment, for people and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its breaker.
+    pub state: State,
+    /// Faults in a row.
+    pub consecutive: u32,
+    /// Calls in flight.
+    pub in_flight: u32,
+    /// How long it will still rest because the upstream asked for it; zero when it does not.
+    pub resting_for: Duration,
+}
+
+impl Health {
+    /// The health of a deployment nothing is known about yet.
+    pub fn new(settings: &Settings) -> Self {
+        let health = Health {
+            breaker: Breaker::default(),
+            resting_until: AtomicU64::new(0),
+            max_concurrency: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            cooldown: AtomicU64::new(0),
+            cooldown_max: AtomicU64::new(0),
+            in_flight: OwnLine(AtomicU32::new(0)),
+        };
+        health.adjust(settings);
+        health
+    }
+
+    /// Takes new settings. What was learnt stays.
+    pub fn adjust(&self, settings: &Settings) {
+        self.max_concurrency.store(settings.max_concurrency.unwrap_or(u32::MAX), Relaxed);
+        self.failures.store(settings.breaker.failures, Relaxed);
+        self.cooldown.store(nanos(settings.breaker.cooldown), Relaxed);
+        self.cooldown_max.store(nanos(settings.breaker.cooldown_max), Relaxed);
+    }
+
+    /// Why a call would be refused now; `None` when it would not. Changes nothing. Being full is named before all else:
+    /// it is the one reason that no need overrides.
+    pub fn refusal(&self, now: Moment) -> Option<Reason> {
+        if self.is_full() {
+            return Some(Reason::Full);
+        }
+        self.breaker.refusal(now).map(Reason::from).or_else(|| self.resting(now))
+    }
+
+    /// Begins one call, as the probe when the breaker is half-open. With `spread`, breaker and rest do not refuse (see
+    /// [`Action::Call`](crate::Action::Call)); a full deployment always does.
+    ///
+    /// # Errors
+    /// The reason for the refusal, to be told to the machine as [`Event::NotEntered`](crate::Event::NotEntered).
+    pub fn acquire(self: &Arc<Self>, now: Moment, spread: bool) -> Result<Lease, Reason> {
+        if !spread && let Some(resting) = self.resting(now) {
+            return Err(resting);
+        }
+        if !self.count_in() {
+            return Err(Reason::Full);
+        }
+        let entered = if spread { Ok(self.breaker.enter_anyway(now)) } else { self.breaker.enter(now) };
+        match entered {
+            Ok(ticket) => Ok(Lease { health: Arc::clone(self), ticket }),
+            Err(refusal) => {
+                self.in_flight.0.fetch_sub(1, Relaxed);
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// The result of an active check. A good one lets the next call probe an open breaker, a bad one counts as a fault.
+    pub fn probed(&self, ok: bool, now: Moment) {
+        self.breaker.checked(ok, &self.breaker_settings(), now);
+    }
+
+    /// The figures now.
+    pub fn status(&self, now: Moment) -> Status {
+        Status {
+            state: self.breaker.state(now),
+            consecutive: self.breaker.consecutive(),
+            in_flight: self.in_flight.0.load(Relaxed),
+            resting_for: Moment::from_nanos(self.resting_until.load(Relaxed)).since(now),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let max = self.max_concurrency.load(Relaxed);
+        max != u32::MAX && self.in_flight.0.load(Relaxed) >= max
+    }
+
+    fn resting(&self, now: Moment) -> Option<Reason> {
+        let until = Moment::from_nanos(self.resting_until.load(Relaxed));
+        (now < until).then_some(Reason::Resting(until))
+    }
+
+    /// Counts a call in, unless that would be one too many. Checked and counted in one step: two cores that race for
+    /// the last place do not both get it, and neither makes the other miss it.
+    fn count_in(&self) -> bool {
+        let max = self.max_concurrency.load(Relaxed);
+        let count = &self.in_flight.0;
+        if max == u32::MAX {
+            count.fetch_add(1, Relaxed);
+            return true;
+        }
+        count.fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
+    }
+
+    fn breaker_settings(&self) -> breaker::Settings {
+        breaker::Settings {
+            failures: self.failures.load(Relaxed),
+            cooldown: Duration::from_nanos(self.cooldown.load(Relaxed)),
+            cooldown_max: Duration::from_nanos(self.cooldown_max.load(Relaxed)),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Open(until) => Reason::BreakerOpen(until),
+            Refusal::Probing => Reason::Probing,
+        }
+    }
+}
+
+/// One call in flight. Dropping it ends the call; a probe dropped unreported makes room for the next probe.
+#[derive(Debug)]
+pub struct Lease {
+    health: Arc<Health>,
+    ticket: Ticket,
+}
+
+impl Lease {
+    /// Whether this call decides if a half-open breaker closes.
+    pub fn is_probe(&self) -> bool {
+        self.ticket.is_probe()
+    }
+
+    /// Tells how the call went, as soon as that is known: a stream may be reported as answered at its first token, and
+    /// once more when it breaks off later. Report a fault here before the machine hears of it, so that a wait of the
+    /// machine does not end before the rest does.
+    pub fn report(&mut self, result: Result<(), &Fault>, now: Moment) {
+        let health = &self.health;
+        match result.map_err(effect) {
+            Ok(()) => health.breaker.succeeded(&mut self.ticket),
+            Err(Effect::None) => health.breaker.abandoned(&mut self.ticket),
+            Err(Effect::Fault) => health.breaker.faulted(&mut self.ticket, &health.breaker_settings(), now),
+            Err(Effect::Open) => health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now),
+            Err(Effect::Rest(rest)) => {
+                health.resting_until.fetch_max((now + rest).as_nanos(), Relaxed);
+                health.breaker.abandoned(&mut self.ticket);
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.health.breaker.abandoned(&mut self.ticket);
+        self.health.in_flight.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The health of every deployment by name, kept over reloads of the configuration.
+///
+/// Use it only for a configuration that is known to be good: settings take effect at once.
+#[derive(Debug, Default)]
+pub struct HealthBook {
+    entries: HashMap<Box<str>, (u64, Arc<Health>)>,
+}
+
+impl HealthBook {
+    /// The health of the deployment `name`, with these settings from now on. `identity` is a hash of what makes it the
+    /// same place (URL, upstream model, credential): when that has changed, what was learnt is about something else
+    /// and is forgotten.
+    pub fn get_or_insert(&mut self, name: &str, identity: u64, settings: &Settings) -> Arc<Health> {
+        if let Some((known, health)) = self.entries.get(name)
+            && *known == identity
+        {
+            health.adjust(settings);
+            return Arc::clone(health);
+        }
+        let health = Arc::new(Health::new(settings));
+        self.entries.insert(name.into(), (identity, Arc::clone(&health)));
+        health
+    }
+
+    /// Forgets every deployment whose name is not among `names`.
+    pub fn prune<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        let names: HashSet<&str> = names.into_iter().collect();
+        self.entries.retain(|name, _| names.contains(&**name));
+    }
+}
+
+#[cfg(test)]
+mod tests;

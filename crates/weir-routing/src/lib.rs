@@ -1,0 +1,24 @@
+//! Decides: which deployments may answer a request, in which order, and what to do after each fault.
+//!
+//! Pure and synchronous. Knows no sockets, no clock and no bodies: time comes as [`weir_core::Moment`], chance as a
+//! [`Chance`], so that traffic and simulations run the same code.
+//!
+//! One request: [`plan`](plan::plan) asks a route's [`Policy`] for an order among the deployments whose [`Health`]
+//! lets them be called; the attempt [`Machine`] turns what happens into the next action; a [`Lease`] stands for one call
+//! in flight and tells the deployment's health how it went.
+
+pub mod attempt;
+pub mod backoff;
+pub mod breaker;
+pub mod chance;
+pub mod fault_policy;
+pub mod health;
+pub mod plan;
+pub mod policy;
+
+pub use attempt::{Action, Event, Machine, Rules};
+pub use breaker::State;
+pub use chance::{Chance, SplitMix64};
+pub use health::{Health, HealthBook, Lease, Status};
+pub use plan::{Candidate, Plan, Reason};
+pub use policy::{Ask, Kind, Member, Order, POLICIES, Policy};

@@ -1,0 +1,210 @@
+//! The admin API: metrics, the configuration in force, reload. Its own listener, its own runtime.
+
+use crate::{Drain, Phase};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use weir_core::{Class, Fault, Secret};
+use weir_engine::Engine;
+
+/// Connections served at a time.
+const MOST_CONNECTIONS: usize = 256;
+
+/// Loads the configuration again; the new generation, or what is wrong with the file.
+pub type Reload = Arc<dyn Fn() -> Result<u64, String> + Send + Sync>;
+
+/// Everything the admin API works with.
+pub struct Admin {
+    /// The engine it shows.
+    pub engine: Arc<Engine>,
+    /// What every write has to show. Without one, writes are refused.
+    pub token: Option<Secret>,
+    /// Where it listens: on loopback, reads are free.
+    pub address: SocketAddr,
+    /// Does what `POST /admin/reload` asks for.
+    pub reload: Reload,
+}
+
+/// One route of the admin API. Every route goes through the same guards, which walk this list.
+pub struct AdminRoute {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// The whole path.
+    pub path: &'static str,
+    /// Whether it changes anything; writes always need the token.
+    pub writes: bool,
+    serve: fn(&Admin) -> Response<Full<Bytes>>,
+}
+
+/// Every route there is.
+pub const ROUTES: [AdminRoute; 5] = [
+    AdminRoute { method: Method::GET, path: "/metrics", writes: false, serve: metrics },
+    AdminRoute { method: Method::GET, path: "/admin/config", writes: false, serve: config },
+    AdminRoute { method: Method::POST, path: "/admin/reload", writes: true, serve: reload },
+    AdminRoute { method: Method::GET, path: "/health/live", writes: false, serve: live },
+    AdminRoute { method: Method::GET, path: "/health/ready", writes: false, serve: live },
+];
+
+/// Serves the admin API until the process drains.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: Drain) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = drain.reached(Phase::Ended) => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "accepting an admin connection failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = room.clone().try_acquire_owned() else { continue };
+        let admin = admin.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let admin = admin.clone();
+                // Reload reads files and compiles: not on a thread that others wait for.
+                async move {
+                    let (head, _) = request.into_parts();
+                    let answered = tokio::task::spawn_blocking(move || answer(&admin, &head)).await;
+                    let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::line::panicked()));
+                    Ok::<_, Infallible>(answered)
+                }
+            });
+            let serving = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .max_buf_size(32 * 1024)
+                .serve_connection(TokioIo::new(stream), service);
+            let _ = tokio::time::timeout(Duration::from_secs(300), serving).await;
+            drop(permit);
+        });
+    }
+}
+
+fn answer(admin: &Admin, head: &http::request::Parts) -> Response<Full<Bytes>> {
+    match guarded(admin, head) {
+        Ok(route) => (route.serve)(admin),
+        Err(fault) => refuse(&fault),
+    }
+}
+
+/// The guards, the same for every route: who asks (Host, Origin), what exists, who may.
+fn guarded(admin: &Admin, head: &http::request::Parts) -> Result<&'static AdminRoute, Fault> {
+    same_site(admin, head)?;
+    let here = || ROUTES.iter().filter(|r| r.path == head.uri.path());
+    let Some(route) = here().find(|r| r.method == head.method) else {
+        if here().next().is_some() {
+            return Err(Fault::new(Class::Caller, 405, "method_not_allowed", "this address wants another method"));
+        }
+        let known: Vec<&str> = ROUTES.iter().map(|r| r.path).collect();
+        let message = format!("there is nothing at this address; there is {}", known.join(", "));
+        return Err(Fault::new(Class::Caller, 404, "not_found", message));
+    };
+    let free = !route.writes && (admin.address.ip().is_loopback() || route.path.starts_with("/health/"));
+    if free || shows_token(admin, &head.headers) {
+        return Ok(route);
+    }
+    let message = match admin.token {
+        Some(_) => "send the admin token as \"Authorization: Bearer <token>\"",
+        None => "writing needs an admin token and none is configured; set server.admin.token",
+    };
+    Err(Fault::new(Class::Caller, 401, "admin_token_required", message))
+}
+
+/// A browser that was led here by another site (DNS rebinding, a form post) says so in `Host` or `Origin`.
+fn same_site(admin: &Admin, head: &http::request::Parts) -> Result<(), Fault> {
+    let refused = |code| Err(Fault::new(Class::Caller, 403, code, "this address is not for pages of other sites"));
+    let text = |name| head.headers.get(name).map(|v: &HeaderValue| v.to_str().unwrap_or("?"));
+    let host = text(header::HOST).or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("");
+    if head.headers.get_all(header::HOST).iter().count() > 1 {
+        return refused("host_not_allowed");
+    }
+    if admin.address.ip().is_loopback() {
+        let name = host.parse::<http::uri::Authority>().map(|a| a.host().to_ascii_lowercase()).unwrap_or_default();
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let loopback = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if !loopback {
+            return refused("host_not_allowed");
+        }
+    }
+    match text(header::ORIGIN) {
+        Some(origin) if !["http://", "https://"].iter().any(|s| origin.strip_prefix(s) == Some(host)) => {
+            refused("origin_not_allowed")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn shows_token(admin: &Admin, headers: &HeaderMap) -> bool {
+    let Some(token) = admin.token.as_ref().filter(|t| !t.is_empty()) else { return false };
+    let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    shown
+        .split_at_checked(7)
+        .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case(b"bearer ") && token.matches(rest.trim_ascii()))
+}
+
+fn metrics(admin: &Admin) -> Response<Full<Bytes>> {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    respond(StatusCode::OK, kind, admin.engine.telemetry().render().into())
+}
+
+fn config(admin: &Admin) -> Response<Full<Bytes>> {
+    let report = admin.engine.report();
+    let shown = json!({ "generation": report.generation, "config": report.serving, "refused": report.refused });
+    json_body(StatusCode::OK, &shown)
+}
+
+fn reload(admin: &Admin) -> Response<Full<Bytes>> {
+    match (admin.reload)() {
+        Ok(generation) => json_body(StatusCode::OK, &json!({ "generation": generation })),
+        Err(problems) => {
+            let fault = Fault::new(Class::Caller, 422, "invalid_config", problems);
+            refuse(&fault)
+        }
+    }
+}
+
+fn live(_: &Admin) -> Response<Full<Bytes>> {
+    json_body(StatusCode::OK, &json!({ "status": "live" }))
+}
+
+fn json_body(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    respond(status, "application/json", value.to_string().into())
+}
+
+fn refuse(fault: &Fault) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    respond(status, "application/json", weir_engine::line::refusal_body(fault))
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The door: one client's socket, with its time limits.
+//!
+//! hyper reads and writes through a [`Door`], which knows from the [`Gate`] it shares with the request handler whether a
+//! request's head is awaited, being read or being served, and ends connections that take too long over it. A head that
+//! hyper refuses by itself (too large, not HTTP) gets an answer in the API's envelope here, since hyper's has no body.
+
+use bytes::{Buf, Bytes};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use weir_core::{Class, Fault};
+use weir_engine::line::refusal_body;
+
+/// Of each head so much is kept until its request is served; see [`Gate::says_its_length_twice`].
+const HEAD_KEPT: usize = 8 * 1024;
+
+/// Where a connection is between two requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing of a request's head has come yet.
+    Idle,
+    /// Part of a head has come, or the connection is new.
+    Head,
+    /// A request is being served.
+    Serving,
+    /// Its response has been handed to hyper in full, but not written in full.
+    Flushing,
+}
+
+/// Time limits of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For the whole head of a request.
+    pub(crate) header: Duration,
+    /// Between two requests.
+    pub(crate) keep_alive: Duration,
+    /// Without any progress in writing to a client that does not read.
+    pub(crate) send: Duration,
+}
+
+/// What the door and the request handler of one connection tell each other.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    phase: Cell<Phase>,
+    since: Cell<Instant>,
+    head: RefCell<Vec<u8>>,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Rc<Gate> {
+        let since = Cell::new(Instant::now());
+        Rc::new(Gate { phase: Cell::new(Phase::Head), since, head: RefCell::default() })
+    }
+
+    /// A request's head has been read in full.
+    pub(crate) fn serving(&self) {
+        self.phase.set(Phase::Serving);
+        let mut head = self.head.borrow_mut();
+        head.clear();
+        head.shrink_to(1024);
+    }
+
+    /// The response has been handed over in full.
+    pub(crate) fn served(&self) {
+        self.phase.set(Phase::Flushing);
+    }
+
+    /// Whether a head with `Transfer-Encoding` also states a `Content-Length`, which hyper drops before anybody can see
+    /// it. Such a message is an attempt at request smuggling (RFC 9112 §6.3) and is refused. A head too long to be
+    /// known in full counts as one that does. Call it before [`Gate::serving`].
+    pub(crate) fn says_its_length_twice(&self) -> bool {
+        let head = self.head.borrow();
+        let whole = head.windows(4).any(|w| w == b"\r\n\r\n") || head.windows(2).any(|w| w == b"\n\n");
+        !whole || head.split(|b| *b == b'\n').any(|line| {
+            line.get(..15).is_some_and(|name| name.eq_ignore_ascii_case(b"content-length:"))
+        })
+    }
+
+    fn move_to(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.since.set(Instant::now());
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        if self.phase.get() == Phase::Idle {
+            self.move_to(Phase::Head);
+        }
+        if self.phase.get() == Phase::Head {
+            let mut head = self.head.borrow_mut();
+            let room = HEAD_KEPT.saturating_sub(head.len());
+            head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+}
+
+/// A client's socket.
+pub(crate) struct Door {
+    stream: TcpStream,
+    gate: Rc<Gate>,
+    limits: Limits,
+    timer: Pin<Box<Sleep>>,
+    /// Since when the client has not taken what is there for it.
+    stalled: Option<Instant>,
+    /// What is written instead of hyper's own refusal.
+    refusal: Option<Bytes>,
+}
+
+impl Door {
+    pub(crate) fn new(stream: TcpStream, gate: Rc<Gate>, limits: Limits) -> Door {
+        let timer = Box::pin(tokio::time::sleep(limits.header));
+        Door { stream, gate, limits, timer, stalled: None, refusal: None }
+    }
+
+    /// Until when the present phase may last; `None` while a request is being served.
+    fn deadline(&self) -> Option<Instant> {
+        let within = match self.gate.phase.get() {
+            Phase::Idle => self.limits.keep_alive,
+            Phase::Head => self.limits.header,
+            Phase::Serving | Phase::Flushing => return None,
+        };
+        Some(self.gate.since.get() + within)
+    }
+
+    /// Ready when `deadline` has passed. The timer is left where it is while it is early: when it fires it is set anew,
+    /// so that a connection in steady use does not pay for a timer with every request.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        loop {
+            if self.timer.deadline().into_std() > deadline {
+                self.timer.as_mut().reset(deadline.into());
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            if Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(deadline.into());
+        }
+    }
+
+    /// Runs a write; one that makes no progress for too long fails.
+    fn poll_progress(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(done) = write(Pin::new(&mut self.stream), cx) {
+            self.stalled = None;
+            return Poll::Ready(done);
+        }
+        let since = *self.stalled.get_or_insert_with(Instant::now);
+        let deadline = since + self.limits.send;
+        ready!(self.poll_deadline(cx, deadline));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
+    }
+
+    /// hyper answers a head it cannot parse by itself, before any handler is called. Its status is kept and told in the
+    /// API's envelope. `None` when `head` is not such an answer.
+    fn refusal_for(&self, head: &[u8]) -> Option<Bytes> {
+        if !matches!(self.gate.phase.get(), Phase::Head | Phase::Idle) {
+            return None;
+        }
+        let status: u16 = std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
+        Some(response(&refused_head(status)))
+    }
+}
+
+/// A fault as a complete response that ends the connection.
+fn response(fault: &Fault) -> Bytes {
+    let body = refusal_body(fault);
+    let reason = http::StatusCode::from_u16(fault.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+    let head = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        fault.status,
+        body.len()
+    );
+    [head.as_bytes(), &body].concat().into()
+}
+
+fn refused_head(status: u16) -> Fault {
+    match status {
+        431 => {
+            let message = "the request's headers are too large or too many; send fewer or shorter ones";
+            Fault::new(Class::Caller, 431, "headers_too_large", message)
+        }
+        414 => Fault::new(Class::Caller, 414, "uri_too_long", "the request's address is too long"),
+        _ => Fault::new(Class::Caller, 400, "malformed_http", "the request is not well-formed HTTP/1.1"),
+    }
+}
+
+fn too_slow() -> Fault {
+    let message = "the request's headers took too long to arrive; the connection is closed";
+    Fault::new(Class::Caller, 408, "request_timeout", message)
+}
+
+impl AsyncRead for Door {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let door = self.get_mut();
+        let before = buf.filled().len();
+        if let Poll::Ready(done) = Pin::new(&mut door.stream).poll_read(cx, buf) {
+            door.gate.received(&buf.filled()[before..]);
+            return Poll::Ready(done);
+        }
+        if door.stalled.is_some() {
+            return Poll::Pending; // the timer belongs to the write that is waiting
+        }
+        let Some(deadline) = door.deadline() else { return Poll::Pending };
+        ready!(door.poll_deadline(cx, deadline));
+        let slow_head = door.gate.phase.get() == Phase::Head && !door.gate.head.borrow().is_empty();
+        if slow_head {
+            // Best effort: a client that is too slow to send may still read.
+            let _ = door.stream.try_write(&response(&too_slow()));
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request came in time")))
+    }
+}
+
+impl AsyncWrite for Door {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let door = self.get_mut();
+        if door.refusal.is_none() {
+            door.refusal = door.refusal_for(buf);
+        }
+        while let Some(mut left) = door.refusal.take().filter(|r| !r.is_empty()) {
+            let written = door.poll_progress(cx, |stream, cx| stream.poll_write(cx, &left));
+            match written {
+                Poll::Ready(Ok(n)) => {
+                    left.advance(n);
+                    if left.is_empty() {
+                        return Poll::Ready(Ok(buf.len()));
+                    }
+                    door.refusal = Some(left);
+                }
+                other => {
+                    door.refusal = Some(left);
+                    return other;
+                }
+            }
+        }
+        door.poll_progress(cx, |stream, cx| stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if !matches!(self.gate.phase.get(), Phase::Serving | Phase::Flushing) {
+            let first = bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| b);
+            return self.poll_write(cx, first);
+        }
+        let door = self.get_mut();
+        door.poll_progress(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// hyper calls this when everything it had has been written.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.gate.phase.get() == Phase::Flushing {
+            self.gate.move_to(Phase::Idle);
+        }
+        Poll::Ready(Ok(())) // a TCP socket has no buffer of its own
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,140 @@
+//! One exchange as one JSON line.
+
+use crate::json::{self, Object};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+use weir_core::exchange::Attempt;
+use weir_core::{Exchange, Outcome, Usage};
+
+/// Model names are cut to this many characters; the client chose them.
+const MODEL_CHARS: usize = 128;
+/// Causes are cut to this many characters; an upstream may have written them.
+const CAUSE_CHARS: usize = 1024;
+
+/// Renders lines. Keeps the second it printed last, since the date is the dearest part of a line.
+#[derive(Default)]
+pub(crate) struct LineFormat {
+    second: Option<u64>,
+    /// `2026-11-21T09:22:38Z`
+    date: [u8; 20],
+}
+
+impl LineFormat {
+    /// Appends one line with its line feed. Members that do not apply are left out:
+    ///
+    /// `ts` (RFC 3339, UTC, microseconds), `request_id`, `trace_id`, `key`, `endpoint`, `model` (as asked), `route`,
+    /// `deployment`, `provider`, `served_model`, `stream`, `status`, `outcome`, `code`, `blame` and `cause` of a
+    /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one or a fault), `retries`,
+    /// `fallbacks`, `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
+    /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`.
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, exchange: &Exchange<'_>) {
+        let mut line = Object::begin(out);
+        self.timestamp(line.member("ts"), exchange.started_at);
+        identity(&mut line, exchange);
+        line.flag("stream", exchange.streamed);
+        line.number("status", u64::from(exchange.status));
+        line.text("outcome", exchange.outcome.name());
+        line.text_if("code", exchange.code);
+        if let Outcome::Failed(class) = exchange.outcome {
+            line.text("blame", class.blame().name());
+            line.text_if("cause", exchange.cause.map(|cause| first_chars(cause, CAUSE_CHARS)));
+        }
+        line.number("attempts", exchange.attempts.len() as u64);
+        if exchange.attempts.len() > 1 || exchange.attempts.iter().any(|attempt| attempt.fault.is_some()) {
+            attempts(line.member("attempted"), exchange.attempts);
+        }
+        line.number("retries", exchange.retries() as u64);
+        line.number("fallbacks", exchange.fallbacks() as u64);
+        if let Some(tokens) = &exchange.usage {
+            usage(line.member("usage"), tokens);
+        }
+        let cost = line.member("cost_usd");
+        cost.push(b'"');
+        json::usd(cost, exchange.cost.pico_usd());
+        cost.push(b'"');
+        line.number("request_bytes", exchange.request_bytes);
+        line.number("response_bytes", exchange.response_bytes);
+        line.millis("total_ms", exchange.total);
+        if let Some(time) = exchange.first_token {
+            line.millis("first_token_ms", time);
+        }
+        if let Some(time) = exchange.inter_token {
+            line.millis("inter_token_ms", time);
+        }
+        line.millis("overhead_ms", exchange.overhead);
+        line.end();
+        out.push(b'\n');
+    }
+
+    fn timestamp(&mut self, out: &mut Vec<u8>, at: SystemTime) {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.second != Some(since.as_secs()) {
+            // Beyond the year 9999, the end of RFC 3339, the last second of that year stands for all later ones.
+            let second =
+                i64::try_from(since.as_secs()).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+            let second = second.unwrap_or(jiff::Timestamp::constant(253_402_207_200, 0));
+            // Twenty bytes are exactly one whole second in that format, so this cannot run out of room.
+            let _ = write!(self.date.as_mut_slice(), "{second}");
+            self.second = Some(since.as_secs());
+        }
+        out.push(b'"');
+        out.extend_from_slice(self.date.strip_suffix(b"Z").unwrap_or(&self.date));
+        out.push(b'.');
+        json::padded(out, u64::from(since.subsec_micros()), 6);
+        out.extend_from_slice(b"Z\"");
+    }
+}
+
+fn identity(line: &mut Object<'_>, exchange: &Exchange<'_>) {
+    line.text("request_id", exchange.id.as_str());
+    let header = exchange.trace.header();
+    let trace = line.member("trace_id");
+    trace.push(b'"');
+    trace.extend_from_slice(header.get(3..35).unwrap_or_default()); // where a traceparent header has it
+    trace.push(b'"');
+    line.text_if("key", exchange.key);
+    line.text_if("endpoint", exchange.endpoint.map(|endpoint| endpoint.operation()));
+    line.text_if("model", exchange.model.map(|model| first_chars(model, MODEL_CHARS)));
+    line.text_if("route", exchange.route);
+    line.text_if("deployment", exchange.deployment);
+    line.text_if("provider", exchange.provider);
+    line.text_if("served_model", exchange.served_model);
+}
+
+fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
+    out.push(b'[');
+    for (i, attempt) in attempts.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let mut object = Object::begin(out);
+        object.text("deployment", attempt.deployment);
+        object.text("cause", attempt.cause.name());
+        object.text_if("fault", attempt.fault.map(|class| class.name()));
+        object.end();
+    }
+    out.push(b']');
+}
+
+fn usage(out: &mut Vec<u8>, usage: &Usage) {
+    let mut object = Object::begin(out);
+    object.number("input", usage.input);
+    object.number("output", usage.output);
+    object.number("cached", usage.cache_read);
+    object.number("cache_write", usage.cache_write);
+    object.number("reasoning", usage.reasoning);
+    object.text("source", usage.source.name());
+    object.end();
+}
+
+/// The first `most` characters of `text`.
+fn first_chars(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The one table of metrics: the renderer takes names, labels and help from it, and so does the reference page.
+
+use prometheus_client::metrics::MetricType;
+use std::fmt::Write;
+
+/// Description of one metric.
+#[derive(Debug)]
+pub(crate) struct Metric {
+    /// The family's name, without the suffixes `_total` and `_info` that the exposition format adds.
+    pub(crate) name: &'static str,
+    pub(crate) kind: MetricType,
+    pub(crate) labels: &'static [&'static str],
+    /// One sentence without its full stop.
+    pub(crate) help: &'static str,
+    /// Upper bounds of a histogram's buckets in nanoseconds; empty for everything else.
+    pub(crate) bounds: &'static [u64],
+}
+
+impl Metric {
+    const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Metric { name, kind: MetricType::Counter, labels, help, bounds: &[] }
+    }
+
+    const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Metric { name, kind: MetricType::Gauge, labels, help, bounds: &[] }
+    }
+
+    const fn histogram(name: &'static str, bounds: &'static [u64], help: &'static str) -> Self {
+        Metric { name, kind: MetricType::Histogram, labels: &["route", "deployment"], help, bounds }
+    }
+
+    /// The name under which a sample is queried.
+    pub(crate) fn sample_name(&self) -> String {
+        let suffix = match self.kind {
+            MetricType::Counter => "_total",
+            MetricType::Info => "_info",
+            _ => "",
+        };
+        format!("{}{suffix}", self.name)
+    }
+}
+
+const fn micros<const N: usize>(mut bounds: [u64; N]) -> [u64; N] {
+    let mut i = 0;
+    while i < N {
+        bounds[i] *= 1_000;
+        i += 1;
+    }
+    bounds
+}
+
+const fn millis<const N: usize>(bounds: [u64; N]) -> [u64; N] {
+    micros(micros(bounds))
+}
+
+// The `gen_ai` bounds are the explicit bucket boundaries that OpenTelemetry's conventions advise:
+// <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>.
+
+/// Bounds of the whole request, in nanoseconds.
+pub(crate) const DURATION_BOUNDS: [u64; 14] =
+    millis([10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_240, 20_480, 40_960, 81_920]);
+/// Bounds of the first token, in nanoseconds.
+pub(crate) const FIRST_TOKEN_BOUNDS: [u64; 16] =
+    millis([1, 5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000]);
+/// Bounds of the time per token, in nanoseconds.
+pub(crate) const PER_TOKEN_BOUNDS: [u64; 13] =
+    millis([10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1_000, 2_500]);
+/// Bounds of Weir's own share, in nanoseconds.
+pub(crate) const OVERHEAD_BOUNDS: [u64; 14] =
+    micros([5, 10, 20, 40, 80, 160, 320, 640, 1_250, 2_500, 5_000, 10_000, 25_000, 100_000]);
+
+const SERVED: &[&str] = &["route", "deployment"];
+
+pub(crate) const REQUESTS: Metric = Metric::counter(
+    "weir_requests",
+    &["route", "deployment", "outcome"],
+    "Ended requests; outcome is ok, client_gone or the class of the fault",
+);
+pub(crate) const DURATION: Metric = Metric::histogram(
+    "gen_ai_server_request_duration_seconds",
+    &DURATION_BOUNDS,
+    "From the head of the request to the end of the response, whatever the outcome",
+);
+pub(crate) const FIRST_TOKEN: Metric = Metric::histogram(
+    "gen_ai_server_time_to_first_token_seconds",
+    &FIRST_TOKEN_BOUNDS,
+    "From the head of the request to the first token, of streams that had one",
+);
+pub(crate) const PER_TOKEN: Metric = Metric::histogram(
+    "gen_ai_server_time_per_output_token_seconds",
+    &PER_TOKEN_BOUNDS,
+    "Mean time between two tokens of one stream, the first one left out",
+);
+pub(crate) const OVERHEAD: Metric = Metric::histogram(
+    "weir_overhead_seconds",
+    &OVERHEAD_BOUNDS,
+    "Time spent in Weir itself, waiting for client and upstream left out",
+);
+pub(crate) const TOKENS: Metric = Metric::counter(
+    "gen_ai_client_token_usage",
+    &["route", "deployment", "token_type"],
+    "Tokens; input contains cached_input and cache_write, output contains reasoning",
+);
+pub(crate) const COST: Metric =
+    Metric::counter("weir_cost_usd", SERVED, "Cost in USD, counted exactly and rounded to a float here only");
+pub(crate) const ESTIMATED: Metric = Metric::counter(
+    "weir_usage_estimated",
+    SERVED,
+    "Requests whose tokens were estimated because the upstream stated none",
+);
+pub(crate) const ATTEMPTS: Metric = Metric::counter(
+    "weir_attempts",
+    &["route", "deployment", "cause", "outcome"],
+    "Upstream calls; route is the one that served the request, cause is first, retry or fallback, \
+     outcome is ok or the class of the fault",
+);
+pub(crate) const RETRIES: Metric =
+    Metric::counter("weir_retries", &["route"], "Upstream calls beyond the first in the same route");
+pub(crate) const FALLBACKS: Metric = Metric::counter(
+    "weir_fallbacks",
+    &["route"],
+    "Moves to another route; route is the one that served the request",
+);
+pub(crate) const REQUEST_BYTES: Metric =
+    Metric::counter("weir_request_bytes", &["route"], "Bytes of request bodies");
+pub(crate) const RESPONSE_BYTES: Metric =
+    Metric::counter("weir_response_bytes", &["route"], "Bytes of response bodies");
+pub(crate) const IN_FLIGHT: Metric =
+    Metric::gauge("weir_requests_in_flight", &[], "Requests that have begun and not ended");
+pub(crate) const REJECTED: Metric =
+    Metric::counter("weir_connections_rejected", &["reason"], "Connections closed before a request was read");
+pub(crate) const LINES_DROPPED: Metric = Metric::counter(
+    "weir_log_lines_dropped",
+    &[],
+    "Access-log lines lost because their target was too slow or failed",
+);
+pub(crate) const RELOADS: Metric = Metric::counter(
+    "weir_config_reloads",
+    &["outcome"],
+    "Reloads of the configuration; outcome is ok or rejected",
+);
+pub(crate) const RELOAD_SUCCESS: Metric = Metric::gauge(
+    "weir_config_last_reload_success",
+    &[],
+    "1 when the latest configuration was accepted, 0 when an older one goes on serving",
+);
+pub(crate) const GENERATION: Metric =
+    Metric::gauge("weir_config_generation", &[], "Number of the configuration that serves");
+pub(crate) const STARTED: Metric =
+    Metric::gauge("process_start_time_seconds", &[], "Start of the process in seconds since 1970, UTC");
+pub(crate) const DEPLOYMENTS: Metric = Metric {
+    name: "weir_deployment",
+    kind: MetricType::Info,
+    labels: &["deployment", "provider", "model"],
+    help: "Always 1; carries the labels of each configured deployment, for joins on deployment",
+    bounds: &[],
+};
+const DEPLOYMENT_IN_FLIGHT: Metric = Metric::gauge(
+    "weir_deployment_in_flight",
+    &["deployment"],
+    "Upstream calls that have begun and not ended",
+);
+const BREAKER: Metric = Metric::gauge(
+    "weir_breaker_state",
+    &["deployment"],
+    "State of the deployment's breaker: 0 closed, 1 half-open, 2 open",
+);
+const POOL: Metric = Metric::gauge(
+    "weir_pool_connections",
+    &["provider", "state"],
+    "Upstream connections; state is idle or open",
+);
+
+/// Every metric counted here, in the order of the page.
+pub(crate) const COUNTED: [&Metric; 21] = [
+    &REQUESTS,
+    &DURATION,
+    &FIRST_TOKEN,
+    &PER_TOKEN,
+    &OVERHEAD,
+    &TOKENS,
+    &COST,
+    &ESTIMATED,
+    &ATTEMPTS,
+    &RETRIES,
+    &FALLBACKS,
+    &REQUEST_BYTES,
+    &RESPONSE_BYTES,
+    &IN_FLIGHT,
+    &REJECTED,
+    &LINES_DROPPED,
+    &RELOADS,
+    &RELOAD_SUCCESS,
+    &GENERATION,
+    &STARTED,
+    &DEPLOYMENTS,
+];
+
+/// Metrics whose figures come from a source; a source may offer others as well.
+pub(crate) const PULLED: [&Metric; 3] = [&DEPLOYMENT_IN_FLIGHT, &BREAKER, &POOL];
+
+/// The reference page `docs/reference/metrics.md`, as Markdown.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         <!-- Generated from crates/weir-telemetry/src/metric.rs; \
+         `UPDATE_DOCS=1 cargo test -p weir-telemetry` rewrites it. -->\n\n\
+         `GET /metrics` on the admin listener answers in the OpenMetrics text format. Names follow OpenTelemetry's\n\
+         `gen_ai` conventions where one exists, with dots turned into underscores and base units as suffixes.\n\n\
+         Label values come from the configuration and from fixed lists, never from what a client sends. `none` stands\n\
+         for a route or deployment that was never reached, `other` for those beyond the bound on distinct pairs. A\n\
+         series appears when it is first counted and survives reloads.\n\n\
+         | Metric | Type | Labels | Meaning |\n|---|---|---|---|\n",
+    );
+    for metric in COUNTED.iter().chain(&PULLED) {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let more = if metric.kind.as_str() == "info" { ", and the deployment's own" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {}{more} | {}. |",
+            metric.sample_name(),
+            metric.kind.as_str(),
+            if labels.is_empty() { "–".to_owned() } else { labels.join(", ") },
+            metric.help
+        );
+    }
+    page.push_str("\n## Buckets\n\nUpper bounds in seconds.\n\n| Histogram | Bounds |\n|---|---|\n");
+    for metric in COUNTED.iter().filter(|m| !m.bounds.is_empty()) {
+        let bounds: Vec<String> = metric.bounds.iter().map(|&nanos| seconds(nanos).to_string()).collect();
+        let _ = writeln!(page, "| `{}` | {} |", metric.name, bounds.join(", "));
+    }
+    page
+}
+
+/// Nanoseconds as seconds.
+#[allow(clippy::cast_precision_loss, reason = "export only; counting is done in whole nanoseconds")]
+pub(crate) fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! One core's side: counts an ended exchange, renders its line, emits its event.
+
+use crate::access_log::{LineBuffer, Queue};
+use crate::series::{Series, Shard, add};
+use crate::span;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use weir_core::Exchange;
+
+/// Stands for a route or deployment that was never reached.
+const NONE: &str = "none";
+/// Stands for the pairs beyond the bound.
+const OTHER: &str = "other";
+/// Pairs of route and deployment that one core tells apart, about 1.1 KiB each.
+const MOST_PAIRS: usize = 10_000;
+
+/// Records what happens on one core. Belongs to one thread; nothing here waits for another one.
+pub struct Recorder {
+    shard: Arc<Shard>,
+    table: RefCell<Table>,
+    rejected: RefCell<Vec<(&'static str, Arc<AtomicU64>)>>,
+    log: Option<RefCell<LineBuffer>>,
+    spans: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(shard: Arc<Shard>, log: Option<Arc<Queue>>, spans: bool) -> Self {
+        Recorder {
+            shard,
+            table: RefCell::new(Table::new(MOST_PAIRS)),
+            rejected: RefCell::default(),
+            log: log.map(|queue| RefCell::new(LineBuffer::new(queue))),
+            spans,
+        }
+    }
+
+    /// Records an ended exchange. Allocates only when a pair of route and deployment is new.
+    pub fn record(&self, exchange: &Exchange<'_>) {
+        self.count(exchange);
+        if let Some(log) = &self.log {
+            log.borrow_mut().push(exchange);
+        }
+        if self.spans {
+            span::emit(exchange);
+        }
+    }
+
+    fn count(&self, exchange: &Exchange<'_>) {
+        let mut table = self.table.borrow_mut();
+        let route = exchange.route.unwrap_or(NONE);
+        let deployment = exchange.deployment.unwrap_or(NONE);
+        let home = table.place(&self.shard, route, deployment);
+        if let Some(series) = table.get(home) {
+            series.counts.count(exchange);
+        }
+        for attempt in exchange.attempts {
+            let place = if attempt.deployment == deployment {
+                home
+            } else {
+                table.place(&self.shard, route, attempt.deployment)
+            };
+            if let Some(series) = table.get(place) {
+                series.counts.count_attempt(attempt);
+            }
+        }
+    }
+
+    /// Moves the number of requests in flight: `1` when one begins, `-1` when it ends.
+    pub fn in_flight(&self, delta: i64) {
+        self.shard.move_in_flight(delta);
+    }
+
+    /// Counts a connection that was closed before a request was read. `reason` is one of a fixed list of words.
+    pub fn rejected_connection(&self, reason: &'static str) {
+        let mut rejected = self.rejected.borrow_mut();
+        if let Some((_, count)) = rejected.iter().find(|(known, _)| *known == reason) {
+            add(count, 1);
+        } else {
+            let count = self.shard.add_reason(reason);
+            add(&count, 1);
+            rejected.push((reason, count));
+        }
+    }
+
+    /// Hands a half-full log buffer to the writer. Called about every 200 ms, it bounds how late a line appears.
+    pub fn tick(&self) {
+        if let Some(log) = &self.log {
+            log.borrow_mut().hand_over();
+        }
+    }
+}
+
+/// Finds a pair's counts by borrowed names.
+struct Table {
+    places: HashMap<Box<str>, HashMap<Box<str>, usize, ByName>, ByName>,
+    series: Vec<Arc<Series>>,
+    most: usize,
+}
+
+impl Table {
+    fn new(most: usize) -> Self {
+        Table { places: HashMap::default(), series: Vec::new(), most }
+    }
+
+    /// The pair's place; that of `other` when the pair is new and the bound is reached.
+    fn place(&mut self, shard: &Shard, route: &str, deployment: &str) -> usize {
+        match self.find(route, deployment) {
+            Some(place) => place,
+            None if self.series.len() < self.most => self.add(shard, route, deployment),
+            None => match self.find(OTHER, OTHER) {
+                Some(place) => place,
+                None => self.add(shard, OTHER, OTHER),
+            },
+        }
+    }
+
+    fn find(&self, route: &str, deployment: &str) -> Option<usize> {
+        self.places.get(route)?.get(deployment).copied()
+    }
+
+    #[cold]
+    fn add(&mut self, shard: &Shard, route: &str, deployment: &str) -> usize {
+        let place = self.series.len();
+        self.series.push(shard.add_series(route, deployment));
+        self.places.entry(route.into()).or_default().insert(deployment.into(), place);
+        place
+    }
+
+    fn get(&self, place: usize) -> Option<&Series> {
+        self.series.get(place).map(AsRef::as_ref)
+    }
+}
+
+type ByName = BuildHasherDefault<NameHasher>;
+
+/// Multiplies eight bytes at a time. Fast and not collision-proof: the names are the operator's own.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl NameHasher {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15); // 2⁶⁴ over the golden ratio
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        self.mix(rest.iter().fold(rest.len() as u64, |word, &byte| (word << 8) | u64::from(byte)));
+    }
+
+    fn write_u8(&mut self, _end_of_text: u8) {
+        // `str` ends with a marker byte; `write` has mixed in the length of the last piece already.
+    }
+
+    fn finish(&self) -> u64 {
+        // The map takes its bits from both ends.
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+#[cfg(test)]
+mod tests;

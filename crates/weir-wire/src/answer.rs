@@ -1,0 +1,157 @@
+//! What one JSON object of an answer, a whole one or one chunk of a stream, says about itself.
+//!
+//! Read leniently, in one pass, owning nothing: a member of an unexpected type counts as absent.
+
+use crate::json::{JsonFault, Kind, Reader, Text};
+use crate::usage::{self, Stated};
+use smallvec::SmallVec;
+
+/// Why a model stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FinishReason {
+    /// The model was done, or met a stop sequence.
+    Stop,
+    /// The token limit was reached.
+    Length,
+    /// The model calls tools.
+    ToolCalls,
+    /// The model calls a function (the older form).
+    FunctionCall,
+    /// The upstream's content filter cut in.
+    ContentFilter,
+    /// Something else, in a dialect.
+    Other,
+}
+
+impl FinishReason {
+    /// The word OpenAI's format uses, `other` for dialects.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::ToolCalls => "tool_calls",
+            FinishReason::FunctionCall => "function_call",
+            FinishReason::ContentFilter => "content_filter",
+            FinishReason::Other => "other",
+        }
+    }
+
+    fn read(word: &str) -> Self {
+        match word {
+            "stop" => FinishReason::Stop,
+            "length" => FinishReason::Length,
+            "tool_calls" => FinishReason::ToolCalls,
+            "function_call" => FinishReason::FunctionCall,
+            "content_filter" => FinishReason::ContentFilter,
+            _ => FinishReason::Other,
+        }
+    }
+}
+
+/// The facts of one object.
+#[derive(Default)]
+pub(crate) struct Answer<'b> {
+    /// The model that answers, by its own account.
+    pub(crate) model: Option<Text<'b>>,
+    /// The last `usage` object that counts something, else what was found; Groq's `x_groq.usage` included.
+    pub(crate) usage: Stated,
+    /// `choices` is an array.
+    pub(crate) has_choices: bool,
+    /// `data` is an array.
+    pub(crate) has_data: bool,
+    /// Index and finish reason of each choice.
+    pub(crate) choices: SmallVec<[(u32, Option<FinishReason>); 2]>,
+    /// Whether anything was generated: text, reasoning, refusal, sound or a call.
+    pub(crate) has_token: bool,
+    /// Bytes of generated text, as written.
+    pub(crate) text_bytes: usize,
+    /// `error` is there and says something.
+    pub(crate) has_error: bool,
+}
+
+impl<'b> Answer<'b> {
+    /// Reads `bytes`, which must be one JSON object and nothing else.
+    pub(crate) fn read(bytes: &'b [u8]) -> Result<Self, JsonFault> {
+        let mut answer = Answer::default();
+        let mut reader = Reader::new(bytes)?;
+        reader.whole_object(&mut |reader, key| {
+            match &*key.unescape() {
+                "model" => answer.model = reader.text()?.filter(|model| !model.is_empty()),
+                "choices" => answer.has_choices = reader.elements(&mut |reader| answer.choice(reader))?,
+                "data" => answer.has_data = reader.value()?.0 == Kind::Array,
+                "usage" => answer.see_usage(usage::read(reader)?),
+                "x_groq" => {
+                    reader.members(&mut |reader, key| {
+                        match &*key.unescape() {
+                            "usage" => answer.see_usage(usage::read(reader)?),
+                            _ => reader.skip()?,
+                        }
+                        Ok(())
+                    })?;
+                }
+                "error" => {
+                    let (kind, text) = reader.raw()?;
+                    answer.has_error = !matches!(kind, Kind::Null | Kind::False) && text != "\"\"";
+                }
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(answer)
+    }
+
+    fn see_usage(&mut self, stated: Stated) {
+        if self.usage == Stated::Nothing || matches!(stated, Stated::Counted(_)) {
+            self.usage = stated;
+        }
+    }
+
+    fn choice(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
+        let mut index = 0;
+        let mut finish = None;
+        let is_choice = reader.members(&mut |reader, key| {
+            match &*key.unescape() {
+                "index" => index = reader.raw()?.1.parse().unwrap_or(0),
+                "finish_reason" => {
+                    let word = reader.text()?.filter(|word| !word.is_empty());
+                    finish = word.map(|word| FinishReason::read(&word.unescape()));
+                }
+                "delta" | "message" => self.delta(reader)?,
+                "text" => self.generated(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        if is_choice {
+            self.choices.push((index, finish));
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
+        reader.members(&mut |reader, key| {
+            match &*key.unescape() {
+                "content" | "reasoning" | "reasoning_content" | "refusal" | "tool_calls"
+                | "function_call" | "audio" => self.generated(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// A member that holds what the model generated: text, or a list or object of something else.
+    fn generated(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
+        let (kind, written) = reader.raw()?;
+        let inside = written.len().saturating_sub(2);
+        match kind {
+            Kind::String => {
+                self.text_bytes += inside;
+                self.has_token |= inside > 0;
+            }
+            Kind::Array | Kind::Object => self.has_token |= inside > 0,
+            Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+        }
+        Ok(())
+    }
+}

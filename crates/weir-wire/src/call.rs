@@ -1,0 +1,283 @@
+//! What a request in OpenAI's format asks for, read without building a tree.
+//!
+//! Field names and meanings: <https://platform.openai.com/docs/api-reference> (chat, completions, embeddings). Types
+//! are checked only of the fields that are used here; everything else is the upstream's to judge.
+
+use crate::json::{self, DUPLICATE, Field, JsonFault, Kind, Reader};
+use crate::name::ModelName;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::ops::Range;
+use weir_core::{Class, Endpoint, Fault};
+
+/// The facts of one request body. Owns only the model's name; the rest are offsets into the body it was read from.
+#[derive(Clone, Debug)]
+pub struct CallFacts {
+    /// What was called.
+    pub endpoint: Endpoint,
+    /// The model asked for, unescaped.
+    pub model: ModelName,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// Whether the client itself asks for the usage chunk of a stream (`stream_options.include_usage`).
+    pub include_usage: bool,
+    /// How many answers are asked for (`n`), when the request says.
+    pub choices: Option<u64>,
+    /// Most tokens that may be generated: the larger of `max_tokens` and `max_completion_tokens`.
+    pub max_tokens: Option<u64>,
+    /// Whether tools or functions are offered.
+    pub has_tools: bool,
+    /// Bytes of `messages`, `prompt` or `input` as written: a measure of the prompt's size.
+    pub prompt_bytes: usize,
+    /// Where the value of `user` stands, quotes included, when it is a string.
+    pub user: Option<Range<usize>>,
+    pub(crate) fields: SmallVec<[Span; 16]>,
+    pub(crate) model_at: usize,
+    pub(crate) stream_options: Option<StreamOptions>,
+}
+
+/// Where one top-level member stands. Bodies are refused before offsets outgrow 32 bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    key: u32,
+    value: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Offset of the key's opening quote.
+    pub(crate) fn key(self) -> usize {
+        self.key as usize
+    }
+
+    /// The value's bytes.
+    pub(crate) fn value(self) -> Range<usize> {
+        self.value as usize..self.end as usize
+    }
+
+    /// Offset behind the value.
+    pub(crate) fn end(self) -> usize {
+        self.end as usize
+    }
+}
+
+/// A `stream_options` member of the request.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamOptions {
+    /// Its value's bytes in the body.
+    pub(crate) value: Range<usize>,
+    /// `null` or `{}`.
+    pub(crate) is_empty: bool,
+    /// Where the value of `include_usage` stands in the body.
+    pub(crate) include_usage: Option<Range<usize>>,
+}
+
+impl CallFacts {
+    /// Reads the facts of `body`. Every fault is the caller's, has status 400 (413 above 4 GiB) and names the place or
+    /// the field: codes `invalid_json`, `missing_required_parameter`, `invalid_type`, `string_above_max_length`.
+    pub fn read(body: &[u8], endpoint: Endpoint) -> Result<Self, Fault> {
+        if u32::try_from(body.len()).is_err() {
+            return Err(Fault::new(
+                Class::Caller,
+                413,
+                "request_too_large",
+                "The request body is too large.",
+            ));
+        }
+        let mut found = Found::new(endpoint);
+        json::scan(body, &mut |field| found.see(body, field)).map_err(|fault| invalid_json(body, fault))?;
+        found.finish(body, endpoint)
+    }
+
+    /// Where the value of `model` stands in the body, quotes included.
+    pub fn model_range(&self) -> Range<usize> {
+        self.fields.get(self.model_at).map(|span| span.value()).unwrap_or_default()
+    }
+}
+
+/// The member that carries the prompt.
+fn prompt_key(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Chat => "messages",
+        Endpoint::Completions => "prompt",
+        Endpoint::Embeddings => "input",
+    }
+}
+
+/// A member that matters, with its place among all members.
+#[derive(Clone)]
+struct Member {
+    at: usize,
+    value: Range<usize>,
+    kind: Kind,
+}
+
+/// What one scan gathers before types are judged: a fault of the grammar goes before a fault of a type.
+struct Found {
+    prompt_key: &'static str,
+    fields: SmallVec<[Span; 16]>,
+    model: Option<Member>,
+    prompt: Option<Member>,
+    stream: Option<Member>,
+    stream_options: Option<Member>,
+    user: Option<Range<usize>>,
+    choices: Option<u64>,
+    max_tokens: Option<u64>,
+    has_tools: bool,
+}
+
+impl Found {
+    fn new(endpoint: Endpoint) -> Self {
+        Found {
+            prompt_key: prompt_key(endpoint),
+            fields: SmallVec::new(),
+            model: None,
+            prompt: None,
+            stream: None,
+            stream_options: None,
+            user: None,
+            choices: None,
+            max_tokens: None,
+            has_tools: false,
+        }
+    }
+
+    fn see(&mut self, body: &[u8], field: &Field<'_>) {
+        let member = || Some(Member { at: self.fields.len(), value: field.value.clone(), kind: field.kind });
+        let number = || whole_number(body.get(field.value.clone())?);
+        let key = field.key.unescape();
+        match &*key {
+            "model" => self.model = member(),
+            "stream" => self.stream = member(),
+            "stream_options" => self.stream_options = member(),
+            "n" => self.choices = number(),
+            "max_tokens" | "max_completion_tokens" => self.max_tokens = self.max_tokens.max(number()),
+            "user" if field.kind == Kind::String => self.user = Some(field.value.clone()),
+            "tools" | "functions" => self.has_tools |= field.kind == Kind::Array && field.value.len() > 2,
+            key if key == self.prompt_key => self.prompt = member(),
+            _ => {}
+        }
+        // `CallFacts::read` has checked that every offset fits.
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        self.fields.push(Span {
+            key: narrow(field.key.start()),
+            value: narrow(field.value.start),
+            end: narrow(field.value.end),
+        });
+    }
+
+    fn finish(self, body: &[u8], endpoint: Endpoint) -> Result<CallFacts, Fault> {
+        let model = self.model.ok_or_else(|| missing("model"))?;
+        if model.kind != Kind::String {
+            return Err(wrong_type("model", "a string", model.kind));
+        }
+        let prompt = self.prompt.ok_or_else(|| missing(self.prompt_key))?;
+        match prompt.kind {
+            Kind::Array => {}
+            Kind::Null if endpoint != Endpoint::Chat => {
+                return Err(wrong_type(self.prompt_key, "a string or an array", prompt.kind));
+            }
+            _ if endpoint != Endpoint::Chat => {}
+            kind => return Err(wrong_type(self.prompt_key, "an array", kind)),
+        }
+        let stream = match self.stream.map_or(Kind::Null, |member| member.kind) {
+            Kind::True => true,
+            Kind::False | Kind::Null => false,
+            kind => return Err(wrong_type("stream", "a boolean", kind)),
+        };
+        let (stream_options, include_usage) = match &self.stream_options {
+            Some(member) => read_stream_options(body, member)?,
+            None => (None, false),
+        };
+        Ok(CallFacts {
+            endpoint,
+            model: read_model(body, model.value)?,
+            stream,
+            include_usage,
+            choices: self.choices,
+            max_tokens: self.max_tokens,
+            has_tools: self.has_tools,
+            prompt_bytes: prompt.value.len(),
+            user: self.user,
+            fields: self.fields,
+            model_at: model.at,
+            stream_options,
+        })
+    }
+}
+
+fn read_model(body: &[u8], value: Range<usize>) -> Result<ModelName, Fault> {
+    let text = Reader::new(body.get(value).unwrap_or_default()).and_then(|mut reader| reader.text());
+    let name = text.map_err(|fault| invalid_json(body, fault))?.map(|text| text.unescape());
+    ModelName::new(&name.unwrap_or_default()).ok_or_else(|| {
+        let message = format!("`model` is longer than {} bytes.", ModelName::LONGEST);
+        Fault::new(Class::Caller, 400, "string_above_max_length", message).with_param("model")
+    })
+}
+
+fn read_stream_options(body: &[u8], member: &Member) -> Result<(Option<StreamOptions>, bool), Fault> {
+    let value = member.value.clone();
+    let mut options = StreamOptions { value: value.clone(), is_empty: true, include_usage: None };
+    match member.kind {
+        Kind::Null => return Ok((Some(options), false)),
+        Kind::Object => {}
+        kind => return Err(wrong_type("stream_options", "an object", kind)),
+    }
+    let mut include_usage = Kind::Null;
+    let inner = body.get(value.clone()).unwrap_or_default();
+    json::scan(inner, &mut |field| {
+        options.is_empty = false;
+        if field.key.unescape() == "include_usage" {
+            include_usage = field.kind;
+            options.include_usage = Some(value.start + field.value.start..value.start + field.value.end);
+        }
+    })
+    .map_err(|fault| invalid_json(body, JsonFault { offset: value.start + fault.offset, ..fault }))?;
+    match include_usage {
+        Kind::True => Ok((Some(options), true)),
+        Kind::False | Kind::Null => Ok((Some(options), false)),
+        kind => Err(wrong_type("stream_options.include_usage", "a boolean", kind)),
+    }
+}
+
+/// A number that is written as digits only and fits.
+fn whole_number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cold]
+fn missing(param: &'static str) -> Fault {
+    let message = format!("Missing required parameter: `{param}`.");
+    Fault::new(Class::Caller, 400, "missing_required_parameter", message).with_param(param)
+}
+
+#[cold]
+fn wrong_type(param: &'static str, expected: &str, got: Kind) -> Fault {
+    let message = format!("Invalid type for `{param}`: expected {expected}, got {}.", got.name());
+    Fault::new(Class::Caller, 400, "invalid_type", message).with_param(param)
+}
+
+#[cold]
+fn invalid_json(body: &[u8], fault: JsonFault) -> Fault {
+    let (line, column) = fault.position(body);
+    let mut what = Cow::Borrowed(fault.what);
+    if fault.what == DUPLICATE
+        && let Some(key) = key_at(body, fault.offset)
+    {
+        what = Cow::Owned(format!("{DUPLICATE} `{key}`"));
+    }
+    let message = format!(
+        "The request body is not valid JSON: {what} at line {line}, column {column} (byte {}).",
+        fault.offset
+    );
+    Fault::new(Class::Caller, 400, "invalid_json", message)
+}
+
+/// The first 64 characters of the key at `offset`.
+fn key_at(body: &[u8], offset: usize) -> Option<String> {
+    let text = Reader::new(body.get(offset..)?).ok()?.text().ok()??;
+    Some(text.unescape().chars().take(64).collect())
+}
+
+#[cfg(test)]
+mod tests;

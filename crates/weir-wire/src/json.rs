@@ -1,0 +1,160 @@
+//! JSON read in one pass over its bytes, without building a tree.
+//!
+//! Grammar: RFC 8259, strictly. Beyond it, these are refused although a lenient reader takes them: invalid UTF-8,
+//! escapes that name half a surrogate pair (RFC 8259 §8.2 calls their meaning unpredictable), nesting deeper than
+//! [`MAX_DEPTH`], and, by [`scan`], two members of one object with the same name (§4: readers differ on which one
+//! counts, which is how a second `model` would get past a check).
+
+mod reader;
+mod text;
+
+pub(crate) use reader::Reader;
+pub use text::Text;
+
+use bytes::Bytes;
+use serde::Serialize;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+/// How deep objects and arrays may nest, the outermost one counted.
+pub const MAX_DEPTH: u32 = 128;
+
+/// What a value is, by its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `"…"`
+    String,
+    /// Any number; its digits are not read.
+    Number,
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `null`
+    Null,
+}
+
+impl Kind {
+    /// The kind as a sentence names it, article included.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::String => "a string",
+            Kind::Number => "a number",
+            Kind::Object => "an object",
+            Kind::Array => "an array",
+            Kind::True | Kind::False => "a boolean",
+            Kind::Null => "null",
+        }
+    }
+}
+
+/// Why bytes are not the JSON that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonFault {
+    /// Where, in bytes from the start.
+    pub offset: usize,
+    /// What was wrong there.
+    pub what: &'static str,
+}
+
+impl JsonFault {
+    /// Line and column of the fault in `body`, both counted from one, columns in bytes.
+    pub fn position(&self, body: &[u8]) -> (usize, usize) {
+        let before = body.get(..self.offset).unwrap_or(body);
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |at| at + 1) + 1;
+        (line, column)
+    }
+}
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.what, self.offset)
+    }
+}
+
+impl std::error::Error for JsonFault {}
+
+/// What [`JsonFault::what`] says of a repeated member name; its offset is the second one's opening quote.
+pub const DUPLICATE: &str = "duplicate key";
+
+/// One member of the scanned object.
+#[derive(Clone, Debug)]
+pub struct Field<'b> {
+    /// The member's name.
+    pub key: Text<'b>,
+    /// Where its value stands, quotes or brackets included.
+    pub value: Range<usize>,
+    /// What its value is.
+    pub kind: Kind,
+}
+
+/// Reads one JSON object that fills `body` and shows each of its members, in order.
+///
+/// The whole body is checked, nested values included, but members may be shown before a fault further on is found:
+/// what `visit` gathered counts only when `Ok` comes back.
+pub fn scan<'b>(body: &'b [u8], visit: &mut impl FnMut(&Field<'b>)) -> Result<(), JsonFault> {
+    let mut seen = Seen::default();
+    let mut reader = Reader::new(body)?;
+    reader.whole_object(&mut |reader, key| {
+        let at = key.start();
+        let (kind, value) = reader.value()?;
+        if !seen.insert(&key) {
+            return Err(JsonFault { offset: at, what: DUPLICATE });
+        }
+        visit(&Field { key, value, kind });
+        Ok(())
+    })
+}
+
+/// Writes `value`, which must be made of structs, lists, text and numbers.
+pub(crate) fn to_bytes(value: &impl Serialize) -> Bytes {
+    // Only maps with odd keys and failing hand-written impls make this fail; neither is written here.
+    Bytes::from(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// Member names met so far. Few names are compared by a cheap mark first; many go into a set with a random hash, so
+/// that a body made of nothing but keys costs no more than its length.
+#[derive(Default)]
+struct Seen<'b> {
+    few: SmallVec<[(u64, Cow<'b, str>); 16]>,
+    many: HashSet<Cow<'b, str>>,
+}
+
+impl<'b> Seen<'b> {
+    const FEW: usize = 64;
+
+    /// Whether the name is new.
+    fn insert(&mut self, key: &Text<'b>) -> bool {
+        let name = key.unescape();
+        let mark = mark(name.as_bytes());
+        if self.few.iter().any(|(m, n)| *m == mark && *n == name) || self.many.contains(&name) {
+            return false;
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push((mark, name));
+        } else {
+            self.many.insert(name);
+        }
+        true
+    }
+}
+
+/// The first eight bytes and the length in one word: different words mean different names.
+fn mark(name: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    for (to, from) in head.iter_mut().zip(name) {
+        *to = *from;
+    }
+    u64::from_le_bytes(head) ^ (name.len() as u64).rotate_right(8)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! Bytes ⇄ facts for public formats: what a request asks for, what an answer says about itself, and the few bytes that
+//! change on the way. Knows no sockets, no vendor's URLs and no policy.
+
+mod answer;
+pub mod call;
+pub mod error;
+pub mod json;
+pub mod models;
+pub mod name;
+pub mod reply;
+pub mod splice;
+pub mod sse;
+pub mod usage;
+pub mod watch;
+
+pub use answer::FinishReason;
+pub use name::ModelName;
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,184 @@
+use super::*;
+use crate::samples;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use weir_core::Endpoint;
+
+fn spliced(body: &str, rewrite: &Rewrite<'_>) -> (String, usize) {
+    let body = Bytes::from(body.to_owned());
+    let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
+    let spliced = splice(&body, &facts, rewrite);
+    let whole = spliced.pieces.concat();
+    assert_eq!(whole.len(), spliced.len);
+    (String::from_utf8(whole).unwrap(), spliced.pieces.len())
+}
+
+/// Checks the body as given, and with padding that makes it too large to be copied.
+fn check(body: &str, rewrite: &Rewrite<'_>, expect: &str) {
+    assert_eq!(spliced(body, rewrite).0, expect, "{body}");
+    let pad = format!(",\"pad\":\"{}\"}}", "x".repeat(COPY_UP_TO));
+    let large = |text: &str| format!("{}{pad}", &text[..text.len() - 1]);
+    assert_eq!(spliced(&large(body), rewrite).0, large(expect), "{body}, padded");
+}
+
+fn model(model: &str) -> Rewrite<'_> {
+    Rewrite { model, ..Rewrite::default() }
+}
+
+fn usage(model: &str) -> Rewrite<'_> {
+    Rewrite { model, want_usage: true, ..Rewrite::default() }
+}
+
+#[test]
+fn only_the_model_changes() {
+    check(r#"{"model":"a","messages":[]}"#, &model("b"), r#"{"model":"b","messages":[]}"#);
+    check(
+        r#"{ "messages" : [1e400] , "model" : "a" }"#,
+        &model("x/y"),
+        r#"{ "messages" : [1e400] , "model" : "x/y" }"#,
+    );
+    check(
+        r#"{"model":"a","messages":[]}"#,
+        &model("q\"\\\n\u{1f}é"),
+        r#"{"model":"q\"\\\u000a\u001fé","messages":[]}"#,
+    );
+}
+
+#[test]
+fn nothing_to_change_means_the_same_bytes() {
+    for text in [r#"{"model":"a","messages":[]}"#, r#"{"model":"\u0061","messages":[]}"#] {
+        let body = Bytes::from_static(text.as_bytes());
+        let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
+        let spliced = splice(&body, &facts, &usage("a"));
+        assert_eq!(spliced.pieces.len(), 1);
+        assert_eq!(spliced.pieces[0].as_ptr(), body.as_ptr());
+    }
+}
+
+#[test]
+fn usage_is_asked_for_in_streams_only_and_once() {
+    let with = r#"{"model":"m","messages":[],"stream":true"#;
+    for (options, expect) in [
+        ("", ""),
+        (r#","stream_options":null"#, r#","stream_options":{"include_usage":true}"#),
+        (r#","stream_options":{ }"#, r#","stream_options":{"include_usage":true}"#),
+        (r#","stream_options":{"x":1}"#, r#","stream_options":{"include_usage":true,"x":1}"#),
+        (r#","stream_options":{"include_usage":false}"#, r#","stream_options":{"include_usage":true}"#),
+        (
+            r#","stream_options":{"include_usage" : null,"x":1}"#,
+            r#","stream_options":{"include_usage" : true,"x":1}"#,
+        ),
+        (r#","stream_options":{"include_usage":true}"#, r#","stream_options":{"include_usage":true}"#),
+    ] {
+        let new = if options.is_empty() { r#","stream_options":{"include_usage":true}"# } else { "" };
+        check(
+            &format!("{with}{options}}}"),
+            &usage("n"),
+            &format!(r#"{{"model":"n"{new},"messages":[],"stream":true{expect}}}"#),
+        );
+    }
+    check(
+        r#"{"stream":true,"messages":[],"model":"m"}"#,
+        &usage("m"),
+        r#"{"stream":true,"messages":[],"model":"m","stream_options":{"include_usage":true}}"#,
+    );
+    check(
+        r#"{"model":"m","messages":[],"stream":false}"#,
+        &usage("m"),
+        r#"{"model":"m","messages":[],"stream":false}"#,
+    );
+}
+
+#[test]
+fn keys_are_renamed_and_dropped() {
+    let rewrite = |rename, drop| Rewrite { model: "m", want_usage: false, rename, drop };
+    let limit: &[(&str, &str)] = &[("max_tokens", "max_completion_tokens")];
+    check(
+        r#"{"model":"m","max\u005ftokens": 5,"messages":[]}"#,
+        &rewrite(limit, &[]),
+        r#"{"model":"m","max_completion_tokens": 5,"messages":[]}"#,
+    );
+    check(
+        r#"{"max_tokens":5,"model":"m","max_completion_tokens":6,"messages":[]}"#,
+        &rewrite(limit, &[]),
+        r#"{"model":"m","max_completion_tokens":6,"messages":[]}"#,
+    );
+    for (body, expect) in [
+        (r#"{"a":1,"b":2,"model":"m","messages":[]}"#, r#"{"model":"m","messages":[]}"#),
+        (r#"{"a":1,"model":"m","b":2,"messages":[]}"#, r#"{"model":"m","messages":[]}"#),
+        (r#"{"model":"m","messages":[],"a":1,"b":2}"#, r#"{"model":"m","messages":[]}"#),
+        (r#"{ "a":1 , "model":"m" , "messages":[] , "b":2 }"#, r#"{ "model":"m" , "messages":[] }"#),
+        (r#"{"model":"m","messages":[],"c":1}"#, r#"{"model":"m","messages":[],"c":1}"#),
+    ] {
+        check(body, &rewrite(&[], &["a", "b", "model"]), expect);
+    }
+    // A dropped `stream_options` takes the change inside it along.
+    check(
+        r#"{"model":"m","messages":[],"stream":true,"stream_options":{"x":1}}"#,
+        &Rewrite { model: "n", want_usage: true, rename: &[], drop: &["stream_options"] },
+        r#"{"model":"n","messages":[],"stream":true}"#,
+    );
+}
+
+#[test]
+fn large_bodies_are_not_copied() {
+    let text = String::from_utf8(samples::chat_body(100_000)).unwrap();
+    let body = Bytes::from(text);
+    let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
+    let spliced = splice(&body, &facts, &model("other"));
+    let inside = body.as_ptr_range();
+    let own: usize = spliced.pieces.iter().filter(|p| inside.contains(&p.as_ptr())).map(Bytes::len).sum();
+    assert_eq!(own, body.len() - "\"gpt-4o-mini\"".len());
+    assert_eq!(spliced.pieces.len(), 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn only_what_was_asked_for_changes(
+        extra in prop::collection::hash_map("[d-h\"é]{1,3}", samples::any_json(), 0..4),
+        name in "[a-zé\"\\\\/😀\u{1}]{0,12}",
+        stream: bool,
+        options in prop_oneof![Just(None), Just(Some(Value::Null)), Just(Some(json!({}))), Just(Some(json!({"x": [1]})))],
+        place in 0usize..4,
+        pretty: bool,
+    ) {
+        let mut members: Vec<(String, Value)> = extra.into_iter().collect();
+        let at = |n: usize, members: &Vec<_>| n.min(members.len());
+        members.insert(at(place, &members), ("model".into(), json!("client-model")));
+        members.insert(at(3 - place, &members), ("stream".into(), json!(stream)));
+        members.push(("messages".into(), json!([{"role": "user", "content": "hi"}])));
+        members.insert(at(1, &members), ("a".into(), json!(1)));
+        if let Some(options) = &options {
+            members.insert(at(place, &members), ("stream_options".into(), options.clone()));
+        }
+        let space = if pretty { " \n" } else { "" };
+        let text: Vec<String> = members.iter().map(|(k, v)| format!("{space}{}{space}:{v}{space}", json!(k))).collect();
+        let body = format!("{{{}}}", text.join(","));
+        let rewrite = Rewrite { model: &name, want_usage: true, rename: &[("a", "b")], drop: &["d"] };
+        let got: Value = serde_json::from_str(&spliced(&body, &rewrite).0).unwrap();
+        let mut expect: Value = serde_json::from_str(&body).unwrap();
+        let object = expect.as_object_mut().unwrap();
+        object.insert("model".into(), json!(name));
+        let one = object.remove("a").unwrap();
+        object.insert("b".into(), one);
+        object.remove("d");
+        if stream {
+            let options = object.entry("stream_options").or_insert(Value::Null);
+            if options.is_null() { *options = json!({}); }
+            options["include_usage"] = json!(true);
+        }
+        prop_assert_eq!(got, expect);
+    }
+}
+
+#[test]
+#[ignore = "prints timings"]
+fn timing() {
+    for size in [330, 8_000, 100_000] {
+        let body = Bytes::from(samples::chat_body(size));
+        let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
+        samples::timing("splice model", body.len(), || splice(&body, &facts, &model("upstream-model")));
+    }
+}

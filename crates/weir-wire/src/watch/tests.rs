@@ -1,0 +1,298 @@
+use super::*;
+use crate::samples;
+
+/// What a stream came to: bytes for the client (with what `end` appends), how it ended, what was learnt.
+#[derive(Debug, PartialEq)]
+struct Run {
+    out: String,
+    end: String,
+    facts: String,
+}
+
+fn run<'p>(pieces: impl IntoIterator<Item = &'p [u8]>, wants_usage: bool) -> Run {
+    let mut watch = StreamWatch::new(wants_usage, Splitter::LIMIT);
+    let mut out = Pieces::new();
+    let mut error = None;
+    for piece in pieces {
+        match watch.push(Bytes::copy_from_slice(piece), &mut out).unwrap() {
+            Step::Open | Step::Done => {}
+            Step::Error(fault) => error = error.or(Some(fault)),
+        }
+    }
+    let said = |fault: &Fault| format!("{} {}: {}", fault.class.name(), fault.status, fault.message);
+    let end = match (error, watch.end()) {
+        (Some(fault), _) => format!("error {}", said(&fault)),
+        (None, End::Failed(fault)) => said(&fault),
+        (None, End::Complete { append }) => {
+            out.extend(append);
+            "complete".into()
+        }
+    };
+    let finish: Vec<String> = watch.finish_reasons().map(|(i, r)| format!("{i}:{}", r.name())).collect();
+    let facts = format!(
+        "{} {:?} [{}] first={} tokens={} bad={}",
+        watch.model().map_or("-", |model| model.as_str()),
+        watch.usage().map(|usage| (usage.input, usage.output)),
+        finish.join(" "),
+        watch.has_first_token(),
+        watch.token_events(),
+        watch.unparsable(),
+    );
+    Run { out: String::from_utf8(out.concat()).unwrap(), end, facts }
+}
+
+/// Checks a stream given as the events' data (each becomes `data: …` and a blank line), whole, cut in two at every byte,
+/// and byte by byte. `out`: the data of the events that reach the client.
+fn check(events: &[&str], wants_usage: bool, out: &[&str], end: &str, facts: &str) {
+    let wrap = |events: &[&str]| events.iter().map(|data| format!("data: {data}\n\n")).collect::<String>();
+    check_bytes(&wrap(events), wants_usage, &wrap(out), end, facts);
+}
+
+fn check_bytes(stream: &str, wants_usage: bool, out: &str, end: &str, facts: &str) {
+    let expect = Run { out: out.into(), end: end.into(), facts: facts.into() };
+    assert_eq!(run([stream.as_bytes()], wants_usage), expect, "{stream}");
+    for cut in 1..stream.len() {
+        let (a, b) = stream.as_bytes().split_at(cut);
+        assert_eq!(run([a, b], wants_usage), expect, "cut at {cut}: {stream}");
+    }
+    assert_eq!(run(stream.as_bytes().chunks(1), wants_usage), expect, "byte by byte: {stream}");
+}
+
+const ROLE: &str = r#"{"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#;
+const HI: &str = r#"{"model":"m","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}"#;
+const STOP: &str = r#"{"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+const USAGE: &str =
+    r#"{"model":"m","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}}"#;
+const END: &str = "[DONE]";
+const BROKE_OFF: &str = "truncated 502: The upstream's answer broke off before it was complete.";
+
+#[test]
+fn the_usage_chunk_reaches_only_those_who_asked() {
+    let facts = "m Some((9, 1)) [0:stop] first=true tokens=1 bad=0";
+    check(&[ROLE, HI, STOP, USAGE, END], true, &[ROLE, HI, STOP, USAGE, END], "complete", facts);
+    check(&[ROLE, HI, STOP, USAGE, END], false, &[ROLE, HI, STOP, END], "complete", facts);
+}
+
+#[test]
+fn a_missing_end_mark_is_supplied() {
+    let facts = "m None [0:stop] first=true tokens=1 bad=0";
+    check(&[HI, STOP], false, &[HI, STOP, END], "complete", facts);
+    for ending in ["", "\n", "\r\n"] {
+        let stream = format!("data: {HI}\n\ndata: {STOP}{ending}");
+        let out = format!("{}{}\n\ndata: [DONE]\n\n", stream.trim_end(), ending.replace('\n', ""));
+        let out = if ending == "\r\n" { format!("{stream}\ndata: [DONE]\n\n") } else { out };
+        check_bytes(&stream, false, &out, "complete", facts);
+        let done = format!("data: {HI}\n\ndata: {STOP}\n\ndata: [DONE]{ending}");
+        let out = if ending.is_empty() { format!("{done}\n\n") } else { format!("{done}\n") };
+        check_bytes(&done, false, &out, "complete", facts);
+    }
+    // The last event is the usage chunk, its blank line missing.
+    let stream = format!("data: {HI}\n\ndata: {STOP}\n\ndata: {USAGE}");
+    let out = format!("data: {HI}\n\ndata: {STOP}\n\ndata: [DONE]\n\n");
+    check_bytes(&stream, false, &out, "complete", "m Some((9, 1)) [0:stop] first=true tokens=1 bad=0");
+}
+
+#[test]
+fn an_end_before_its_time_is_a_fault() {
+    check(&[ROLE, HI], false, &[ROLE, HI], BROKE_OFF, "m None [] first=true tokens=1 bad=0");
+    check(&[], false, &[], BROKE_OFF, "- None [] first=false tokens=0 bad=0");
+    check(&[HI, END, STOP], false, &[HI], BROKE_OFF, "m None [] first=true tokens=1 bad=0");
+    check(&[END], false, &[], BROKE_OFF, "- None [] first=false tokens=0 bad=0");
+    let cut = format!("data: {HI}\n\ndata: {STOP}\n\ndata: {{\"choices\":[{{\"del");
+    let out = format!("data: {HI}\n\ndata: {STOP}\n\n");
+    check_bytes(&cut, false, &out, BROKE_OFF, "m None [0:stop] first=true tokens=1 bad=1");
+    let cut = format!("data: {HI}\n\ndata: {STOP}\n\nda");
+    check_bytes(&cut, false, &out, BROKE_OFF, "m None [0:stop] first=true tokens=1 bad=0");
+    // A keep-alive without its line end is nobody's loss.
+    let comment = format!("data: {HI}\n\ndata: {STOP}\n\n: ping");
+    check_bytes(
+        &comment,
+        false,
+        &format!("{out}data: [DONE]\n\n"),
+        "complete",
+        "m None [0:stop] first=true tokens=1 bad=0",
+    );
+}
+
+#[test]
+fn every_choice_needs_its_finish() {
+    let a = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"length"},{"index":1,"delta":{"content":"b"}}]}"#;
+    let b = r#"{"choices":[{"index":1,"delta":{},"finish_reason":"tool_calls"}]}"#;
+    check(&[a], false, &[a], BROKE_OFF, "- None [0:length] first=true tokens=1 bad=0");
+    check(
+        &[a, b],
+        false,
+        &[a, b, END],
+        "complete",
+        "- None [0:length 1:tool_calls] first=true tokens=1 bad=0",
+    );
+}
+
+#[test]
+fn errors_inside_a_stream_are_reported_and_kept_back() {
+    let error = r#"{"error":{"message":"overloaded","type":"server_error","code":503}}"#;
+    check(
+        &[HI, error, STOP, END],
+        false,
+        &[HI],
+        "error overload 503: overloaded",
+        "m None [] first=true tokens=1 bad=0",
+    );
+    check(&[error], false, &[], "error overload 503: overloaded", "- None [] first=false tokens=0 bad=0");
+    let both = r#"{"error":{"message":"gone","code":502},"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#;
+    check(&[HI, both], false, &[HI], "error overload 502: gone", "m None [] first=true tokens=1 bad=0");
+    let named = format!("data: {HI}\n\nevent: error\ndata: out of memory\n\n");
+    let facts = "m None [] first=true tokens=1 bad=0";
+    check_bytes(&named, false, &format!("data: {HI}\n\n"), "error overload 502: out of memory", facts);
+    let nothing = r#"{"error":null,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    check(
+        &[HI, nothing],
+        false,
+        &[HI, nothing, END],
+        "complete",
+        "m None [0:stop] first=true tokens=1 bad=0",
+    );
+}
+
+#[test]
+fn an_error_as_unfinished_last_words_is_a_fault() {
+    let stream = format!("data: {HI}\n\ndata: {{\"error\":{{\"message\":\"late\",\"code\":500}}}}");
+    let run = run([stream.as_bytes()], false);
+    assert_eq!(run.end, "overload 500: late");
+}
+
+#[test]
+fn events_that_are_no_json_are_left_out_and_counted() {
+    let facts = "m None [0:stop] first=true tokens=1 bad=4";
+    let noise = [HI, "<html>", "{\"choices\":[{\"delta\":{\"content\":\"x\"}}]", "", "5", STOP, END];
+    check(&noise, false, &[HI, STOP, END], "complete", facts);
+}
+
+#[test]
+fn comments_empty_choices_and_unknown_members_pass() {
+    let keep_alive = r#"{"choices":[],"usage":null,"prompt_filter_results":[{"x":1}]}"#;
+    let odd = r#"{"model":5,"choices":[{"index":"0","delta":{"content":null,"x":[1]},"finish_reason":""},7],"y":{"usage":{"prompt_tokens":1}}}"#;
+    let stream = format!(
+        ": ping\n\ndata: {keep_alive}\n\nid: 7\n\ndata: {odd}\n\ndata: {HI}\n\ndata: {STOP}\n\ndata: [DONE]\n\n"
+    );
+    check_bytes(&stream, false, &stream, "complete", "m None [0:stop] first=true tokens=1 bad=0");
+}
+
+#[test]
+fn usage_is_taken_from_wherever_dialects_put_it() {
+    // Ollama's completions: zeros in every chunk.
+    let zero = r#"{"choices":[{"index":0,"text":"hi","finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}"#;
+    check(
+        &[zero, USAGE],
+        false,
+        &[zero, END],
+        "complete",
+        "m Some((9, 1)) [0:stop] first=true tokens=1 bad=0",
+    );
+    check(
+        &[USAGE, zero],
+        true,
+        &[USAGE, zero, END],
+        "complete",
+        "m Some((9, 1)) [0:stop] first=true tokens=1 bad=0",
+    );
+    // Groq, and an ordinary last chunk that carries usage: both stay.
+    let groq = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"r","usage":{"prompt_tokens":4,"completion_tokens":3}}}"#;
+    check(
+        &[HI, groq],
+        false,
+        &[HI, groq, END],
+        "complete",
+        "m Some((4, 3)) [0:stop] first=true tokens=1 bad=0",
+    );
+    // Running totals: the last one wins.
+    let running = r#"{"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":9,"completion_tokens":7}}"#;
+    check(
+        &[USAGE, running, STOP],
+        true,
+        &[USAGE, running, STOP, END],
+        "complete",
+        "m Some((9, 7)) [0:stop] first=true tokens=1 bad=0",
+    );
+    let negative = r#"{"choices":[],"usage":{"prompt_tokens":-9,"completion_tokens":7}}"#;
+    check(
+        &[HI, STOP, negative],
+        false,
+        &[HI, STOP, END],
+        "complete",
+        "m None [0:stop] first=true tokens=1 bad=0",
+    );
+}
+
+#[test]
+fn usage_is_estimated_when_none_is_stated() {
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT);
+    let text = r#"{"choices":[{"index":0,"delta":{"content":"12345678901234567890"}}]}"#;
+    watch.push(Bytes::from(format!("data: {text}\n\ndata: {HI}\n\n")), &mut Pieces::new()).unwrap();
+    let usage = watch.usage_or_estimate(100);
+    assert_eq!((usage.input, usage.output, usage.source.name()), (25, 6, "estimated"));
+    watch.push(Bytes::from(format!("data: {USAGE}\n\n")), &mut Pieces::new()).unwrap();
+    let usage = watch.usage_or_estimate(100);
+    assert_eq!((usage.input, usage.output, usage.source.name()), (9, 1, "reported"));
+}
+
+#[test]
+fn the_first_token_is_the_first_thing_of_use() {
+    for (delta, is_token) in [
+        (r#"{"role":"assistant"}"#, false),
+        (r#"{"role":"assistant","content":""}"#, false),
+        (r#"{"content":null,"refusal":null,"tool_calls":[],"function_call":null}"#, false),
+        (r#"{"content":" "}"#, true),
+        (r#"{"content":[{"type":"text","text":"x"}]}"#, true),
+        (r#"{"reasoning":"hm"}"#, true),
+        (r#"{"reasoning_content":"hm"}"#, true),
+        (r#"{"refusal":"no"}"#, true),
+        (r#"{"tool_calls":[{"index":0,"function":{"name":"f"}}]}"#, true),
+        (r#"{"function_call":{"name":"f"}}"#, true),
+        (r#"{"audio":{"id":"a"}}"#, true),
+    ] {
+        let mut watch = StreamWatch::new(false, Splitter::LIMIT);
+        let event = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
+        watch.push(Bytes::from(event), &mut Pieces::new()).unwrap();
+        assert_eq!((watch.has_first_token(), watch.events()), (is_token, 1), "{delta}");
+        assert_eq!(watch.token_events(), u64::from(is_token), "{delta}");
+    }
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT);
+    watch.push(Bytes::from(format!("data: {STOP}\n\n")), &mut Pieces::new()).unwrap();
+    assert!(watch.has_first_token());
+    assert_eq!(watch.token_events(), 0);
+}
+
+#[test]
+fn what_a_model_writes_is_not_taken_for_facts() {
+    let quoted = r#"{"choices":[{"index":0,"delta":{"content":"\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":5},\"error\":{}\n\ndata: [DONE]\n\n"}}]}"#;
+    check(&[quoted], false, &[quoted], BROKE_OFF, "- None [] first=true tokens=1 bad=0");
+}
+
+#[test]
+fn an_event_beyond_the_limit_is_a_fault() {
+    let mut watch = StreamWatch::new(false, 1000);
+    let fault = watch.push(Bytes::from("data: ".repeat(200)), &mut Pieces::new()).unwrap_err();
+    assert_eq!((fault.class, fault.status), (Class::Malformed, 502));
+}
+
+#[test]
+#[ignore = "prints timings"]
+fn timing() {
+    let event = "data: {\"id\":\"chatcmpl-Abc123Def456Ghi789Jkl012Mno345\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" weather\"},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
+    let chunk = Bytes::from_static(event.as_bytes());
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT);
+    let mut out = Pieces::new();
+    samples::timing("watch, one delta", chunk.len(), || {
+        out.clear();
+        watch.push(chunk.clone(), &mut out).unwrap()
+    });
+    let mut splitter = Splitter::new(Splitter::LIMIT);
+    samples::timing("  of which splitting", chunk.len(), || {
+        out.clear();
+        splitter.push(chunk.clone(), &mut out, &mut |_| Fate::Keep).unwrap();
+    });
+    samples::timing("  of which reading", chunk.len(), || {
+        Answer::read(event.trim_ascii_end().as_bytes().get(6..).unwrap()).unwrap().text_bytes
+    });
+}

@@ -1,0 +1,191 @@
+//! Wiring: one thread with a runtime per core for the data plane, one ordinary runtime for everything else.
+
+use crate::cli::Failure;
+use crate::reload::{self, Reloader};
+use crate::signals::{self, Signal};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+use weir_config::{AccessLog, Config};
+use weir_engine::{Core, Engine};
+use weir_server::admin::{self, Admin};
+use weir_server::{Drain, Phase, Stop, listen, public};
+use weir_telemetry::{LogTarget, Settings, Telemetry};
+
+/// Serves until a signal ends it.
+pub(crate) fn until_signalled(config: &Config, path: Option<PathBuf>) -> Result<(), Failure> {
+    signals::log_to_stderr();
+    let gateway = Gateway::start(config, path)?;
+    tracing::info!(
+        public = %gateway.public,
+        admin = %gateway.admin,
+        routes = config.routes.len(),
+        deployments = config.deployments.len(),
+        "weir serves http://{}/v1",
+        gateway.public
+    );
+    gateway.serve_until_signalled()
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) engine: Arc<Engine>,
+    cores: Vec<JoinHandle<()>>,
+    /// For everything that is not the data plane.
+    pub(crate) runtime: Runtime,
+    stop: Stop,
+    reloader: Arc<Reloader>,
+    grace: Duration,
+}
+
+impl Gateway {
+    /// Binds both listeners and starts everything.
+    pub(crate) fn start(config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
+        let telemetry = start_telemetry(config)?;
+        let engine = Engine::new(config, telemetry)?;
+        let count = cores(config);
+        let sockets = bind(config.server.listen, count, "server.listen")?;
+        let admin_socket = bind(config.server.admin.listen, 1, "server.admin.listen")?.remove(0);
+        let address = |socket: &TcpListener| socket.local_addr().map_err(|e| Failure::Runtime(e.to_string()));
+        let (public, admin) = (address(&sockets[0])?, address(&admin_socket)?);
+        let (stop, drain) = Stop::new();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("weir-admin")
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::Runtime(format!("starting the admin runtime: {e}")))?;
+        let reloader = Arc::new(Reloader::new(engine.clone(), path));
+        let face = Arc::new(Admin {
+            engine: engine.clone(),
+            token: config.server.admin.token.clone(),
+            address: admin,
+            reload: {
+                let reloader = reloader.clone();
+                Arc::new(move || reloader.reload().map_err(|problems| problems.to_string()))
+            },
+        });
+        runtime.spawn(log_end("admin", admin::run(face, admin_socket, drain.clone())));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let cores = sockets
+            .into_iter()
+            .enumerate()
+            .map(|(index, socket)| start_core(index, engine.clone(), socket, connections.clone(), drain.clone()))
+            .collect::<io::Result<_>>()
+            .map_err(|e| Failure::Runtime(format!("starting a core's thread: {e}")))?;
+        Ok(Gateway { public, admin, engine, cores, runtime, stop, reloader, grace: config.server.grace })
+    }
+
+    /// Reloads on SIGHUP and on file changes; drains on SIGINT or SIGTERM; exits at once on a second one.
+    pub(crate) fn serve_until_signalled(self) -> Result<(), Failure> {
+        let reloader = self.reloader.clone();
+        let _watching = reload::watch(&reloader);
+        let ending: Result<_, Failure> = self.runtime.block_on(async {
+            let mut signals = signals::Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?;
+            loop {
+                match signals.next().await {
+                    Signal::Reload => reloader.reload_and_say("SIGHUP"),
+                    Signal::End => return Ok(signals),
+                }
+            }
+        });
+        let mut signals = ending?;
+        tracing::info!(grace = ?self.grace, "draining; a second signal ends at once");
+        self.runtime.spawn(async move {
+            while signals.next().await != Signal::End {}
+            // Exit code 1: streams were cut on purpose.
+            std::process::exit(1);
+        });
+        self.end();
+        Ok(())
+    }
+
+    /// Ends in good order: listeners closed, requests finished within the grace period, log written.
+    pub(crate) fn end(self) {
+        self.stop.advance(Phase::Draining);
+        let stop = self.stop;
+        let grace = self.grace;
+        let (done, all_done) = std::sync::mpsc::channel::<()>();
+        let cores = self.cores;
+        let waiting = std::thread::spawn(move || {
+            for core in cores {
+                let _ = core.join();
+            }
+            drop(done);
+        });
+        if all_done.recv_timeout(grace) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let left = self.engine.requests_in_flight();
+            tracing::warn!(requests = left, "the grace period is over; what is left is cut");
+        }
+        stop.advance(Phase::Ended);
+        let _ = waiting.join();
+        self.engine.telemetry().flush(Duration::from_secs(2));
+        self.runtime.shutdown_timeout(Duration::from_millis(200));
+    }
+}
+
+fn start_telemetry(config: &Config) -> Result<Arc<Telemetry>, Failure> {
+    let access_log = config.telemetry.access_log.as_ref().map(|log| match log {
+        AccessLog::Stdout => LogTarget::Stdout,
+        AccessLog::Stderr => LogTarget::Stderr,
+        AccessLog::File(path) => LogTarget::File(path.clone()),
+    });
+    let settings = Settings { access_log, spans: config.telemetry.spans };
+    let telemetry = Telemetry::start(&settings)
+        .map_err(|e| Failure::Usage(format!("telemetry.access_log: cannot open the log: {e}")))?;
+    telemetry.gauges().set_started(SystemTime::now());
+    Ok(telemetry)
+}
+
+/// How many cores serve: as configured, else as many as this process may use.
+fn cores(config: &Config) -> usize {
+    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    config.server.cores.map_or_else(available, |n| n as usize)
+}
+
+fn bind(address: SocketAddr, count: usize, key: &str) -> Result<Vec<TcpListener>, Failure> {
+    listen::bind(address, count).map_err(|error| {
+        let way_out = match error.kind() {
+            io::ErrorKind::AddrInUse => format!("another process listens there; stop it or set {key} to a free port"),
+            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; correct {key}"),
+            io::ErrorKind::PermissionDenied => format!("ports below 1024 need privileges; set {key} to a higher one"),
+            _ => format!("check {key}"),
+        };
+        Failure::Runtime(format!("cannot listen on {address}: {error}\n  {way_out}"))
+    })
+}
+
+/// One core of the data plane: its thread, its runtime, everything that runs there. The one place where the data plane
+/// is spawned.
+fn start_core(
+    index: usize,
+    engine: Arc<Engine>,
+    socket: TcpListener,
+    connections: Arc<AtomicUsize>,
+    drain: Drain,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("weir-core-{index}")).spawn(move || {
+        let seed = engine.random_seed();
+        LocalSet::new().block_on(&runtime, async move {
+            let core = Core::new(engine, seed);
+            let chores = tokio::task::spawn_local(core.clone().chores(index == 0));
+            log_end("a core", public::run(core, socket, connections, drain)).await;
+            chores.abort();
+        });
+    })
+}
+
+async fn log_end(what: &str, running: impl Future<Output = io::Result<()>>) {
+    if let Err(error) = running.await {
+        tracing::error!(%error, "{what} ended");
+    }
+}
