@@ -11,9 +11,9 @@ use weir_routing::{Action, Event, Lease, Machine, Plan};
 /// An answer has begun and nothing of it has reached the client yet.
 pub(crate) enum Opened {
     /// An answer that is not a stream.
-    Whole(WholeAnswer),
-    /// A stream whose first token is there.
-    Stream(StreamAnswer),
+    Whole(Box<WholeAnswer>),
+    /// A stream whose first event is there.
+    Stream(Box<StreamAnswer>),
 }
 
 /// Calls deployments until one answers.
@@ -78,22 +78,19 @@ fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
 /// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the
 /// client hung up) drops its lease unreported.
 async fn one_call(record: &mut Record, call: &Call, mut lease: Lease, limits: Limits) -> Result<Opened, Fault> {
-    let sent = Instant::now();
-    let opened = opening::open(record, call, limits).await;
-    record.waited += sent.elapsed();
-    let end = opened.as_ref().map(|_| ());
-    lease.report(end, record.core.now());
-    match opened {
-        // A stream goes on for as long as the client reads: the call is in flight until then.
-        Ok(Opened::Stream(answer)) => Ok(Opened::Stream(StreamAnswer { lease: Some(lease), ..answer })),
-        Ok(Opened::Whole(answer)) => Ok(Opened::Whole(WholeAnswer { lease: Some(lease), ..answer })),
+    let mut opened = opening::open(record, call, limits).await;
+    lease.report(opened.as_ref().map(|_| ()), record.core.now());
+    match &mut opened {
+        // The call is in flight until the client has read the answer, or hung up.
+        Ok(Opened::Stream(answer)) => answer.lease = Some(lease),
+        Ok(Opened::Whole(answer)) => answer.lease = Some(lease),
         Err(fault) => {
             if let Some(tried) = record.attempts.last_mut() {
                 tried.fault = Some(fault.class);
             }
-            Err(fault)
         }
     }
+    opened
 }
 
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move

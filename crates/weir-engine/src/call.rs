@@ -1,13 +1,15 @@
 //! Stage 3: the body becomes a call.
 
 use crate::record::{Asked, Record};
+use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Body;
 use smallvec::SmallVec;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use weir_config::Limits;
 use weir_core::{Class, Endpoint, Fault};
 use weir_wire::call::CallFacts;
 
@@ -35,17 +37,13 @@ pub(crate) async fn read_and_parse<B>(
     endpoint: Endpoint,
     headers: &HeaderMap,
     body: B,
-) -> Result<Call, Fault>
+) -> Result<Box<Call>, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    let limits = &record.snapshot.gateway.settings.limits;
-    let read = read(body, headers, limits.max_body, limits.body_timeout, limits.body_total);
-    let began = Instant::now();
-    let body = read.await;
-    record.waited += began.elapsed();
-    let body = body?;
+    let limits = record.snapshot.gateway.settings.limits.clone();
+    let body = read(body, headers, &limits, record).await?;
     record.request_bytes = body.len() as u64;
     let facts = CallFacts::read(&body, endpoint)?;
     record.streamed = facts.stream;
@@ -63,31 +61,26 @@ where
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
-    Ok(Call { endpoint, body, facts, route, passed_on, trailers })
+    Ok(Box::new(Call { endpoint, body, facts, route, passed_on, trailers }))
 }
 
-/// Reads a whole body of at most `most` bytes. Between two pieces may pass `idle`, over all of it `total`.
-async fn read<B>(
-    mut body: B,
-    headers: &HeaderMap,
-    most: usize,
-    idle: Duration,
-    total: Duration,
-) -> Result<Bytes, Fault>
+/// Reads a whole body within its limits of size and time.
+async fn read<B>(mut body: B, headers: &HeaderMap, limits: &Limits, record: &mut Record) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
+    let most = limits.max_body;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > most as u64) {
         return Err(too_large(most));
     }
-    let deadline = Instant::now() + total;
+    let deadline = record.started + limits.body_total;
     let mut all = BytesMut::new();
     loop {
-        let until = deadline.min(Instant::now() + idle);
+        let limit = |now: Instant| deadline.min(now + limits.body_timeout);
         let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        let frame = tokio::time::timeout_at(until.into(), next).await.map_err(|_| too_slow())?;
+        let frame = before(limit, &mut record.waited, next).await.map_err(|_| too_slow())?;
         let Some(frame) = frame else { return Ok(all.freeze()) };
         let frame = frame.map_err(|e| {
             let message = "the request's body is incomplete or not well-formed HTTP";

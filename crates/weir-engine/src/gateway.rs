@@ -91,7 +91,7 @@ impl Gateway {
             settings: Settings {
                 limits: config.server.limits.clone(),
                 cors: config.server.cors.clone(),
-                headers: config.server.headers.clone(),
+                headers: config.server.headers,
             },
             keys,
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),

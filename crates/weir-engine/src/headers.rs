@@ -5,11 +5,12 @@ use crate::opening::{StreamAnswer, WholeAnswer};
 use crate::record::Record;
 use crate::relay::Relay;
 use crate::reply::Reply;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt::{Display, Write};
 use std::time::Duration;
 use weir_core::Fault;
+use weir_provider::without_secrets;
 use weir_wire::error;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,35 +30,37 @@ const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
 
 /// The answer to a request for the list of models.
 pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response<Reply> {
-    let mut response = begin(&mut record, StatusCode::OK);
+    let mut values = Values::new();
+    let mut response = begin(&mut record, StatusCode::OK, &mut values);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.map(|()| Reply::whole(body, record))
 }
 
 /// A whole answer. Everything about it is known, unless it was too large to be held.
-pub(crate) fn whole(mut record: Box<Record>, answer: WholeAnswer, call: &Call) -> Response<Reply> {
+pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response<Reply> {
     let known = answer.facts.as_ref();
     if let Some(facts) = known {
         let usage = facts.usage_or_estimate(call.facts.prompt_bytes);
         record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
         record.usage = Some(usage);
     }
-    let mut response = begin(&mut record, StatusCode::OK);
+    let mut values = Values::new();
+    let mut response = begin(&mut record, StatusCode::OK, &mut values);
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, answer.content_type.clone().unwrap_or(json));
     about_the_deployment(headers, &record, known.and_then(|f| f.model.as_deref()));
-    headers.insert(OVERHEAD, millis(record.overhead()));
+    headers.insert(OVERHEAD, values.millis(record.overhead()));
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
-        let cost = shown(record.cost);
+        let cost = values.show(record.cost);
         if optional.litellm {
             headers.insert(LITELLM_COST, cost.clone());
         }
         headers.insert(COST, cost);
     }
     if optional.timing {
-        headers.insert(PROCESS_TIME, shown(format_args!("{:.6}", record.started.elapsed().as_secs_f64())));
+        headers.insert(PROCESS_TIME, values.show(format_args!("{:.6}", record.started.elapsed().as_secs_f64())));
         headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
         if known.is_some() {
             headers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
@@ -75,16 +78,17 @@ pub(crate) fn whole(mut record: Box<Record>, answer: WholeAnswer, call: &Call) -
 }
 
 /// The head of a stream: what is known when its first token is there. The rest follows as trailers for clients that ask.
-pub(crate) fn stream(mut record: Box<Record>, answer: StreamAnswer, call: &Call) -> Response<Reply> {
+pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Response<Reply> {
     record.head_is_out();
-    let mut response = begin(&mut record, StatusCode::OK);
+    let mut values = Values::new();
+    let mut response = begin(&mut record, StatusCode::OK, &mut values);
     let headers = response.headers_mut();
     let events = HeaderValue::from_static("text/event-stream; charset=utf-8");
     let stated = answer.content_type.clone().filter(|v| v.as_bytes().starts_with(b"text/event-stream"));
     headers.insert(header::CONTENT_TYPE, stated.unwrap_or(events));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     about_the_deployment(headers, &record, answer.watch.model().map(|m| m.as_str()));
-    headers.insert(OVERHEAD, millis(record.overhead()));
+    headers.insert(OVERHEAD, values.millis(record.overhead()));
     if record.snapshot.gateway.settings.headers.timing {
         headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
     }
@@ -94,9 +98,10 @@ pub(crate) fn stream(mut record: Box<Record>, answer: StreamAnswer, call: &Call)
 
 /// A fault, in the client's format.
 pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> {
+    let fault = without_our_secrets(&record, fault);
     let body = error::body(&fault, Some(&record.id));
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = begin(&mut record, status);
+    let mut response = begin(&mut record, status, &mut Values::new());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !record.attempts.is_empty() {
@@ -108,7 +113,7 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
         headers.insert(header::RETRY_AFTER, value);
     } else if let Some(after) = fault.retry_after {
         // Whole seconds, rounded up: coming back early would only be refused again.
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000).max(1) as u64));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)));
     }
     match fault.status {
         401 => {
@@ -128,27 +133,37 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
     response.map(|()| Reply::whole(body, record))
 }
 
+/// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.
+fn without_our_secrets(record: &Record, fault: Fault) -> Fault {
+    let called = record.attempts.iter().filter_map(|tried| record.snapshot.gateway.deployments.get(tried.deployment));
+    called.fold(fault, |fault, deployment| without_secrets(fault, &deployment.secrets))
+}
+
 /// The trailers of a stream that has ended.
 pub(crate) fn trailers(record: &Record) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(3);
-    trailers.insert(COST, shown(record.cost));
-    trailers.insert(OVERHEAD, millis(record.overhead()));
+    let mut values = Values::new();
+    trailers.insert(COST, values.show(record.cost));
+    trailers.insert(OVERHEAD, values.millis(record.overhead()));
     trailers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
     trailers
 }
 
-fn begin(record: &mut Record, status: StatusCode) -> Response<()> {
+fn begin(record: &mut Record, status: StatusCode, values: &mut Values) -> Response<()> {
     record.status = status.as_u16();
     let mut response = Response::new(());
     *response.status_mut() = status;
     response.headers_mut().reserve(16);
-    response.headers_mut().insert(REQUEST_ID, shown(record.id));
+    response.headers_mut().insert(REQUEST_ID, values.show(record.id));
     response
 }
 
 /// Who answered, as what, at which attempt. `model` is what the upstream calls itself.
 fn about_the_deployment(headers: &mut HeaderMap, record: &Record, model: Option<&str>) {
-    headers.insert(ATTEMPTS, HeaderValue::from(record.attempts.len()));
+    headers.insert(ATTEMPTS, match record.attempts.len() {
+        1 => HeaderValue::from_static("1"), // nearly always
+        many => HeaderValue::from(many),
+    });
     let Some(deployment) = record.deployment() else { return };
     headers.insert(DEPLOYMENT, deployment.name_header.clone());
     if record.snapshot.gateway.settings.headers.litellm {
@@ -164,15 +179,23 @@ fn announce_trailers(headers: &mut HeaderMap, call: &Call) {
     }
 }
 
-fn millis(time: Duration) -> HeaderValue {
-    let micros = time.as_micros();
-    shown(format_args!("{}.{:03}", micros / 1000, micros % 1000))
-}
+/// Header values that are written for one response: all in one buffer.
+struct Values(BytesMut);
 
-/// Digits and hexadecimal words as a header's value.
-fn shown(value: impl Display) -> HeaderValue {
-    let mut text = bytes::BytesMut::with_capacity(32);
-    // Neither can fail: writing to memory, and characters that every header may hold.
-    let _ = write!(text, "{value}");
-    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("-"))
+impl Values {
+    fn new() -> Self {
+        Values(BytesMut::with_capacity(128))
+    }
+
+    /// Digits and hexadecimal words as a header's value.
+    fn show(&mut self, value: impl Display) -> HeaderValue {
+        // Neither can fail: writing to memory, and characters that every header may hold.
+        let _ = write!(self.0, "{value}");
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    fn millis(&mut self, time: Duration) -> HeaderValue {
+        let micros = time.as_micros();
+        self.show(format_args!("{}.{:03}", micros / 1000, micros % 1000))
+    }
 }

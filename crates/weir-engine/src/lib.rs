@@ -17,6 +17,7 @@ mod opening;
 mod record;
 mod relay;
 mod reply;
+mod waiting;
 
 pub use crate::core::Core;
 pub use engine::{Engine, ReloadReport};

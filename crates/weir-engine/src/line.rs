@@ -60,7 +60,7 @@ where
 
 /// How the line ended well.
 enum Done {
-    Opened(Opened, Call),
+    Opened(Opened, Box<Call>),
     Listing(Bytes),
 }
 

@@ -5,7 +5,8 @@
 use crate::attempt::Opened;
 use crate::call::Call;
 use crate::inflate::Inflate;
-use crate::record::Record;
+use crate::record::{Record, TRACEPARENT};
+use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, header};
 use http_body::Body;
@@ -13,6 +14,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::time::timeout_at;
 use weir_core::{Class, Fault};
 use weir_net::{AnswerBody, Pieces};
 use weir_provider::{Refusal, fault, unexpected_status, without_secrets};
@@ -24,15 +26,12 @@ use weir_wire::watch::{End, Step, StreamWatch};
 
 /// So much of a refusal's body is read.
 const REFUSAL_READ: usize = 64 * 1024;
-/// A stream's opening events without words (the role, keep-alives) are held back so long at most, so that a fault right
-/// behind them can still be tried elsewhere; then the client sees them.
-const HOLD_BACK: Duration = Duration::from_millis(150);
 
 /// Time limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) connect: Duration,
-    /// Until the head of a whole answer, or the first token of a stream.
+    /// Until the head of a whole answer, or the first event of a stream.
     pub(crate) first: Instant,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
@@ -53,7 +52,7 @@ pub(crate) struct WholeAnswer {
     pub(crate) lease: Option<Lease>,
 }
 
-/// A stream whose first token is there, or which ended well before one.
+/// A stream whose first event is there.
 pub(crate) struct StreamAnswer {
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) source: Source,
@@ -104,18 +103,24 @@ impl Source {
 /// Whatever went wrong before the answer was known to be good.
 pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
-    let Some(deployment) = record.deployment() else { return Err(crate::line::panicked()) };
+    let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
+        return Err(crate::line::panicked());
+    };
+    let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
     let request = request(record, call, deployment);
-    let answer = within(limits.first, pool.send(request, limits.connect)).await??;
+    let sent = Instant::now();
+    let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect)).await;
+    record.waited += sent.elapsed();
+    let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
     let head = answer.head;
     let compressed = head.headers.get(header::CONTENT_ENCODING).is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
     match head.status.as_u16() {
         200..=203 => {}
-        204..=399 => return Err(unexpected_status(head.status.as_u16())),
+        ..=399 => return Err(unexpected_status(head.status.as_u16())),
         status => {
-            let body = refusal_body(source, limits).await;
+            let body = Box::pin(refusal_body(source, limits)).await;
             return Err(fault(Refusal {
                 status,
                 headers: &head.headers,
@@ -147,17 +152,13 @@ fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deploym
     *request.uri_mut() = deployment.uri(call.endpoint).clone();
     let mut headers = deployment.headers();
     if let Ok(trace) = HeaderValue::from_bytes(&record.trace.header()) {
-        headers.insert("traceparent", trace);
+        headers.insert(TRACEPARENT, trace);
     }
     for (name, value) in &call.passed_on {
         headers.insert(name.clone(), value.clone());
     }
     *request.headers_mut() = headers;
     request
-}
-
-async fn within<T>(until: Instant, future: impl Future<Output = T>) -> Result<T, Fault> {
-    tokio::time::timeout_at(until.into(), future).await.map_err(|_| timed_out("did not begin to answer in time"))
 }
 
 pub(crate) fn timed_out(what: &'static str) -> Fault {
@@ -168,7 +169,7 @@ async fn refusal_body(mut source: Source, limits: Limits) -> Bytes {
     let mut all = BytesMut::new();
     let until = limits.deadline.min(Instant::now() + limits.idle.min(Duration::from_secs(5)));
     // A refusal whose body breaks off is a refusal all the same.
-    while let Ok(Some(Ok(piece))) = within(until, source.next()).await {
+    while let Ok(Some(Ok(piece))) = timeout_at(until.into(), source.next()).await {
         all.extend_from_slice(&piece[..piece.len().min(REFUSAL_READ - all.len())]);
         if all.len() == REFUSAL_READ {
             break;
@@ -185,22 +186,27 @@ async fn open_whole(
     limits: Limits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
-    let (body, all) = held(&mut source, most, limits).await?;
+    let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
         let facts = reply_facts(&body, call.endpoint).map_err(|fault| clean(fault, record))?;
         (Some(facts), None)
     } else {
         (None, Some(source))
     };
-    Ok(Opened::Whole(WholeAnswer { content_type, body, rest, facts, limits, lease: None }))
+    Ok(Opened::Whole(Box::new(WholeAnswer { content_type, body, rest, facts, limits, lease: None })))
 }
 
 /// Reads a body until its end or until more than `most` bytes are there, and says which.
-async fn held(source: &mut Source, most: usize, limits: Limits) -> Result<(Bytes, bool), Fault> {
+async fn held(
+    source: &mut Source,
+    most: usize,
+    limits: Limits,
+    waited: &mut Duration,
+) -> Result<(Bytes, bool), Fault> {
     let mut all = BytesMut::new();
     loop {
-        let until = limits.deadline.min(Instant::now() + limits.idle);
-        let next = tokio::time::timeout_at(until.into(), source.next()).await;
+        let limit = |now: Instant| limits.deadline.min(now + limits.idle);
+        let next = before(limit, waited, source.next()).await;
         let Some(piece) = next.map_err(|_| timed_out("fell silent in the middle of its answer"))? else {
             return Ok((all.freeze(), true));
         };
@@ -228,18 +234,11 @@ async fn open_stream(
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
     let ready = sse::Pieces::new();
-    let mut open = StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None };
-    let mut hold_until: Option<Instant> = None;
+    let mut open = Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
     let mut first_piece = true;
     loop {
-        let until = hold_until.map_or(limits.first, |held| held.min(limits.first));
-        let Ok(next) = tokio::time::timeout_at(until.into(), open.source.next()).await else {
-            if hold_until.is_some() {
-                return Ok(Opened::Stream(open));
-            }
-            return Err(timed_out("sent no token in time"));
-        };
-        let Some(piece) = next else {
+        let next = before(|_| limits.first, &mut record.waited, open.source.next()).await;
+        let Some(piece) = next.map_err(|_| timed_out("sent no token in time"))? else {
             match open.watch.end() {
                 End::Failed(fault) => return Err(fault),
                 End::Complete { append } => open.ready.extend(append),
@@ -249,17 +248,17 @@ async fn open_stream(
         };
         let piece = piece?;
         if std::mem::take(&mut first_piece) && !looks_like_events(&piece) {
-            return Err(not_a_stream(piece, open.source, call, most, limits).await);
+            return Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await);
         }
         if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
             return Err(clean(fault, record));
         }
-        if open.watch.has_first_token() {
-            record.first_token = Some(record.started.elapsed());
+        // Comments and keep-alives are no beginning: until the first event the call can still be tried elsewhere.
+        if open.watch.events() > 0 {
+            if open.watch.has_first_token() {
+                record.first_token = Some(record.started.elapsed());
+            }
             return Ok(Opened::Stream(open));
-        }
-        if hold_until.is_none() && open.watch.events() > 0 {
-            hold_until = Some(Instant::now() + HOLD_BACK);
         }
     }
 }
@@ -279,7 +278,7 @@ fn looks_like_events(piece: &[u8]) -> bool {
 
 /// What is wrong with an answer that should have been a stream: usually an error with status 200.
 async fn not_a_stream(piece: Bytes, mut source: Source, call: &Call, most: usize, limits: Limits) -> Fault {
-    let rest = match held(&mut source, most, limits).await {
+    let rest = match held(&mut source, most, limits, &mut Duration::default()).await {
         Ok((rest, _)) => rest,
         Err(fault) => return fault,
     };

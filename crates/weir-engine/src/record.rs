@@ -2,12 +2,16 @@
 
 use crate::core::{Core, Snapshot};
 use crate::line::Ingress;
+use http::HeaderName;
 use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Outcome, RequestId, TraceContext, Usage};
+
+/// W3C trace context, in and out.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {
@@ -64,7 +68,7 @@ impl Record {
         core.recorder.in_flight(1);
         let parent = ingress
             .headers
-            .get("traceparent")
+            .get(TRACEPARENT)
             .and_then(|v| v.to_str().ok())
             .and_then(TraceContext::parse);
         let (high, low, span) = (core.random(), core.random(), core.random() | 1);
@@ -158,6 +162,7 @@ impl Drop for Record {
             })
             .collect();
         let deployment = self.deployment();
+        let total = self.started.elapsed();
         let exchange = Exchange {
             id: self.id,
             trace: self.trace,
@@ -183,10 +188,10 @@ impl Drop for Record {
             cost: self.cost,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
-            total: self.started.elapsed(),
+            total,
             first_token: self.first_token,
             inter_token: self.inter_token,
-            overhead: self.overhead(),
+            overhead: self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited)),
         };
         self.core.recorder.record(&exchange);
     }

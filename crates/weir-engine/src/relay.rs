@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Fault, Usage};
@@ -20,7 +20,12 @@ use weir_wire::error;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
+/// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
+/// connection can be used again.
+const AFTER_END_MARK: Duration = Duration::from_millis(500);
+
 /// What is watched for.
+#[allow(clippy::large_enum_variant, reason = "nearly all are the large one, and the relay is boxed")]
 enum Watched {
     /// Events: forwarded one by one, judged for completeness.
     Events(StreamWatch),
@@ -59,8 +64,9 @@ enum State {
 }
 
 impl Relay {
-    pub(crate) fn stream(record: Box<Record>, answer: StreamAnswer, call: &Call) -> Pin<Box<Relay>> {
+    pub(crate) fn stream(record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Pin<Box<Relay>> {
         let first_token_at = record.first_token.map(|after| record.started + after);
+        let answer = *answer;
         let state = if answer.ended { State::Ended } else { State::Flowing };
         let watched = Watched::Events(answer.watch);
         let mut relay = Relay::new(record, answer.source, watched, answer.limits, answer.lease, call);
@@ -141,10 +147,10 @@ impl Relay {
             }
             match relay.source.poll_next(cx) {
                 Poll::Ready(Some(Ok(piece))) => relay.take(piece),
-                Poll::Ready(Some(Err(fault))) => relay.fail(fault),
+                Poll::Ready(Some(Err(fault))) => relay.broke_off(fault),
                 Poll::Ready(None) => relay.end(),
                 Poll::Pending => match relay.poll_limit(cx) {
-                    Poll::Ready(fault) => relay.fail(fault),
+                    Poll::Ready(fault) => relay.broke_off(fault),
                     Poll::Pending => return Poll::Pending,
                 },
             }
@@ -154,6 +160,10 @@ impl Relay {
     /// Ready when the upstream has been silent for too long or the request has lasted too long. The timer stays where it
     /// is while pieces come and is set anew when it fires, so that a piece costs no timer.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
+            self.limits.idle = AFTER_END_MARK;
+            self.timer.as_mut().reset((self.last + AFTER_END_MARK).min(self.limits.deadline).into());
+        }
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
@@ -166,6 +176,10 @@ impl Relay {
             }
             self.timer.as_mut().reset(silent_until.min(self.limits.deadline).into());
         }
+    }
+
+    fn has_end_mark(&self) -> bool {
+        matches!(&self.watched, Watched::Events(watch) if watch.has_end_mark())
     }
 
     /// A piece has come.
@@ -196,7 +210,16 @@ impl Relay {
         }
     }
 
-    /// The upstream's body has ended in order.
+    /// The connection broke or fell silent. After the end mark that is no fault of the answer, which is there in full.
+    fn broke_off(&mut self, fault: Fault) {
+        if self.has_end_mark() {
+            self.end();
+        } else {
+            self.fail(fault);
+        }
+    }
+
+    /// The upstream's body has ended in order, or after its end mark in any way.
     fn end(&mut self) {
         let end = match &mut self.watched {
             Watched::Events(watch) => watch.end(),
@@ -238,6 +261,13 @@ impl Relay {
             record.first_token = Some(first.saturating_duration_since(record.started));
             let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
             record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
+        }
+        if let Watched::Events(watch) = &self.watched
+            && watch.unparsable() > 0
+        {
+            let deployment = record.deployment().map_or("", |d| &*d.name);
+            let (request, left_out) = (record.id.as_str(), watch.unparsable());
+            tracing::warn!(request, deployment, left_out, "events of a stream were no JSON: left out");
         }
         record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
         record.usage = Some(usage);

@@ -2,39 +2,26 @@
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use smallvec::SmallVec;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// A body made of slices of one or more buffers, sent in order with their exact total length.
-///
-/// Cloning is cheap (reference counts), so that a request can be sent again without copying its body.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
-    pieces: [Bytes; Pieces::MOST],
-    next: u8,
+    /// Two stand inline: a request is moved several times on its way to the socket.
+    pieces: SmallVec<[Bytes; 2]>,
+    next: usize,
     left: u64,
 }
 
 impl Pieces {
-    /// The most pieces one body can have.
-    pub const MOST: usize = 6;
-
-    /// From at most [`Pieces::MOST`] pieces; further ones are joined to the last by copying.
+    /// From its pieces, in order.
     pub fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        let mut body = Pieces::default();
-        let mut used = 0;
-        for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
-            body.left += piece.len() as u64;
-            if used < Pieces::MOST {
-                body.pieces[used] = piece;
-                used += 1;
-            } else {
-                let last = &mut body.pieces[Pieces::MOST - 1];
-                *last = [&last[..], &piece[..]].concat().into();
-            }
-        }
-        body
+        let pieces: SmallVec<[Bytes; 2]> = pieces.into_iter().filter(|p| !p.is_empty()).collect();
+        let left = pieces.iter().map(|p| p.len() as u64).sum();
+        Pieces { pieces, next: 0, left }
     }
 
     /// Bytes not yet sent.
@@ -62,7 +49,7 @@ impl Body for Pieces {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let at = usize::from(self.next);
+        let at = self.next;
         let piece = self.pieces.get_mut(at).map(std::mem::take).unwrap_or_default();
         self.next += 1;
         self.left = self.left.saturating_sub(piece.len() as u64);

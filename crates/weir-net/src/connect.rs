@@ -2,6 +2,7 @@
 
 use crate::body::Pieces;
 use crate::origin::Origin;
+use crate::write::poll_write_joined;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
@@ -50,7 +51,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, bufs)
+        poll_write_joined(Pin::new(&mut *self.0.borrow_mut()), cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -12,9 +12,11 @@ mod body;
 mod connect;
 mod origin;
 mod pool;
+mod write;
 
 pub use answer::{Answer, AnswerBody};
 pub use body::Pieces;
 pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
+pub use write::poll_write_joined;
 

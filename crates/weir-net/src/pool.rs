@@ -108,7 +108,8 @@ impl Pool {
                 }
             }
         }
-        let mut fresh = self.connect(connect_within).await?;
+        // Boxed: seldom taken, and much larger than everything else here.
+        let mut fresh = Box::pin(self.connect(connect_within)).await?;
         let Some(unsent) = request.take() else {
             return Err(connect::unreachable("the request was lost with its connection".to_owned()));
         };
@@ -126,12 +127,13 @@ impl Pool {
     /// The newest idle connection that is still alive.
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
+        let now = Instant::now();
         while let Some(Idle { connection, since }) = idle.pop() {
             self.counts.idle.fetch_sub(1, Relaxed);
-            let unused = since.elapsed();
+            let unused = now.saturating_duration_since(since);
             let usable = !connection.sender.is_closed()
                 && unused < self.origin.idle()
-                && connection.opened_at.elapsed() < self.origin.max_age()
+                && now.saturating_duration_since(connection.opened_at) < self.origin.max_age()
                 && (unused < ASK_AFTER || !connection.socket.is_stale());
             if usable {
                 return Some(connection);

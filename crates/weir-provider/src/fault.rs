@@ -27,7 +27,9 @@ pub struct Refusal<'a> {
 /// said in our words, since the client can do nothing about it.
 pub fn fault(refusal: Refusal<'_>) -> Fault {
     let Refusal { status, headers, body, secrets, now } = refusal;
-    let stated = read_error(status, body);
+    // Cut out first: what is read from it is cut to length, which could leave a part of a secret behind.
+    let clean = std::str::from_utf8(body).map(|text| redact(text, secrets));
+    let stated = read_error(status, clean.as_ref().map_or(body, |text| text.as_bytes()));
     let class = stated.class(status);
     let said = format!("upstream status {status}");
     if class == Class::Credential {
@@ -35,13 +37,15 @@ pub fn fault(refusal: Refusal<'_>) -> Fault {
         let said = format!("{said}: {}", redact(&stated.message, secrets));
         return Fault::new(class, 502, "upstream_credentials", ours).with_cause(said);
     }
+    let ours = Fault::new(class, status, "upstream_error", stated.message);
     let stated = Fault {
-        code: stated.code.map(Cow::Owned),
+        // An upstream that states a type but no code means none; one that states neither speaks no known format.
+        code: stated.code.map(Cow::Owned).or(ours.code.filter(|_| stated.kind.is_none())),
         kind: stated.kind.map(Cow::Owned),
         param: stated.param.map(Cow::Owned),
         retry_after: retry_after(headers, now),
         retry_after_text: headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(Into::into),
-        ..Fault::new(class, status, "upstream_error", stated.message)
+        ..ours
     };
     without_secrets(stated.with_cause(said), secrets)
 }

@@ -48,6 +48,8 @@ pub struct Kind {
     pub base_url: Option<&'static str>,
     /// The environment variable in which the vendor's own tools look for a key.
     pub key_variable: Option<&'static str>,
+    /// Well-known models, offered when nobody wrote a configuration. Servers that run on this machine list their own.
+    pub models: &'static [&'static str],
     /// How the credential is shown.
     pub auth: Auth,
     /// Differences from OpenAI's API.

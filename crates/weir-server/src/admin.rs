@@ -44,7 +44,7 @@ pub struct AdminRoute {
     pub path: &'static str,
     /// Whether it changes anything; writes always need the token.
     pub writes: bool,
-    serve: fn(&Admin) -> Response<Full<Bytes>>,
+    serve: fn(&Admin, Phase) -> Response<Full<Bytes>>,
 }
 
 /// Every route there is.
@@ -53,10 +53,10 @@ pub const ROUTES: [AdminRoute; 5] = [
     AdminRoute { method: Method::GET, path: "/admin/config", writes: false, serve: config },
     AdminRoute { method: Method::POST, path: "/admin/reload", writes: true, serve: reload },
     AdminRoute { method: Method::GET, path: "/health/live", writes: false, serve: live },
-    AdminRoute { method: Method::GET, path: "/health/ready", writes: false, serve: live },
+    AdminRoute { method: Method::GET, path: "/health/ready", writes: false, serve: ready },
 ];
 
-/// Serves the admin API until the process drains.
+/// Serves the admin API until the process ends: while it drains, metrics are still read.
 ///
 /// # Errors
 /// When the listener cannot be used.
@@ -77,14 +77,14 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
             }
         };
         let Ok(permit) = room.clone().try_acquire_owned() else { continue };
-        let admin = admin.clone();
+        let (admin, drain) = (admin.clone(), drain.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let admin = admin.clone();
+                let (admin, phase) = (admin.clone(), drain.phase());
                 // Reload reads files and compiles: not on a thread that others wait for.
                 async move {
                     let (head, _) = request.into_parts();
-                    let answered = tokio::task::spawn_blocking(move || answer(&admin, &head)).await;
+                    let answered = tokio::task::spawn_blocking(move || answer(&admin, &head, phase)).await;
                     let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::line::panicked()));
                     Ok::<_, Infallible>(answered)
                 }
@@ -100,9 +100,9 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
     }
 }
 
-fn answer(admin: &Admin, head: &http::request::Parts) -> Response<Full<Bytes>> {
+fn answer(admin: &Admin, head: &http::request::Parts, phase: Phase) -> Response<Full<Bytes>> {
     match guarded(admin, head) {
-        Ok(route) => (route.serve)(admin),
+        Ok(route) => (route.serve)(admin, phase),
         Err(fault) => refuse(&fault),
     }
 }
@@ -162,18 +162,18 @@ fn shows_token(admin: &Admin, headers: &HeaderMap) -> bool {
         .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case(b"bearer ") && token.matches(rest.trim_ascii()))
 }
 
-fn metrics(admin: &Admin) -> Response<Full<Bytes>> {
+fn metrics(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     respond(StatusCode::OK, kind, admin.engine.telemetry().render().into())
 }
 
-fn config(admin: &Admin) -> Response<Full<Bytes>> {
+fn config(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     let report = admin.engine.report();
     let shown = json!({ "generation": report.generation, "config": report.serving, "refused": report.refused });
     json_body(StatusCode::OK, &shown)
 }
 
-fn reload(admin: &Admin) -> Response<Full<Bytes>> {
+fn reload(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     match (admin.reload)() {
         Ok(generation) => json_body(StatusCode::OK, &json!({ "generation": generation })),
         Err(problems) => {
@@ -183,8 +183,17 @@ fn reload(admin: &Admin) -> Response<Full<Bytes>> {
     }
 }
 
-fn live(_: &Admin) -> Response<Full<Bytes>> {
+fn live(_: &Admin, _: Phase) -> Response<Full<Bytes>> {
     json_body(StatusCode::OK, &json!({ "status": "live" }))
+}
+
+fn ready(_: &Admin, phase: Phase) -> Response<Full<Bytes>> {
+    match phase {
+        Phase::Running => json_body(StatusCode::OK, &json!({ "status": "ready" })),
+        Phase::Draining | Phase::Ended => {
+            json_body(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }))
+        }
+    }
 }
 
 fn json_body(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
@@ -205,6 +214,3 @@ fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,7 @@
 //! hyper refuses by itself (too large, not HTTP) gets an answer in the API's envelope here, since hyper's has no body.
 
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, Method, header};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
@@ -16,8 +17,9 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use weir_core::{Class, Fault};
 use weir_engine::line::refusal_body;
+use weir_net::poll_write_joined;
 
-/// Of each head so much is kept until its request is served; see [`Gate::says_its_length_twice`].
+/// Of each head so much is kept until its request is served; see [`Gate::objection`].
 const HEAD_KEPT: usize = 8 * 1024;
 
 /// Where a connection is between two requests.
@@ -71,15 +73,29 @@ impl Gate {
         self.phase.set(Phase::Flushing);
     }
 
-    /// Whether a head with `Transfer-Encoding` also states a `Content-Length`, which hyper drops before anybody can see
-    /// it. Such a message is an attempt at request smuggling (RFC 9112 §6.3) and is refused. A head too long to be
-    /// known in full counts as one that does. Call it before [`Gate::serving`].
-    pub(crate) fn says_its_length_twice(&self) -> bool {
-        let head = self.head.borrow();
-        let whole = head.windows(4).any(|w| w == b"\r\n\r\n") || head.windows(2).any(|w| w == b"\n\n");
-        !whole || head.split(|b| *b == b'\n').any(|line| {
-            line.get(..15).is_some_and(|name| name.eq_ignore_ascii_case(b"content-length:"))
-        })
+    /// What in a request's framing is no honest client's doing: hyper mends or hides these before anybody can see them,
+    /// and each is a way to make two readers see different requests (request smuggling, RFC 9112 §2.2, §6.1, §6.3). Call
+    /// it before [`Gate::serving`].
+    pub(crate) fn objection(&self, method: &Method, headers: &HeaderMap) -> Option<&'static str> {
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let coding = codings.next();
+        if coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some() {
+            return Some("the only Transfer-Encoding taken is one \"chunked\"");
+        }
+        let head = Head::read(&self.head.borrow(), method);
+        let lengths = head.as_ref().map_or(0, |h| h.lengths) + usize::from(coding.is_some());
+        if lengths > 1 {
+            return Some("the request states its length more than once");
+        }
+        if head.as_ref().is_some_and(|h| h.bare_line_end) {
+            return Some("every line of a request's head has to end in CR LF");
+        }
+        // Chunks and a length together are the one case that hyper hides and that matters, so that it has to be proven
+        // absent: as many lines as headers, from the request's line on.
+        let whole = head.is_some_and(|h| h.ended && h.lines == headers.len());
+        (coding.is_some() && !whole).then_some(
+            "the head of a chunked request has to be shorter than 8 KiB and sent after the answer to the request before it",
+        )
     }
 
     fn move_to(&self, phase: Phase) {
@@ -96,6 +112,45 @@ impl Gate {
             let room = HEAD_KEPT.saturating_sub(head.len());
             head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
+    }
+}
+
+/// A request's head as it was sent.
+#[derive(Debug, Default)]
+struct Head {
+    /// Lines between the request's line and the empty one.
+    lines: usize,
+    /// Those that state a length.
+    lengths: usize,
+    /// Whether a line ends in LF alone.
+    bare_line_end: bool,
+    /// Whether the empty line came.
+    ended: bool,
+}
+
+impl Head {
+    /// `None` when `sent` does not begin with the request's line: its beginning came along with the request before it.
+    fn read(sent: &[u8], method: &Method) -> Option<Head> {
+        // RFC 9112 §2.2: empty lines before a request are passed over.
+        let begin = sent.iter().position(|b| !matches!(b, b'\r' | b'\n'))?;
+        let sent = &sent[begin..];
+        sent.strip_prefix(method.as_str().as_bytes())?.strip_prefix(b" ")?;
+        let mut head = Head::default();
+        let mut start = 0;
+        for (number, end) in memchr::memchr_iter(b'\n', sent).enumerate() {
+            let line = &sent[start..end];
+            start = end + 1;
+            head.bare_line_end |= line.last() != Some(&b'\r');
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                head.ended = true;
+                break;
+            }
+            head.lines += usize::from(number > 0);
+            let states = line.get(..15).is_some_and(|name| name.eq_ignore_ascii_case(b"content-length:"));
+            head.lengths += usize::from(states);
+        }
+        Some(head)
     }
 }
 
@@ -173,10 +228,12 @@ impl Door {
 fn response(fault: &Fault) -> Bytes {
     let body = refusal_body(fault);
     let reason = http::StatusCode::from_u16(fault.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+    let again = fault.retry_after.map(|after| format!("retry-after: {}\r\n", after.as_secs().max(1)));
     let head = format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{}connection: close\r\n\r\n",
         fault.status,
-        body.len()
+        body.len(),
+        again.unwrap_or_default()
     );
     [head.as_bytes(), &body].concat().into()
 }
@@ -190,6 +247,14 @@ fn refused_head(status: u16) -> Fault {
         414 => Fault::new(Class::Caller, 414, "uri_too_long", "the request's address is too long"),
         _ => Fault::new(Class::Caller, 400, "malformed_http", "the request is not well-formed HTTP/1.1"),
     }
+}
+
+/// Tells a client for which there is no room so, as far as its socket takes it without waiting.
+pub(crate) fn turn_away(stream: &TcpStream) {
+    let message = "this gateway has as many connections open as it takes; try again shortly";
+    let fault = Fault::new(Class::Limited, 503, "gateway_overloaded", message).with_retry_after(Duration::from_secs(1));
+    // Not by way of the runtime, which does not know yet whether the new socket can be written to.
+    let _ = socket2::SockRef::from(stream).send(&response(&fault));
 }
 
 fn too_slow() -> Fault {
@@ -254,7 +319,7 @@ impl AsyncWrite for Door {
             return self.poll_write(cx, first);
         }
         let door = self.get_mut();
-        door.poll_progress(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+        door.poll_progress(cx, |stream, cx| poll_write_joined(stream, cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -273,3 +338,6 @@ impl AsyncWrite for Door {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

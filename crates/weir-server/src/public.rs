@@ -1,7 +1,7 @@
 //! The public API: `/v1/*` and the health checks.
 
 use crate::door::{Door, Gate, Limits};
-use crate::{Drain, Phase, cors, listen};
+use crate::{Drain, Phase, cors, door, listen};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
@@ -52,6 +52,7 @@ pub async fn run(
         let limits = &gateway.settings().limits;
         let Some(open) = Open::count(&connections, &here, limits.max_connections as usize) else {
             core.recorder().rejected_connection("full");
+            door::turn_away(&stream);
             return;
         };
         let limits = Limits {
@@ -148,25 +149,28 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Guarded>, Infallible> {
     let received = Instant::now();
-    let twice = request.headers().contains_key(header::TRANSFER_ENCODING) && gate.says_its_length_twice();
+    let objection = objection(&gate, &request);
     gate.serving();
     let (head, body) = request.into_parts();
     let gateway = core.gateway();
     let origin = cors::allowed(gateway.settings(), &head.headers);
-    let early = health(&head.method, head.uri.path(), phase)
-        .or_else(|| cors::preflight(gateway.settings(), &head.method, &head.headers));
+    let early = match objection {
+        Some(_) => None,
+        None => health(&head.method, head.uri.path(), phase)
+            .or_else(|| cors::preflight(gateway.settings(), &head.method, &head.headers)),
+    };
     let mut response = match early {
         Some(response) => response,
         None => {
-            let ask = if twice { Ask::Nothing(two_lengths()) } else { ask(&head) };
+            let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
             let ingress = Ingress { ask, headers: head.headers, body, received };
-            caught(serve(core, ingress)).await.unwrap_or_else(failed)
+            caught(serve(core, ingress)).await.unwrap_or_else(|fault| failed(&fault))
         }
     };
     if let Some(origin) = origin {
         cors::allow(response.headers_mut(), origin);
     }
-    if twice {
+    if objection.is_some() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|reply| Guarded { reply: Some(reply), gate }))
@@ -202,9 +206,17 @@ fn wrong_method(right: &'static str) -> Fault {
     Fault::new(Class::Caller, 405, "method_not_allowed", format!("this address wants {right}"))
 }
 
-fn two_lengths() -> Fault {
-    let message = "the request states its length twice, by Content-Length and by Transfer-Encoding";
-    Fault::new(Class::Caller, 400, "malformed_http", message)
+/// What is wrong with a request before its path is looked at: its framing, or whom it is meant for (RFC 9112 §3.2).
+fn objection(gate: &Gate, request: &Request<Incoming>) -> Option<&'static str> {
+    let hosts = request.headers().get_all(header::HOST).iter().take(2).count();
+    if hosts > 1 || (hosts == 0 && request.version() == http::Version::HTTP_11) {
+        return Some("an HTTP/1.1 request has to have exactly one Host header");
+    }
+    gate.objection(request.method(), request.headers())
+}
+
+fn malformed(why: &'static str) -> Fault {
+    Fault::new(Class::Caller, 400, "malformed_http", why)
 }
 
 fn wrong_media(headers: &HeaderMap) -> Option<Fault> {
@@ -267,23 +279,25 @@ fn json(status: StatusCode, body: Bytes) -> Response<Reply> {
     response
 }
 
-fn failed(fault: Fault) -> Response<Reply> {
-    json(StatusCode::INTERNAL_SERVER_ERROR, weir_engine::line::refusal_body(&fault))
+fn failed(fault: &Fault) -> Response<Reply> {
+    json(StatusCode::INTERNAL_SERVER_ERROR, weir_engine::line::refusal_body(fault))
 }
 
 /// Runs a future; a panic inside becomes a fault and nothing else. State shared with other requests is per-core cells
 /// that are only borrowed for single steps, so none of it is left half-changed.
-async fn caught<F: Future>(future: F) -> Result<F::Output, Fault> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
+fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Fault>> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |cx| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panicked().with_cause(panic_text(&*panic)))),
+            Err(panic) => {
+                let fault = panicked().with_cause(panic_text(&*panic));
+                tracing::error!(%fault, "a request panicked");
+                Poll::Ready(Err(fault))
+            }
         }
     })
-    .await
-    .inspect_err(|fault: &Fault| tracing::error!(%fault, "a request panicked"))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

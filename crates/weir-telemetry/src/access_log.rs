@@ -47,7 +47,7 @@ pub(crate) struct LineBuffer {
 
 impl LineBuffer {
     /// Beyond this the buffer is handed over at once.
-    const FULL: usize = 32 * 1024;
+    const FULL: usize = 128 * 1024;
 
     pub(crate) fn new(queue: Arc<Queue>) -> Self {
         LineBuffer { queue, format: LineFormat::default(), bytes: Vec::new(), lines: 0 }

@@ -5,6 +5,7 @@
 use crate::json::{JsonFault, Kind, Reader, Text};
 use crate::usage::{self, Stated};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// Why a model stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,10 +62,12 @@ pub(crate) struct Answer<'b> {
     pub(crate) has_data: bool,
     /// Index and finish reason of each choice.
     pub(crate) choices: SmallVec<[(u32, Option<FinishReason>); 2]>,
-    /// Whether anything was generated: text, reasoning, refusal, sound or a call.
-    pub(crate) has_token: bool,
     /// Bytes of generated text, as written.
     pub(crate) text_bytes: usize,
+    /// How many members hold something generated: text, reasoning, a refusal, sound, a call.
+    pub(crate) generated: usize,
+    /// Where the last generated text stands, between its quotes.
+    pub(crate) text_at: Range<usize>,
     /// `error` is there and says something.
     pub(crate) has_error: bool,
 }
@@ -117,7 +120,7 @@ impl<'b> Answer<'b> {
                     finish = word.map(|word| FinishReason::read(&word.unescape()));
                 }
                 "delta" | "message" => self.delta(reader)?,
-                "text" => self.generated(reader)?,
+                "text" => self.read_generated(reader)?,
                 _ => reader.skip()?,
             }
             Ok(())
@@ -132,7 +135,7 @@ impl<'b> Answer<'b> {
         reader.members(&mut |reader, key| {
             match &*key.unescape() {
                 "content" | "reasoning" | "reasoning_content" | "refusal" | "tool_calls"
-                | "function_call" | "audio" => self.generated(reader)?,
+                | "function_call" | "audio" => self.read_generated(reader)?,
                 _ => reader.skip()?,
             }
             Ok(())
@@ -141,17 +144,26 @@ impl<'b> Answer<'b> {
     }
 
     /// A member that holds what the model generated: text, or a list or object of something else.
-    fn generated(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
-        let (kind, written) = reader.raw()?;
-        let inside = written.len().saturating_sub(2);
+    fn read_generated(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
+        let (kind, at) = reader.value()?;
+        let inside = at.start + 1..at.end.saturating_sub(1);
         match kind {
+            Kind::String | Kind::Array | Kind::Object if inside.is_empty() => {}
             Kind::String => {
-                self.text_bytes += inside;
-                self.has_token |= inside > 0;
+                self.generated += 1;
+                self.text_bytes += inside.len();
+                self.text_at = inside;
             }
-            Kind::Array | Kind::Object => self.has_token |= inside > 0,
+            Kind::Array | Kind::Object => self.generated += 1,
             Kind::Number | Kind::True | Kind::False | Kind::Null => {}
         }
         Ok(())
+    }
+
+    /// Where the text stands, when this is a chunk that brings one piece of text to one choice and says nothing else.
+    pub(crate) fn only_text(&self) -> Option<Range<usize>> {
+        let one_choice = matches!(self.choices.as_slice(), [(_, None)]);
+        let plain = one_choice && self.usage == Stated::Nothing && !self.has_error;
+        (plain && self.generated == 1 && self.text_bytes > 0).then(|| self.text_at.clone())
     }
 }

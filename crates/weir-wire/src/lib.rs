@@ -17,4 +17,6 @@ pub use answer::FinishReason;
 pub use name::ModelName;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod samples;

@@ -87,6 +87,7 @@ impl Splitter {
         judge: &mut impl FnMut(&Event<'_>) -> Fate,
     ) -> Result<(), EventTooLarge> {
         if self.stopped {
+            self.complete_last(&chunk, out);
             return Ok(());
         }
         let mut at = 0;
@@ -99,7 +100,8 @@ impl Splitter {
                 out.push(raw);
             }
             if matches!(fate, Fate::Last | Fate::Stop) {
-                return self.stop();
+                self.stop(fate);
+                return Ok(());
             }
             at = end;
         }
@@ -138,7 +140,8 @@ impl Splitter {
                 }
                 Fate::Last | Fate::Stop => {
                     push_slice(out, &chunk, run, if fate == Fate::Last { at } else { before });
-                    return self.stop();
+                    self.stop(fate);
+                    return Ok(());
                 }
             }
         }
@@ -153,18 +156,26 @@ impl Splitter {
 
     fn hold(&mut self, bytes: &[u8]) -> Result<(), EventTooLarge> {
         if self.carry.len() + bytes.len() > self.limit {
-            self.stopped = true;
-            self.carry = BytesMut::new();
+            self.stop(Fate::Stop);
             return Err(EventTooLarge { limit: self.limit });
         }
         self.carry.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn stop(&mut self) -> Result<(), EventTooLarge> {
+    fn stop(&mut self, fate: Fate) {
         self.stopped = true;
         self.carry = BytesMut::new();
-        Ok(())
+        if fate == Fate::Stop {
+            self.lines = Lines::default();
+        }
+    }
+
+    /// After the last event: when it ended by the CR of a cut CRLF, the LF still belongs to it.
+    fn complete_last(&mut self, chunk: &Bytes, out: &mut Pieces) {
+        if !chunk.is_empty() && std::mem::take(&mut self.lines.after_cr) && chunk.starts_with(b"\n") {
+            push_slice(out, chunk, 0, 1);
+        }
     }
 }
 

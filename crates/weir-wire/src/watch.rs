@@ -3,12 +3,15 @@
 //! Format: <https://platform.openai.com/docs/api-reference/chat-streaming>; dialects as served by vLLM, SGLang, Ollama,
 //! llama.cpp, Groq, DeepSeek.
 
+mod pattern;
+
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
 use crate::name::ModelName;
 use crate::sse::{self, Event, EventTooLarge, Fate, Pieces, Splitter};
 use crate::usage::{self, Stated};
 use bytes::Bytes;
+use pattern::Pattern;
 use smallvec::SmallVec;
 use weir_core::{Class, Fault, Usage};
 
@@ -63,6 +66,7 @@ struct Seen {
     unparsable: u64,
     done: bool,
     error: Option<Fault>,
+    usual: Pattern,
 }
 
 impl StreamWatch {
@@ -83,6 +87,7 @@ impl StreamWatch {
                 unparsable: 0,
                 done: false,
                 error: None,
+                usual: Pattern::default(),
             },
         }
     }
@@ -170,6 +175,11 @@ impl StreamWatch {
         self.seen.token_events
     }
 
+    /// Whether the stream's end mark has come. [`StreamWatch::end`] judges whether the answer is complete.
+    pub fn has_end_mark(&self) -> bool {
+        self.seen.done
+    }
+
     /// Events left out because their data was not a JSON object.
     pub fn unparsable(&self) -> u64 {
         self.seen.unparsable
@@ -182,6 +192,14 @@ impl Seen {
 
     fn judge(&mut self, event: &Event<'_>) -> Fate {
         let Some(data) = &event.data else { return Fate::Keep };
+        if event.name.is_none()
+            && let Some(text_bytes) = self.usual.text_length(data)
+        {
+            self.events += 1;
+            self.token_events += 1;
+            self.text_bytes += text_bytes;
+            return Fate::Keep;
+        }
         if data.trim_ascii() == b"[DONE]" {
             self.done = true;
             return if self.is_finished() { Fate::Last } else { Fate::Stop };
@@ -198,6 +216,9 @@ impl Seen {
             }
         };
         self.note(&answer);
+        if let Some(text) = answer.only_text() {
+            self.usual.learn(data, text);
+        }
         let is_usage_chunk = answer.choices.is_empty() && answer.usage != Stated::Nothing;
         if is_usage_chunk && !self.wants_usage { Fate::Drop } else { Fate::Keep }
     }
@@ -218,8 +239,8 @@ impl Seen {
                 self.choices.push((index, finish));
             }
         }
-        self.first_token |= answer.has_token;
-        self.token_events += u64::from(answer.has_token);
+        self.first_token |= answer.generated > 0;
+        self.token_events += u64::from(answer.generated > 0);
         self.text_bytes += answer.text_bytes;
     }
 

@@ -1,3 +1,150 @@
-//! (being written)
+//! A configuration from what is there: keys in the environment, model servers on this machine.
+
+mod local;
+
 use crate::cli::Failure;
-pub(crate) fn config() -> Result<weir_config::Config, Failure> { Err(Failure::Usage("no".into())) }
+use crate::signals;
+use local::Local;
+use serde_json::{Map, json};
+use std::collections::HashSet;
+use weir_config::{Config, Environment, ProcessEnvironment};
+use weir_engine::Engine;
+
+/// The variable whose value callers must present, when it is set.
+const CALLER_KEY: &str = "WEIR_KEY";
+/// Variables of vendors that people expect here. Those that a kind of provider reads are no news.
+const EXPECTED: [(&str, &str); 3] =
+    [("ANTHROPIC_API_KEY", "Anthropic"), ("GEMINI_API_KEY", "Gemini"), ("GOOGLE_API_KEY", "Gemini")];
+/// A name of a configuration at most.
+const LONGEST_NAME: usize = 128;
+
+/// The configuration that the environment of this process makes, and in the log what it is made of.
+pub(crate) fn config() -> Result<Config, Failure> {
+    signals::log_to_stderr();
+    let (config, notes) = from(&ProcessEnvironment, &Local::usual());
+    for note in notes {
+        tracing::info!("{note}");
+    }
+    config
+}
+
+/// A vendor or a server that can be called, and its models.
+struct Source {
+    kind: &'static str,
+    /// `None`: where the kind lives.
+    base_url: Option<String>,
+    key_variable: Option<&'static str>,
+    models: Vec<String>,
+}
+
+/// The configuration made of `env` and of those of `places` that answer, and what there is to say about it.
+fn from(env: &dyn Environment, places: &[Local]) -> (Result<Config, Failure>, Vec<String>) {
+    let mut notes = Vec::new();
+    let mut sources = vendors(env, &mut notes);
+    sources.extend(local::look(places, &mut notes));
+    notes.extend(not_yet(env));
+    if sources.is_empty() {
+        return (Err(Failure::Usage(nothing_found())), notes);
+    }
+    let text = yaml(&sources, is_set(env, CALLER_KEY));
+    let config = weir_config::parse("environment", &text, env).and_then(|config| {
+        Engine::check(&config)?;
+        Ok(config)
+    });
+    (config.map_err(Failure::from), notes)
+}
+
+fn is_set(env: &dyn Environment, variable: &str) -> bool {
+    env.var(variable).is_some_and(|value| !value.is_empty())
+}
+
+/// Every vendor whose key is set.
+fn vendors(env: &dyn Environment, notes: &mut Vec<String>) -> Vec<Source> {
+    let mut found = Vec::new();
+    for kind in weir_provider::kinds() {
+        let Some(variable) = kind.key_variable.filter(|variable| is_set(env, variable)) else { continue };
+        let models: Vec<String> = kind.models.iter().map(|&model| model.to_owned()).collect();
+        notes.push(format!("{}, by {variable}: {}", kind.title, models.join(", ")));
+        found.push(Source { kind: kind.name, base_url: None, key_variable: Some(variable), models });
+    }
+    found
+}
+
+/// A word about keys that nothing reads yet.
+fn not_yet(env: &dyn Environment) -> Vec<String> {
+    let read = |variable: &str| weir_provider::kinds().any(|kind| kind.key_variable == Some(variable));
+    EXPECTED
+        .iter()
+        .filter(|(variable, _)| is_set(env, variable) && !read(variable))
+        .map(|(variable, vendor)| format!("{variable} is set, but {vendor}'s API is not yet supported"))
+        .collect()
+}
+
+/// The way out, in four lines.
+fn nothing_found() -> String {
+    let variables: Vec<&str> = weir_provider::kinds().filter_map(|kind| kind.key_variable).collect();
+    let servers: Vec<&str> =
+        weir_provider::kinds().filter(|kind| kind.key_variable.is_none()).map(|kind| kind.title).collect();
+    format!(
+        "Nothing to serve: no weir.yaml in this folder, no vendor's key in the environment, no local model server.\n  \
+         with a vendor's key:   export {}\n  \
+         with a local server:   start one on its usual port: {}\n  \
+         with a file, or none:  weir serve -c weir.yaml   or, to look around first:   weir demo",
+        variables.iter().map(|v| format!("{v}=…")).collect::<Vec<_>>().join("  or  "),
+        servers.join(", "),
+    )
+}
+
+/// The configuration as text: JSON, which is YAML too and leaves no question of quoting.
+///
+/// Every model is a route under its own name and under `kind/model`. Where two sources have the same model, the first
+/// keeps the plain name.
+fn yaml(sources: &[Source], caller_key: bool) -> String {
+    let mut taken = HashSet::new();
+    let (mut providers, mut deployments, mut routes) = (Map::new(), Map::new(), Map::new());
+    for source in sources {
+        let mut provider = json!({ "kind": source.kind });
+        if let Some(url) = &source.base_url {
+            provider["base_url"] = json!(literal(url));
+        }
+        if let Some(variable) = source.key_variable {
+            provider["api_key"] = json!(format!("${{{variable}}}"));
+        }
+        providers.insert(source.kind.to_owned(), provider);
+        for model in &source.models {
+            let short = name(model);
+            let mut full = format!("{}/{short}", source.kind);
+            full.truncate(LONGEST_NAME);
+            let mut names: Vec<String> =
+                [short, full.clone()].into_iter().filter(|name| taken.insert(name.clone())).collect();
+            if names.is_empty() || deployments.contains_key(&full) {
+                continue; // two models whose names differ only in what no name may hold
+            }
+            let route = names.remove(0);
+            let deployment = json!({ "provider": source.kind, "model": literal(model) });
+            routes.insert(route, json!({ "aliases": names, "deployments": [full] }));
+            deployments.insert(full, deployment);
+        }
+    }
+    let mut all = json!({ "providers": providers, "deployments": deployments, "routes": routes });
+    if caller_key {
+        all["keys"] = json!({ "default": { "key": format!("${{{CALLER_KEY}}}") } });
+    }
+    format!("{all:#}\n")
+}
+
+/// A text in which no variable is filled in.
+fn literal(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+/// What a model is called here. Servers that load a file may call their model by its path.
+fn name(model: &str) -> String {
+    let file = model.strip_suffix(".gguf").and_then(|path| path.rsplit(['/', '\\']).next());
+    let stem = file.filter(|stem| !stem.is_empty()).unwrap_or(model);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._:/@-".contains(c);
+    stem.chars().map(|c| if fits(c) { c } else { '-' }).take(LONGEST_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests;

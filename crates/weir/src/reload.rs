@@ -1,15 +1,15 @@
 //! Loading the configuration again: on SIGHUP, on request, when the file changes.
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use weir_config::{Problem, Problems, ProcessEnvironment, Span};
 use weir_engine::Engine;
+use weir_server::{Drain, Phase};
 
-/// A change is read when the file has been quiet for so long: editors write in several steps.
-const QUIET: Duration = Duration::from_millis(200);
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Loads one file into one engine.
 pub(crate) struct Reloader {
@@ -47,50 +47,43 @@ impl Reloader {
     }
 }
 
-/// Follows the file. The folder is watched, not the file: editors replace files, and Kubernetes swaps a link beside them.
-/// Ends when the returned watcher is dropped.
-pub(crate) fn watch(reloader: &Arc<Reloader>) -> Option<RecommendedWatcher> {
-    let path = reloader.path.clone()?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    let (changed, changes) = channel();
-    let watching = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|e| !e.kind.is_access()) {
-            let _ = changed.send(());
+/// Follows the file until the process drains: looks at it twice a second and loads it when what it says has changed and
+/// then stood still for one look. Looking by path follows editors that replace the file and Kubernetes, which swaps a
+/// link beside it.
+pub(crate) async fn follow(reloader: Arc<Reloader>, mut drain: Drain) {
+    let Some(path) = reloader.path.clone() else { return };
+    let mut loaded = Seen::of(&path);
+    let mut before = loaded.clone();
+    loop {
+        tokio::select! {
+            () = drain.reached(Phase::Draining) => return,
+            () = tokio::time::sleep(LOOK) => {}
         }
-    })
-    .and_then(|mut watcher| watcher.watch(&folder, RecursiveMode::NonRecursive).map(|()| watcher));
-    let watcher = match watching {
-        Ok(watcher) => watcher,
-        Err(error) => {
-            tracing::warn!(%error, "the configuration file is not followed; send SIGHUP after a change");
-            return None;
-        }
-    };
-    let reloader = reloader.clone();
-    let spawned = std::thread::Builder::new()
-        .name("weir-reload".to_owned())
-        .spawn(move || follow(&reloader, &path, &changes));
-    if let Err(error) = spawned {
-        tracing::warn!(%error, "the configuration file is not followed; send SIGHUP after a change");
-    }
-    Some(watcher)
-}
-
-fn follow(reloader: &Reloader, path: &Path, changes: &Receiver<()>) {
-    let mut known = std::fs::read(path).ok();
-    while changes.recv().is_ok() {
-        loop {
-            match changes.recv_timeout(QUIET) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => return,
+        let now = Seen::of(&path);
+        if now.is_some() && now == before && now != loaded {
+            loaded = now.clone();
+            let reloader = reloader.clone();
+            // Reading and compiling take a while and would hold up the admin API.
+            let reloading = tokio::task::spawn_blocking(move || reloader.reload_and_say("the file changed"));
+            if let Err(error) = reloading.await {
+                tracing::error!(%error, "reloading failed");
             }
         }
-        // Other files of the folder change, too.
-        let now = std::fs::read(path).ok();
-        if now.is_some() && now != known {
-            known = now;
-            reloader.reload_and_say("the file changed");
-        }
+        before = now;
+    }
+}
+
+/// What tells one state of a file from another without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+impl Seen {
+    fn of(path: &Path) -> Option<Seen> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Seen { modified: metadata.modified().ok(), length: metadata.len(), inode: metadata.ino() })
     }
 }

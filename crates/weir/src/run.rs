@@ -42,6 +42,7 @@ pub(crate) struct Gateway {
     /// For everything that is not the data plane.
     pub(crate) runtime: Runtime,
     stop: Stop,
+    drain: Drain,
     reloader: Arc<Reloader>,
     grace: Duration,
 }
@@ -81,13 +82,13 @@ impl Gateway {
             .map(|(index, socket)| start_core(index, engine.clone(), socket, connections.clone(), drain.clone()))
             .collect::<io::Result<_>>()
             .map_err(|e| Failure::Runtime(format!("starting a core's thread: {e}")))?;
-        Ok(Gateway { public, admin, engine, cores, runtime, stop, reloader, grace: config.server.grace })
+        Ok(Gateway { public, admin, engine, cores, runtime, stop, drain, reloader, grace: config.server.grace })
     }
 
     /// Reloads on SIGHUP and on file changes; drains on SIGINT or SIGTERM; exits at once on a second one.
     pub(crate) fn serve_until_signalled(self) -> Result<(), Failure> {
         let reloader = self.reloader.clone();
-        let _watching = reload::watch(&reloader);
+        self.runtime.spawn(reload::follow(reloader.clone(), self.drain.clone()));
         let ending: Result<_, Failure> = self.runtime.block_on(async {
             let mut signals = signals::Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?;
             loop {

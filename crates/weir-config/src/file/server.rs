@@ -90,7 +90,7 @@ pub(crate) struct Limits {
     /// Requests at one time, over all cores; above it the answer is 503 at once.
     #[schemars(range(min = 1, max = 10_000_000), example = 500)]
     pub max_requests: u32,
-    /// Open client connections, over all cores; above it new ones wait.
+    /// Open client connections, over all cores; above it new ones get a 503 and are closed.
     #[schemars(range(min = 1, max = 10_000_000), example = 1000)]
     pub max_connections: u32,
     /// How much of one stream is held for a client that reads slowly; beyond it the upstream is made to wait.

@@ -227,7 +227,7 @@ pub(crate) struct Retries {
     /// The longest wait before any retry; at least `base`.
     #[schemars(example = "2s")]
     pub cap: DurationText,
-    /// An upstream's `Retry-After` is obeyed up to this; one that asks for more is not tried again.
+    /// An upstream's `Retry-After` is waited out up to this; a deployment that asks for more is not tried again.
     #[schemars(example = "30s")]
     pub retry_after_max: DurationText,
 }

@@ -31,6 +31,14 @@ fn a_refusal_keeps_its_status_and_code_and_gets_its_class() {
 }
 
 #[test]
+fn a_code_is_the_upstreams_own_or_none_or_ours() {
+    let typed = r#"{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}"#;
+    check(400, typed, Class::Caller, 400, None);
+    check(400, r#"{"error":"no"}"#, Class::Caller, 400, Some("upstream_error"));
+    check(502, "<html>Bad Gateway</html>", Class::Overload, 502, Some("upstream_error"));
+}
+
+#[test]
 fn a_full_context_is_known_by_words_too() {
     let vllm = r#"{"object":"error","message":"This model's maximum context length is 4096 tokens. However…","code":400}"#;
     assert_eq!(read(400, vllm).class, Class::ContextWindow);
@@ -51,4 +59,13 @@ fn secrets_in_an_upstreams_words_are_cut_out() {
     let fault = read(400, r#"{"error":{"message":"header was Bearer sk-canary-123456","code":"sk-canary-123456"}}"#);
     assert_eq!(fault.message, "header was Bearer [secret]");
     assert_eq!(fault.code.as_deref(), Some("[secret]"));
+}
+
+#[test]
+fn no_part_of_a_secret_is_left_where_a_long_message_is_cut() {
+    for filler in 2025..2050 {
+        let body = format!(r#"{{"error":{{"message":"{}sk-canary-123456 and more"}}}}"#, "x".repeat(filler));
+        let message = read(400, &body).message;
+        assert!(!message.contains("sk-") && message.len() <= 2048, "{filler}: {message}");
+    }
 }

@@ -11,11 +11,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Buffers that may wait; with buffers of about 32 KiB, 2 MiB.
-pub(crate) const MOST_WAITING: usize = 64;
+pub(crate) const MOST_WAITING: usize = 32;
 /// Emptied buffers kept for reuse.
-const MOST_SPARE: usize = 16;
+const MOST_SPARE: usize = 4;
 /// What a new buffer can hold before it grows: a full buffer and one long line.
-const CAPACITY: usize = 36 * 1024;
+const CAPACITY: usize = 132 * 1024;
 
 #[derive(Default)]
 struct State {

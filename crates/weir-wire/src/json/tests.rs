@@ -150,9 +150,11 @@ fn serde_takes(body: &[u8]) -> Option<bool> {
 fn agrees(body: &[u8]) -> Result<(), TestCaseError> {
     match (members(body), serde_takes(body)) {
         (Err(fault), Some(true)) => {
-            prop_assert_eq!(fault.what, DUPLICATE, "{:?}", String::from_utf8_lossy(body))
+            prop_assert_eq!(fault.what, DUPLICATE, "{:?}", String::from_utf8_lossy(body));
         }
-        (got, Some(takes)) => prop_assert_eq!(got.is_ok(), takes, "{:?}", String::from_utf8_lossy(body)),
+        (got, Some(takes)) => {
+            prop_assert_eq!(got.is_ok(), takes, "{:?}", String::from_utf8_lossy(body));
+        }
         (_, None) => {}
     }
     Ok(())

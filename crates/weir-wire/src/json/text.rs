@@ -31,37 +31,47 @@ impl<'b> Text<'b> {
     }
 
     /// What the string says.
+    #[inline]
     pub fn unescape(&self) -> Cow<'b, str> {
         if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 }
 
 /// Offset of the first byte of `bytes` that may not stand in a string as it is (`"`, `\` or a control character), or
-/// its length. The inner loop of everything here: a short string costs one block of vector compares, a long one goes
-/// on with `memchr`, whose start costs more and whose stride is longer.
+/// its length. The inner loop of everything here: a short string costs one or two words, a long one goes on with
+/// `memchr`, whose start costs more and whose stride is longer.
 #[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    let Some((block, rest)) = bytes.split_first_chunk::<16>() else {
+    let Some((first, rest)) = bytes.split_first_chunk::<8>() else {
         return bytes.iter().position(|&b| is_special(b)).unwrap_or(bytes.len());
     };
-    let (first, second) = block.split_at(8);
-    let a = swar(first);
-    if a != 0 { return (a.trailing_zeros() / 8) as usize; }
-    let b = swar(second);
-    if b != 0 { return 8 + (b.trailing_zeros() / 8) as usize; }
-    16 + long_plain_length(rest)
+    let marks = special_marks(u64::from_le_bytes(*first));
+    if marks != 0 {
+        return (marks.trailing_zeros() / 8) as usize;
+    }
+    if let Some(second) = rest.first_chunk::<8>() {
+        let marks = special_marks(u64::from_le_bytes(*second));
+        if marks != 0 {
+            return 8 + (marks.trailing_zeros() / 8) as usize;
+        }
+    }
+    8 + long_plain_length(rest)
 }
 
+/// The high bit of the first special byte of a little-endian word is set, no lower one is; higher ones may be wrong.
+///
+/// After "Bit Twiddling Hacks" (Anderson), `haszero` and `hasless`: subtracting borrows out of a byte only when it is
+/// the one looked for, so what is wrong stands above what is right.
 #[inline]
-fn swar(block: &[u8]) -> u64 {
-    let mut w = [0u8; 8];
-    w.copy_from_slice(block);
-    let w = u64::from_le_bytes(w);
+const fn special_marks(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let quote = w ^ (ONES * b'"' as u64);
-    let slash = w ^ (ONES * b'\\' as u64);
-    (quote.wrapping_sub(ONES) & !quote | slash.wrapping_sub(ONES) & !slash | w.wrapping_sub(ONES * 0x20) & !w) & HIGH
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    let quotes = quote.wrapping_sub(ONES) & !quote;
+    let slashes = slash.wrapping_sub(ONES) & !slash;
+    let controls = word.wrapping_sub(ONES * 0x20) & !word;
+    (quotes | slashes | controls) & HIGH
 }
 
 fn long_plain_length(bytes: &[u8]) -> usize {
@@ -112,6 +122,22 @@ pub(super) fn escape(bytes: &[u8]) -> Option<(char, usize)> {
     Some((value, 2))
 }
 
+/// Whether `bytes` could stand between the quotes of a JSON string.
+pub(crate) fn is_inside_of_string(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    loop {
+        rest = rest.get(plain_length(rest)..).unwrap_or_default();
+        if rest.is_empty() {
+            return simdutf8::basic::from_utf8(bytes).is_ok();
+        }
+        match escape(rest) {
+            Some((_, length)) if rest.starts_with(b"\\") => rest = rest.get(length..).unwrap_or_default(),
+            _ => return false,
+        }
+    }
+}
+
+#[cold]
 fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;

@@ -99,6 +99,25 @@ fn fates_hold_however_the_stream_is_cut() {
 }
 
 #[test]
+fn the_last_event_keeps_its_crlf_however_it_is_cut() {
+    let check = |stream: &[u8], expect: &str| {
+        for cut in 0..stream.len() {
+            let (a, b) = stream.split_at(cut);
+            assert_eq!(run([a, b]).1, expect, "cut at {cut}");
+            assert_eq!(run([a, b"", b]).1, expect, "cut at {cut}");
+        }
+        assert_eq!(run(stream.chunks(1)).1, expect, "byte by byte");
+    };
+    check(b"data: last\r\n\r\n\r\ndata: never\r\n\r\n", "data: last\r\n\r\n");
+    check(b"data: last\r\rdata: never\r\r", "data: last\r\r");
+    check(b"data: last\n\n\n", "data: last\n\n");
+    for cut in 0.."data: stop\r\n\r\n\r\n".len() {
+        let (a, b) = b"data: stop\r\n\r\n\r\n".split_at(cut);
+        assert_eq!(run([a, b]).1, "", "cut at {cut}");
+    }
+}
+
+#[test]
 fn whole_events_leave_as_one_uncopied_slice() {
     let chunk = Bytes::from_static(b"data: a\n\ndata: b\n\n: c\n\ndata: d\n\n");
     let mut out = Pieces::new();

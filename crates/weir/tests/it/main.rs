@@ -1,0 +1,13 @@
+//! What the program promises, on real sockets: one module per promise.
+
+mod accounting;
+mod answers;
+mod clients;
+mod credentials;
+mod door;
+mod faults;
+mod framing;
+mod lifecycle;
+mod reloading;
+mod retries;
+mod streams;
