@@ -2,6 +2,7 @@
 //! test.
 
 mod docs;
+mod http;
 mod layers;
 mod lock;
 mod map;
@@ -43,6 +44,7 @@ const RULES: &[(&str, Rule)] = &[
     ("words", words::check),
     ("map", map::check),
     ("docs", docs::check),
+    ("http", http::check),
     ("rosters", rosters::check),
     ("lock", lock::check),
 ];

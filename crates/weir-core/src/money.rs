@@ -147,15 +147,31 @@ impl fmt::Display for Cost {
     }
 }
 
-/// Writes `value / 10^scale` in full, without trailing zeros.
+/// Writes `value / 10^scale` in full, without trailing zeros. Every response and log line shows a cost, so this makes no
+/// text in between, and divides 64-bit numbers where they are wide enough.
 fn write_decimal(f: &mut fmt::Formatter<'_>, value: u128, scale: usize) -> fmt::Result {
-    let one = 10u128.pow(u32::try_from(scale).unwrap_or(0));
-    let fraction = value % one;
-    if fraction == 0 {
-        return write!(f, "{}", value / one);
+    let mut digits = [b'0'; 40];
+    let mut start = digits.len();
+    let mut left = value;
+    while left > 0 {
+        let (rest, digit) = match u64::try_from(left) {
+            Ok(small) => (u128::from(small / 10), small % 10),
+            Err(_) => (left / 10, u64::try_from(left % 10).unwrap_or(0)),
+        };
+        start -= 1;
+        digits[start] = b'0' + u8::try_from(digit).unwrap_or(0);
+        left = rest;
     }
-    let digits = format!("{fraction:0scale$}");
-    write!(f, "{}.{}", value / one, digits.trim_end_matches('0'))
+    let point = digits.len() - scale;
+    let fraction = &digits[point..];
+    let kept = fraction.len() - fraction.iter().rev().take_while(|d| **d == b'0').count();
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    f.write_str(text(&digits[start.min(point - 1)..point]))?;
+    if kept > 0 {
+        f.write_str(".")?;
+        f.write_str(text(&fraction[..kept]))?;
+    }
+    Ok(())
 }
 
 /// Prices of one deployment that charges by the token. All in USD per million tokens.

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,17 @@ pub(crate) struct Snapshot {
     pub(crate) pools: Vec<Rc<Pool>>,
     /// By route.
     pub(crate) policies: Vec<Box<dyn Policy>>,
+}
+
+/// A look at the gateway from one core: holds the core's own reference, so that cores do not contend for a shared count.
+pub struct View(Rc<Snapshot>);
+
+impl Deref for View {
+    type Target = Gateway;
+
+    fn deref(&self) -> &Gateway {
+        &self.0.gateway
+    }
 }
 
 /// One core. Lives on that core's thread.
@@ -66,8 +78,8 @@ impl Core {
     }
 
     /// The newest gateway as this core sees it.
-    pub fn gateway(&self) -> Arc<Gateway> {
-        self.snapshot().gateway.clone()
+    pub fn gateway(&self) -> View {
+        View(self.snapshot())
     }
 
     pub(crate) fn now(&self) -> Moment {

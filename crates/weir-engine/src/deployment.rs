@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
+use weir_config::ResponseHeaders;
 use weir_core::{Endpoint, Pricing, Secret, Timeouts};
 use weir_net::Origin;
 use weir_provider::Quirks;
@@ -23,9 +24,8 @@ pub(crate) struct Deployment {
     pub(crate) probe: Option<Probe>,
     uris: [Uri; Endpoint::ALL.len()],
     headers: HeaderMap,
-    /// Ready-made response headers.
-    pub(crate) name_header: HeaderValue,
-    pub(crate) model_header: HeaderValue,
+    /// The response headers that are the same for every good first answer from it.
+    pub(crate) about: HeaderMap,
 }
 
 /// How a deployment is actively asked whether it is well.
@@ -47,6 +47,7 @@ impl Deployment {
         provider: &weir_config::Provider,
         kind: &weir_provider::Kind,
         origin: &Origin,
+        optional: ResponseHeaders,
         health: Arc<Health>,
     ) -> Result<Self, String> {
         let headers = kind
@@ -79,8 +80,7 @@ impl Deployment {
             probe,
             uris: uris.map(Option::unwrap_or_default),
             headers,
-            name_header: header(&config.name)?,
-            model_header: header(&config.model)?,
+            about: crate::headers::about(header(&config.name)?, header(&config.model)?, optional),
         })
     }
 

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt::{Display, Write};
 use std::time::Duration;
+use weir_config::ResponseHeaders;
 use weir_core::Fault;
 use weir_provider::without_secrets;
 use weir_wire::error;
@@ -47,9 +48,10 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
     let mut values = Values::new();
     let mut response = begin(&mut record, StatusCode::OK, &mut values);
     let headers = response.headers_mut();
-    let json = HeaderValue::from_static("application/json");
-    headers.insert(header::CONTENT_TYPE, answer.content_type.clone().unwrap_or(json));
-    about_the_deployment(headers, &record, known.and_then(|f| f.model.as_deref()));
+    if let Some(stated) = answer.content_type.as_ref().filter(|stated| *stated != "application/json") {
+        headers.insert(header::CONTENT_TYPE, stated.clone());
+    }
+    served_model(headers, &record, known.and_then(|f| f.model.as_deref()));
     headers.insert(OVERHEAD, values.millis(record.overhead()));
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
@@ -87,7 +89,7 @@ pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &
     let stated = answer.content_type.clone().filter(|v| v.as_bytes().starts_with(b"text/event-stream"));
     headers.insert(header::CONTENT_TYPE, stated.unwrap_or(events));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    about_the_deployment(headers, &record, answer.watch.model().map(|m| m.as_str()));
+    served_model(headers, &record, answer.watch.model().map(|m| m.as_str()));
     headers.insert(OVERHEAD, values.millis(record.overhead()));
     if record.snapshot.gateway.settings.headers.timing {
         headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
@@ -104,9 +106,6 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
     let mut response = begin(&mut record, status, &mut Values::new());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if !record.attempts.is_empty() {
-        about_the_deployment(headers, &record, None);
-    }
     if let Some(text) = &fault.retry_after_text
         && let Ok(value) = HeaderValue::from_str(text)
     {
@@ -149,28 +148,45 @@ pub(crate) fn trailers(record: &Record) -> HeaderMap {
     trailers
 }
 
+/// The headers that are the same for every good first answer of one deployment, ready to be copied: `name` of the
+/// deployment, `model` as it is called there.
+pub(crate) fn about(name: HeaderValue, model: HeaderValue, optional: ResponseHeaders) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ATTEMPTS, HeaderValue::from_static("1"));
+    if optional.litellm {
+        headers.insert(LITELLM_MODEL, name.clone());
+    }
+    headers.insert(DEPLOYMENT, name);
+    headers.insert(MODEL, model);
+    headers
+}
+
+/// The beginning of every response.
 fn begin(record: &mut Record, status: StatusCode, values: &mut Values) -> Response<()> {
     record.status = status.as_u16();
     let mut response = Response::new(());
     *response.status_mut() = status;
-    response.headers_mut().reserve(16);
-    response.headers_mut().insert(REQUEST_ID, values.show(record.id));
+    *response.headers_mut() = match record.deployment() {
+        Some(deployment) => deployment.about.clone(),
+        None => HeaderMap::with_capacity(8),
+    };
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, values.show(record.id));
+    if record.attempts.len() > 1 {
+        headers.insert(ATTEMPTS, HeaderValue::from(record.attempts.len()));
+    }
     response
 }
 
-/// Who answered, as what, at which attempt. `model` is what the upstream calls itself.
-fn about_the_deployment(headers: &mut HeaderMap, record: &Record, model: Option<&str>) {
-    headers.insert(ATTEMPTS, match record.attempts.len() {
-        1 => HeaderValue::from_static("1"), // nearly always
-        many => HeaderValue::from(many),
-    });
-    let Some(deployment) = record.deployment() else { return };
-    headers.insert(DEPLOYMENT, deployment.name_header.clone());
-    if record.snapshot.gateway.settings.headers.litellm {
-        headers.insert(LITELLM_MODEL, deployment.name_header.clone());
+/// What the upstream calls itself, where that is not what it was asked for as.
+fn served_model(headers: &mut HeaderMap, record: &Record, stated: Option<&str>) {
+    let asked = record.deployment().map(|d| &*d.model);
+    if let Some(stated) = stated.filter(|s| Some(*s) != asked)
+        && let Ok(value) = HeaderValue::from_str(stated)
+    {
+        headers.insert(MODEL, value);
     }
-    let stated = model.filter(|m| **m != *deployment.model).and_then(|m| HeaderValue::from_str(m).ok());
-    headers.insert(MODEL, stated.unwrap_or_else(|| deployment.model_header.clone()));
 }
 
 fn announce_trailers(headers: &mut HeaderMap, call: &Call) {

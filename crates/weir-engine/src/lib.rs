@@ -19,7 +19,7 @@ mod relay;
 mod reply;
 mod waiting;
 
-pub use crate::core::Core;
+pub use crate::core::{Core, View};
 pub use engine::{Engine, ReloadReport};
 pub use gateway::{Gateway, Settings};
 pub use line::{Ingress, serve};

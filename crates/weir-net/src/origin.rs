@@ -82,6 +82,9 @@ impl Origin {
     /// Reads a base URL such as `https://api.openai.com/v1`.
     pub fn new(base_url: &str, settings: OriginSettings) -> Result<Self, OriginError> {
         let bad = |why: &str| OriginError::Url(why.to_owned());
+        if !base_url.contains("://") {
+            return Err(bad("it must begin with http:// or https://"));
+        }
         let uri: http::Uri = base_url.parse().map_err(|e| OriginError::Url(format!("{e}")))?;
         let tls = match uri.scheme_str() {
             Some("http") => false,

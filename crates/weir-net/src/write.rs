@@ -12,7 +12,7 @@ const JOINED_UP_TO: usize = 8 * 1024;
 
 /// Writes what it can of `buffers`, in order.
 pub fn poll_write_joined(
-    mut stream: Pin<&mut TcpStream>,
+    stream: Pin<&mut TcpStream>,
     cx: &mut Context<'_>,
     buffers: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {

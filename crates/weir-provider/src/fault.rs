@@ -27,14 +27,13 @@ pub struct Refusal<'a> {
 /// said in our words, since the client can do nothing about it.
 pub fn fault(refusal: Refusal<'_>) -> Fault {
     let Refusal { status, headers, body, secrets, now } = refusal;
-    // Cut out first: what is read from it is cut to length, which could leave a part of a secret behind.
-    let clean = std::str::from_utf8(body).map(|text| redact(text, secrets));
-    let stated = read_error(status, clean.as_ref().map_or(body, |text| text.as_bytes()));
+    let stated = read_error(status, body);
     let class = stated.class(status);
     let said = format!("upstream status {status}");
     if class == Class::Credential {
-        let ours = "the model's server did not accept this gateway's credential; its operator has to renew it";
-        let said = format!("{said}: {}", redact(&stated.message, secrets));
+        let ours =
+            "the model's server did not accept this gateway's credential; its operator has to renew it";
+        let said = format!("{said}: {}", clean(&stated.message, secrets));
         return Fault::new(class, 502, "upstream_credentials", ours).with_cause(said);
     }
     let ours = Fault::new(class, status, "upstream_error", stated.message);
@@ -52,7 +51,7 @@ pub fn fault(refusal: Refusal<'_>) -> Fault {
 
 /// A fault that an upstream stated, with our credentials cut out of its words.
 pub fn without_secrets(mut fault: Fault, secrets: &[Secret]) -> Fault {
-    let clean = |text: &str| redact(text, secrets);
+    let clean = |text: &str| clean(text, secrets);
     fault.message = clean(&fault.message).into();
     for text in [&mut fault.code, &mut fault.kind, &mut fault.param].into_iter().flatten() {
         if let Cow::Owned(words) = text {
@@ -63,10 +62,30 @@ pub fn without_secrets(mut fault: Fault, secrets: &[Secret]) -> Fault {
     fault
 }
 
+/// `text` without secrets. An upstream's words have been cut to length before they get here, which may have left the
+/// beginning of a secret at their end.
+fn clean(text: &str, secrets: &[Secret]) -> String {
+    let mut text = redact(text, secrets);
+    for secret in secrets.iter().map(Secret::expose) {
+        let left =
+            (6..secret.len()).rev().find(|&n| secret.get(..n).is_some_and(|part| text.ends_with(part)));
+        if let Some(left) = left {
+            text.truncate(text.len() - left);
+            text.push_str("[secret]");
+        }
+    }
+    text
+}
+
 /// An answer whose status no model's API gives: a redirect (never followed), an empty success, a 304.
 pub fn unexpected_status(status: u16) -> Fault {
-    Fault::new(Class::Malformed, 502, "upstream_malformed", "the model's server gave an answer that is not its API's")
-        .with_cause(format!("upstream status {status}"))
+    Fault::new(
+        Class::Malformed,
+        502,
+        "upstream_malformed",
+        "the model's server gave an answer that is not its API's",
+    )
+    .with_cause(format!("upstream status {status}"))
 }
 
 #[cfg(test)]

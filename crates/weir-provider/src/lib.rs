@@ -88,7 +88,10 @@ impl Kind {
         headers.insert(header::HOST, host.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))),
+        );
         if let Some(key) = key.filter(|k| !k.is_empty()) {
             let Auth::Bearer = self.auth;
             let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
@@ -134,5 +137,7 @@ pub fn reference() -> String {
     out
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,12 @@ fn the_roster_is_consistent() {
         assert!(names.insert(kind.name), "{} is listed twice", kind.name);
         assert!(kind.source.starts_with("https://"), "{}: a fact needs its source", kind.name);
         assert!(kind.description.ends_with('.'), "{}: one sentence", kind.name);
-        assert!(std::ptr::eq(super::kind(kind.name).unwrap(), super::kind(kind.name).unwrap()) || kind.name == "openai");
+        assert!(
+            std::ptr::eq(super::kind(kind.name).unwrap(), super::kind(kind.name).unwrap())
+                || kind.name == "openai"
+        );
     }
-    assert!(super::kind("nobody").is_none());
+    assert!(kind("nobody").is_none());
 }
 
 #[test]

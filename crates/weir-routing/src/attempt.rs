@@ -49,7 +49,7 @@ impl Default for Rules {
         Rules {
             max_retries: 2,
             base: Duration::from_millis(250),
-            cap: Duration::from_secs(4),
+            cap: Duration::from_secs(5),
             retry_after_max: Duration::from_secs(10),
         }
     }

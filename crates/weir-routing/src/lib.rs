@@ -21,4 +21,4 @@ pub use breaker::State;
 pub use chance::{Chance, SplitMix64};
 pub use health::{Health, HealthBook, Lease, Status};
 pub use plan::{Candidate, Plan, Reason};
-pub use policy::{Ask, Kind, Member, Order, POLICIES, Policy};
+pub use policy::{Ask, Kind, Member, Order, POLICIES, Policy, reference};

@@ -59,5 +59,26 @@ pub fn find(name: &str) -> Option<&'static Kind> {
     POLICIES.iter().copied().find(|kind| kind.name == name)
 }
 
+/// The text of `docs/reference/policies.md`.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Policies\n\n\
+         <!-- Generated from the roster in crates/weir-routing/src/policy.rs; \
+         `UPDATE_DOCS=1 cargo test -p weir-routing` rewrites it. -->\n\n\
+         A route's `policy` is one of these: a name, or a map of its `kind` and its settings. A policy only orders\n\
+         deployments that may be called now: those whose breaker is open, that rest or that are full are left out\n\
+         before it is asked. A deployment of weight 0 is a last resort under every policy: it comes behind all others.\n\n\
+         | Policy | Meaning | Settings |\n|---|---|---|\n",
+    );
+    for (place, kind) in POLICIES.iter().enumerate() {
+        let default = if place == 0 { " The default." } else { "" };
+        let settings: Vec<String> =
+            kind.settings.iter().map(|(name, meaning)| format!("`{name}`: {meaning}")).collect();
+        let settings = if settings.is_empty() { "none".to_owned() } else { settings.join("<br>") };
+        page.push_str(&format!("| `{}` | {}{default} | {settings} |\n", kind.name, kind.description));
+    }
+    page
+}
+
 #[cfg(test)]
 mod tests;

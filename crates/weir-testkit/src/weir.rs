@@ -55,8 +55,11 @@ impl Start {
         let mut said = String::new();
         for _ in 0..TRIES {
             let weir = self.launch();
-            let ready =
-                || call(weir.public, "GET", "/health/ready", &[], b"").ok().filter(|r| r.status == 200);
+            let answers =
+                |addr| call(addr, "GET", "/health/ready", &[], b"").ok().filter(|r| r.status == 200);
+            // Both of them: another test's `weir` that took one of the ports would answer there as well, while this
+            // one is about to say that the port is in use.
+            let ready = || answers(weir.public).and_then(|_| answers(weir.admin));
             if weir.process.eventually(ready).is_some() {
                 return weir;
             }

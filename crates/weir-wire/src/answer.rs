@@ -75,11 +75,21 @@ pub(crate) struct Answer<'b> {
 impl<'b> Answer<'b> {
     /// Reads `bytes`, which must be one JSON object and nothing else.
     pub(crate) fn read(bytes: &'b [u8]) -> Result<Self, JsonFault> {
+        Answer::read_with(bytes, true)
+    }
+
+    /// The same without looking into `choices`, which are most of an answer: only that they are well-formed.
+    pub(crate) fn read_without_choices(bytes: &'b [u8]) -> Result<Self, JsonFault> {
+        Answer::read_with(bytes, false)
+    }
+
+    fn read_with(bytes: &'b [u8], choices: bool) -> Result<Self, JsonFault> {
         let mut answer = Answer::default();
         let mut reader = Reader::new(bytes)?;
         reader.whole_object(&mut |reader, key| {
             match &*key.unescape() {
                 "model" => answer.model = reader.text()?.filter(|model| !model.is_empty()),
+                "choices" if !choices => answer.has_choices = reader.value()?.0 == Kind::Array,
                 "choices" => answer.has_choices = reader.elements(&mut |reader| answer.choice(reader))?,
                 "data" => answer.has_data = reader.value()?.0 == Kind::Array,
                 "usage" => answer.see_usage(usage::read(reader)?),

@@ -55,9 +55,8 @@ fn replies() {
     for path in files(".reply.json") {
         let facts = reply_facts(&fs::read(&path).unwrap(), Endpoint::Chat).unwrap();
         let got = format!(
-            "model {}, finish {}, {}\n",
+            "model {}, {}\n",
             facts.model.unwrap(),
-            facts.finish.map_or("-", FinishReason::name),
             usage_words(facts.usage.unwrap())
         );
         assert_eq!(got, beside(&path, ".reply.json", ".reply.facts"), "{}", path.display());

@@ -42,7 +42,9 @@ impl Reloader {
     pub(crate) fn reload_and_say(&self, why: &str) {
         match self.reload() {
             Ok(generation) => tracing::info!(generation, "{why}: the configuration was loaded again"),
-            Err(problems) => tracing::error!("{why}: the configuration is invalid, the old one goes on:\n{problems}"),
+            Err(problems) => {
+                tracing::error!("{why}: the configuration is invalid, the old one goes on:\n{problems}")
+            }
         }
     }
 }

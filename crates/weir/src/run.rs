@@ -2,7 +2,7 @@
 
 use crate::cli::Failure;
 use crate::reload::{self, Reloader};
-use crate::signals::{self, Signal};
+use crate::signals::{self, Signal, Signals};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -21,7 +21,13 @@ use weir_telemetry::{LogTarget, Settings, Telemetry};
 /// Serves until a signal ends it.
 pub(crate) fn until_signalled(config: &Config, path: Option<PathBuf>) -> Result<(), Failure> {
     signals::log_to_stderr();
-    let gateway = Gateway::start(config, path)?;
+    let runtime = runtime()?;
+    // Before anybody can think that this process serves: a SIGHUP to one that does not listen for it ends it.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?
+    };
+    let gateway = Gateway::start_on(runtime, config, path)?;
     tracing::info!(
         public = %gateway.public,
         admin = %gateway.admin,
@@ -30,7 +36,7 @@ pub(crate) fn until_signalled(config: &Config, path: Option<PathBuf>) -> Result<
         "weir serves http://{}/v1",
         gateway.public
     );
-    gateway.serve_until_signalled()
+    gateway.serve_until_signalled(signals)
 }
 
 /// A running gateway.
@@ -50,6 +56,10 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Binds both listeners and starts everything.
     pub(crate) fn start(config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
+        Gateway::start_on(runtime()?, config, path)
+    }
+
+    fn start_on(runtime: Runtime, config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
         let telemetry = start_telemetry(config)?;
         let engine = Engine::new(config, telemetry)?;
         let count = cores(config);
@@ -58,12 +68,6 @@ impl Gateway {
         let address = |socket: &TcpListener| socket.local_addr().map_err(|e| Failure::Runtime(e.to_string()));
         let (public, admin) = (address(&sockets[0])?, address(&admin_socket)?);
         let (stop, drain) = Stop::new();
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("weir-admin")
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::Runtime(format!("starting the admin runtime: {e}")))?;
         let reloader = Arc::new(Reloader::new(engine.clone(), path));
         let face = Arc::new(Admin {
             engine: engine.clone(),
@@ -79,26 +83,33 @@ impl Gateway {
         let cores = sockets
             .into_iter()
             .enumerate()
-            .map(|(index, socket)| start_core(index, engine.clone(), socket, connections.clone(), drain.clone()))
+            .map(|(index, socket)| {
+                start_core(index, engine.clone(), socket, connections.clone(), drain.clone())
+            })
             .collect::<io::Result<_>>()
             .map_err(|e| Failure::Runtime(format!("starting a core's thread: {e}")))?;
-        Ok(Gateway { public, admin, engine, cores, runtime, stop, drain, reloader, grace: config.server.grace })
+        Ok(Gateway {
+            public,
+            admin,
+            engine,
+            cores,
+            runtime,
+            stop,
+            drain,
+            reloader,
+            grace: config.server.grace,
+        })
     }
 
     /// Reloads on SIGHUP and on file changes; drains on SIGINT or SIGTERM; exits at once on a second one.
-    pub(crate) fn serve_until_signalled(self) -> Result<(), Failure> {
+    fn serve_until_signalled(self, mut signals: Signals) -> Result<(), Failure> {
         let reloader = self.reloader.clone();
         self.runtime.spawn(reload::follow(reloader.clone(), self.drain.clone()));
-        let ending: Result<_, Failure> = self.runtime.block_on(async {
-            let mut signals = signals::Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?;
-            loop {
-                match signals.next().await {
-                    Signal::Reload => reloader.reload_and_say("SIGHUP"),
-                    Signal::End => return Ok(signals),
-                }
+        self.runtime.block_on(async {
+            while signals.next().await == Signal::Reload {
+                reloader.reload_and_say("SIGHUP");
             }
         });
-        let mut signals = ending?;
         tracing::info!(grace = ?self.grace, "draining; a second signal ends at once");
         self.runtime.spawn(async move {
             while signals.next().await != Signal::End {}
@@ -133,6 +144,16 @@ impl Gateway {
     }
 }
 
+/// The runtime of everything that is not the data plane.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("weir-admin")
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Runtime(format!("starting the admin runtime: {e}")))
+}
+
 fn start_telemetry(config: &Config) -> Result<Arc<Telemetry>, Failure> {
     let access_log = config.telemetry.access_log.as_ref().map(|log| match log {
         AccessLog::Stdout => LogTarget::Stdout,
@@ -155,9 +176,13 @@ fn cores(config: &Config) -> usize {
 fn bind(address: SocketAddr, count: usize, key: &str) -> Result<Vec<TcpListener>, Failure> {
     listen::bind(address, count).map_err(|error| {
         let way_out = match error.kind() {
-            io::ErrorKind::AddrInUse => format!("another process listens there; stop it or set {key} to a free port"),
+            io::ErrorKind::AddrInUse => {
+                format!("another process listens there; stop it or set {key} to a free port")
+            }
             io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; correct {key}"),
-            io::ErrorKind::PermissionDenied => format!("ports below 1024 need privileges; set {key} to a higher one"),
+            io::ErrorKind::PermissionDenied => {
+                format!("ports below 1024 need privileges; set {key} to a higher one")
+            }
             _ => format!("check {key}"),
         };
         Failure::Runtime(format!("cannot listen on {address}: {error}\n  {way_out}"))

@@ -1,6 +1,6 @@
 //! Signals, and where the program's own words go.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// What a signal asks for.
@@ -43,6 +43,11 @@ impl Signals {
 pub(crate) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let done = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).compact().try_init();
+    let done = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .compact()
+        .try_init();
     drop(done); // a second call, in the demo, changes nothing
 }

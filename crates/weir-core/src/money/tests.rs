@@ -35,6 +35,9 @@ fn a_cost_is_exact_and_prints_in_full() {
     assert_eq!(Cost::from_pico_usd(-1_500_000_000_000).to_string(), "-1.5");
     assert_eq!(Cost::from_pico_usd(1).to_string(), "0.000000000001");
     assert_eq!(Cost::ZERO.to_string(), "0");
+    assert_eq!(Cost::from_pico_usd(100_000_000_000_000).to_string(), "100");
+    let most = "170141183460469231731687303.715884105727";
+    assert_eq!(Cost::from_pico_usd(i128::MAX).to_string(), most);
 }
 
 #[test]

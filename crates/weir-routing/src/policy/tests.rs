@@ -54,6 +54,16 @@ fn the_roster_has_no_name_twice_and_finds_each() {
     assert!(find("best").is_none());
 }
 
+#[test]
+fn the_reference_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/policies.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, reference()).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(found, reference(), "run with UPDATE_DOCS=1 to write it anew");
+}
+
 proptest! {
     #[test]
     fn every_policy_keeps_its_contract(

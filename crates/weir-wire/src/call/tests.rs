@@ -1,5 +1,4 @@
 use super::*;
-use crate::samples;
 
 /// `expect`: the facts in short, or status, code, param and message of the fault.
 fn check(endpoint: Endpoint, body: &str, expect: &str) {
@@ -125,14 +124,5 @@ fn broken_json_is_named_with_its_place() {
             body,
             &format!("400 invalid_json : The request body is not valid JSON: {expect}."),
         );
-    }
-}
-
-#[test]
-#[ignore = "prints timings"]
-fn timing() {
-    for size in [330, 8_000, 100_000] {
-        let body = samples::chat_body(size);
-        samples::timing("CallFacts::read", body.len(), || CallFacts::read(&body, Endpoint::Chat).unwrap());
     }
 }

@@ -46,6 +46,7 @@ impl<'b> Reader<'b> {
     }
 
     /// The kind of the value that follows, which stays unread.
+    #[inline(always)]
     pub(crate) fn peek(&mut self) -> Read<Kind> {
         self.space();
         match self.byte() {
@@ -110,6 +111,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads any value: what it is and where.
+    #[inline(always)]
     pub(crate) fn value(&mut self) -> Read<(Kind, Range<usize>)> {
         let kind = self.peek()?;
         let start = self.at;
@@ -132,6 +134,7 @@ impl<'b> Reader<'b> {
         Ok((kind, self.text.get(range).unwrap_or_default()))
     }
 
+    #[inline(always)]
     fn scalar(&mut self, kind: Kind) -> Read<()> {
         match kind {
             Kind::String => self.string().map(|_| ()),
@@ -183,7 +186,7 @@ impl<'b> Reader<'b> {
     }
 
     /// After a value inside an object or array: whether another one follows (its key then is already read).
-    #[inline]
+    #[inline(always)]
     fn next_in(&mut self, object: bool) -> Read<bool> {
         let more = self.goes_on(if object { b'}' } else { b']' })?;
         if more && object {
@@ -192,7 +195,7 @@ impl<'b> Reader<'b> {
         Ok(more)
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&mut self) -> Read<()> {
         if self.room == 0 {
             return self.fault("nested too deeply");
@@ -203,7 +206,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Whether the object or array just opened is empty; then its end is read too.
-    #[inline]
+    #[inline(always)]
     fn closes(&mut self, close: u8) -> bool {
         self.space();
         let empty = self.byte() == Some(close);
@@ -212,7 +215,7 @@ impl<'b> Reader<'b> {
     }
 
     /// After a member or element: reads the comma (`true`) or the end (`false`).
-    #[inline]
+    #[inline(always)]
     fn goes_on(&mut self, close: u8) -> Read<bool> {
         self.space();
         match self.byte() {
@@ -232,7 +235,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a member's name and the colon.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self) -> Read<Text<'b>> {
         self.space();
         match self.byte() {
@@ -253,6 +256,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a string whose opening quote the cursor stands at.
+    #[inline(always)]
     fn string(&mut self) -> Read<Text<'b>> {
         let bytes = self.text.as_bytes();
         let start = self.at;
@@ -279,7 +283,7 @@ impl<'b> Reader<'b> {
     }
 
     /// The length of the escape that `rest` starts with.
-    #[inline]
+    #[inline(always)]
     fn escape(&self, rest: &[u8]) -> Read<usize> {
         match rest.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
@@ -304,6 +308,7 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
+    #[inline(always)]
     fn number(&mut self) -> Read<()> {
         self.at += usize::from(self.byte() == Some(b'-'));
         if self.byte() == Some(b'0') {
@@ -326,7 +331,7 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn digits(&mut self) -> Read<()> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -337,14 +342,14 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
             self.at += 1;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

@@ -212,13 +212,3 @@ proptest! {
         agrees(text.as_bytes())?;
     }
 }
-
-#[test]
-#[ignore = "prints timings"]
-fn timing() {
-    for size in [330, 8_000, 100_000] {
-        let body = samples::chat_body(size);
-        samples::timing("scan", body.len(), || scan(&body, &mut |_| {}));
-        samples::timing("  of which UTF-8", body.len(), || simdutf8::basic::from_utf8(&body).is_ok());
-    }
-}

@@ -172,13 +172,3 @@ proptest! {
         prop_assert_eq!(got, expect);
     }
 }
-
-#[test]
-#[ignore = "prints timings"]
-fn timing() {
-    for size in [330, 8_000, 100_000] {
-        let body = Bytes::from(samples::chat_body(size));
-        let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
-        samples::timing("splice model", body.len(), || splice(&body, &facts, &model("upstream-model")));
-    }
-}

@@ -1,5 +1,4 @@
 use super::*;
-use crate::samples;
 
 /// What a stream came to: bytes for the client (with what `end` appends), how it ended, what was learnt.
 #[derive(Debug, PartialEq)]
@@ -274,25 +273,4 @@ fn an_event_beyond_the_limit_is_a_fault() {
     let mut watch = StreamWatch::new(false, 1000);
     let fault = watch.push(Bytes::from("data: ".repeat(200)), &mut Pieces::new()).unwrap_err();
     assert_eq!((fault.class, fault.status), (Class::Malformed, 502));
-}
-
-#[test]
-#[ignore = "prints timings"]
-fn timing() {
-    let event = "data: {\"id\":\"chatcmpl-Abc123Def456Ghi789Jkl012Mno345\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" weather\"},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
-    let chunk = Bytes::from_static(event.as_bytes());
-    let mut watch = StreamWatch::new(false, Splitter::LIMIT);
-    let mut out = Pieces::new();
-    samples::timing("watch, one delta", chunk.len(), || {
-        out.clear();
-        watch.push(chunk.clone(), &mut out).unwrap()
-    });
-    let mut splitter = Splitter::new(Splitter::LIMIT);
-    samples::timing("  of which splitting", chunk.len(), || {
-        out.clear();
-        splitter.push(chunk.clone(), &mut out, &mut |_| Fate::Keep).unwrap();
-    });
-    samples::timing("  of which reading", chunk.len(), || {
-        Answer::read(event.trim_ascii_end().as_bytes().get(6..).unwrap()).unwrap().text_bytes
-    });
 }

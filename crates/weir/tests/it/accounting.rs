@@ -84,7 +84,8 @@ fn usage_becomes_an_exact_cost() {
         "prompt_cache_hit_tokens": 10, "prompt_cache_miss_tokens": 0,
     });
     check(deepseek, "0.00000075", counted(10, 0, 10, 0, 0));
-    let large = json!({ "prompt_tokens": 99_999_999, "completion_tokens": 99_999_999, "total_tokens": 199_999_998 });
+    let large =
+        json!({ "prompt_tokens": 99_999_999, "completion_tokens": 99_999_999, "total_tokens": 199_999_998 });
     check(large, "74.99999925", counted(99_999_999, 99_999_999, 0, 0, 0));
 }
 
@@ -180,6 +181,10 @@ fn a_large_answer_is_passed_on_and_still_accounted() {
     let trailer = reply.trailers.iter().find(|(name, _)| name == "x-weir-cost");
     assert_eq!(trailer.map(|(_, value)| value.as_str()), Some("0.00018"));
     let line = line_of(&weir, &reply);
-    assert_eq!((&line["cost_usd"], &line["usage"]["source"]), (&json!("0.00018"), &json!("reported")), "{line}");
+    assert_eq!(
+        (&line["cost_usd"], &line["usage"]["source"]),
+        (&json!("0.00018"), &json!("reported")),
+        "{line}"
+    );
     assert_eq!(line["response_bytes"].as_u64(), Some(raw.len() as u64));
 }

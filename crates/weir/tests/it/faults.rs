@@ -66,15 +66,15 @@ fn each_timeout_before_the_answer_is_a_504() {
     let pieces = || Answer::chat("never seen").in_pieces(10);
     let headers_only = || Answer::event_bytes([": still thinking\n\n"]).pause_after_events(1);
     let rows = [
-        ("first byte, whole", "first_byte: 200ms", false, Answer::never()),
-        ("first byte, stream", "first_byte: 200ms", true, Answer::never()),
-        ("head but no event", "first_byte: 200ms", true, stream().pause_after_events(0)),
-        ("comments but no event", "first_byte: 200ms", true, headers_only()),
-        ("idle, whole", "idle: 200ms", false, pieces().pause_after_events(1)),
-        ("idle, head alone", "idle: 200ms", false, pieces().pause_after_events(0)),
-        ("total, whole", "total: 200ms", false, Answer::never()),
-        ("total, stream", "total: 200ms", true, Answer::never()),
-        ("total, in the middle of a whole answer", "total: 200ms", false, pieces().pause_after_events(2)),
+        ("first byte, whole", "first_byte: 400ms", false, Answer::never()),
+        ("first byte, stream", "first_byte: 400ms", true, Answer::never()),
+        ("head but no event", "first_byte: 400ms", true, stream().pause_after_events(0)),
+        ("comments but no event", "first_byte: 400ms", true, headers_only()),
+        ("idle, whole", "idle: 400ms", false, pieces().pause_after_events(1)),
+        ("idle, head alone", "idle: 400ms", false, pieces().pause_after_events(0)),
+        ("total, whole", "total: 400ms", false, Answer::never()),
+        ("total, stream", "total: 400ms", true, Answer::never()),
+        ("total, in the middle of a whole answer", "total: 400ms", false, pieces().pause_after_events(2)),
     ];
     for (row, limit, streamed, answer) in rows {
         let upstream = Upstream::start();
@@ -114,7 +114,7 @@ fn a_connection_that_is_not_made_in_time_is_a_504() {
 /// in-band, the upstream call is closed, and the next call is healthy.
 #[test]
 fn a_stream_that_hangs_ends_in_an_error_event() {
-    for limit in ["idle: 300ms", "total: 500ms"] {
+    for limit in ["idle: 1s", "total: 1s"] {
         let upstream = Upstream::start();
         let weir = weir(&upstream.url(), &format!("timeouts: {{ {limit} }}"));
         let words: Vec<String> = (0..20).map(|i| format!(" w{i}")).collect();
@@ -143,8 +143,8 @@ fn a_stream_that_hangs_ends_in_an_error_event() {
 #[test]
 fn the_idle_limit_is_about_silence_alone() {
     let upstream = Upstream::start();
-    upstream.always(Answer::stream(["a"; 12]).pace(Duration::from_millis(100)));
-    let weir = weir(&upstream.url(), "timeouts: { idle: 900ms }");
+    upstream.always(Answer::stream(["a"; 12]).pace(Duration::from_millis(200)));
+    let weir = weir(&upstream.url(), "timeouts: { idle: 2s }");
     let mut client = weir.connect().unwrap();
     client.post(CHAT, &[], &call(true)).unwrap();
     assert_eq!(client.read_head().unwrap().status, 200);
@@ -183,16 +183,24 @@ fn a_connection_closed_between_two_calls_costs_no_call() {
 #[test]
 fn an_unreachable_upstream_is_a_502_and_opens_the_breaker() {
     let refused = format!("http://127.0.0.1:{}/v1", free_port());
+    // Who asks for a name may have to wait for the answer that there is none.
     let unknown = "http://no-such-host.invalid/v1".to_owned();
-    for (row, url) in [("refused", refused), ("no such name", unknown)] {
-        let weir = weir(&url, &format!("{NO_RETRY}, timeouts: {{ connect: 4s }}"));
+    let typed = [(502, "upstream_unreachable"), (504, "upstream_connect_timeout")];
+    for (row, url, allowed) in [("refused", refused, &typed[..1]), ("no such name", unknown, &typed[..])] {
+        let weir = weir(&url, &format!("{NO_RETRY}, timeouts: {{ connect: 1s }}"));
+        let check = |stream: bool| {
+            let reply = weir.post(CHAT, &[], &call(stream));
+            let (status, code) =
+                allowed.iter().find(|(status, _)| *status == reply.status).unwrap_or(&typed[0]);
+            assert_typed(row, &reply, *status, code);
+        };
         for _ in 0..5 {
             assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d")]), Some(0.0), "{row}");
-            assert_typed(row, &weir.post(CHAT, &[], &call(false)), 502, "upstream_unreachable");
+            check(false);
         }
         assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d")]), Some(2.0), "{row}");
         // The only one there is is asked all the same: it may be back.
-        assert_typed(row, &weir.post(CHAT, &[], &call(true)), 502, "upstream_unreachable");
+        check(true);
         let entry = weir.wait_for_log("a failed call", |entry| entry["outcome"] == "network");
         assert!(entry["cause"].is_string(), "{row}: the log says why: {entry}");
     }

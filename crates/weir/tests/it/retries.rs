@@ -272,7 +272,10 @@ fn silence_is_met_elsewhere_and_not_twice_at_the_same_place() {
         let (first, second) = (Upstream::start(), Upstream::start());
         first.always(silent);
         second.always(Answer::auto("in time"));
-        let weir = with_fallback(&[&first, &second], "timeouts: { first_byte: 250ms }");
+        let routes = format!(
+            "  m: {{ deployments: [d0], fallbacks: [spare], {QUICK}, timeouts: {{ first_byte: 250ms }} }}\n  spare: {{ deployments: [d1] }}\n"
+        );
+        let weir = weir(&[&first, &second], "", &routes);
         assert_answer("silence", &ask(&weir, true), "in time", 1, 2);
         assert_eq!((calls(&first), calls(&second)), (1, 1));
         assert_eq!(first.wait_for_end(0).how, How::PeerClosed);

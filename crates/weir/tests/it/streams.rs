@@ -98,7 +98,7 @@ fn check_causal(deployments: usize) {
         assert_eq!(client.read_event().unwrap().unwrap().text(), word);
     }
     let sent: usize = upstreams.iter().flat_map(Upstream::calls).map(|seen| seen.events).sum();
-    assert_eq!(sent, 1 + words.len(), "the upstream has sent no more than what the client holds");
+    assert!(sent <= 1 + words.len(), "the upstream has sent {sent} events, more than the client holds");
     gate.open();
     let rest = client.read_events().unwrap();
     assert_eq!(finish(&rest).as_deref(), Some("stop"));

@@ -19,7 +19,8 @@ fn metrics_match_the_traffic() {
     let weir = weir::start(env!("CARGO_BIN_EXE_weir").as_ref(), &config);
     let call = |model: &str, stream: bool, answers: &[Answer], status: u16| {
         upstream.script(answers.to_vec());
-        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }], "stream": stream });
+        let body =
+            json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }], "stream": stream });
         assert_eq!(weir.post(CHAT, &[], &body).status, status);
         body.to_string().len()
     };
@@ -41,7 +42,11 @@ fn metrics_match_the_traffic() {
     weir.wait_for_metric("weir_requests_total", &[], 9.0);
     let check = |name: &str, labels: &[(&str, &str)], expect: f64| {
         let found = weir.metric(name, labels).unwrap_or_default();
-        assert!((found - expect).abs() < 1e-9, "{name} {labels:?}: {found}, not {expect}\n{}", weir.metrics());
+        assert!(
+            (found - expect).abs() < 1e-9,
+            "{name} {labels:?}: {found}, not {expect}\n{}",
+            weir.metrics()
+        );
     };
     let (main, fell) = ([("route", "main"), ("deployment", "a")], [("route", "spare"), ("deployment", "b")]);
     let requests = |pair: [(&str, &str); 2], outcome: &str, expect: f64| {
@@ -92,7 +97,11 @@ fn metrics_match_the_traffic() {
     }
     check("gen_ai_server_time_to_first_token_seconds_count", &main, 1.0);
     check("gen_ai_server_time_per_output_token_seconds_count", &main, 1.0);
-    check("weir_deployment_info", &[("deployment", "a"), ("provider", "up"), ("model", "a"), ("gpu", "h100")], 1.0);
+    check(
+        "weir_deployment_info",
+        &[("deployment", "a"), ("provider", "up"), ("model", "a"), ("gpu", "h100")],
+        1.0,
+    );
     check("weir_deployment_in_flight", &[], 0.0);
     check("weir_breaker_state", &[], 0.0);
     assert!(weir.metric("weir_pool_connections", &[("provider", "up"), ("state", "open")]).unwrap() >= 1.0);

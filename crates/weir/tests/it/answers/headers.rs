@@ -40,8 +40,16 @@ fn an_upstream_sees_only_what_it_must() {
         assert_eq!(weir.post(CHAT, &headers, &chat("m0", stream)).status, 200);
         let seen = upstream.calls().pop().unwrap();
         let expect = [
-            "accept-encoding", "authorization", "content-length", "content-type", "host", "openai-beta",
-            "traceparent", "tracestate", "user-agent", "x-team",
+            "accept-encoding",
+            "authorization",
+            "content-length",
+            "content-type",
+            "host",
+            "openai-beta",
+            "traceparent",
+            "tracestate",
+            "user-agent",
+            "x-team",
         ];
         assert_eq!(names(&seen.headers), BTreeSet::from(expect));
         let bearer = format!("Bearer {UPSTREAM_KEY}");
@@ -86,10 +94,20 @@ fn a_client_sees_only_what_it_may() {
     let upstream = Upstream::start();
     let weir = start(&upstream, "");
     let common = [
-        "content-type", "date", "x-litellm-model-id", "x-request-id", "x-weir-attempts", "x-weir-deployment", "x-weir-model",
+        "content-type",
+        "date",
+        "x-litellm-model-id",
+        "x-request-id",
+        "x-weir-attempts",
+        "x-weir-deployment",
+        "x-weir-model",
     ];
     let with = |more: &[&'static str]| common.iter().chain(more).copied().collect::<BTreeSet<_>>();
-    upstream.script([talkative(Answer::chat("hi")), talkative(Answer::stream(["hi"])), talkative(Answer::status(500))]);
+    upstream.script([
+        talkative(Answer::chat("hi")),
+        talkative(Answer::stream(["hi"])),
+        talkative(Answer::status(500)),
+    ]);
     let whole = post(&weir, CHAT, &chat("m0", false));
     let costs = ["content-length", "x-weir-cost", "x-litellm-response-cost", "x-weir-overhead-ms"];
     assert_eq!(names(&whole.headers), with(&costs));
@@ -196,7 +214,8 @@ fn a_streams_cost_comes_as_trailers_when_asked_for() {
         let reply = weir.post(CHAT, &[AUTH, ("te", te), ("connection", "te")], &chat("m0", true));
         assert!(reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
         assert_eq!(reply.header("trailer"), Some("x-weir-cost, x-weir-overhead-ms, x-token-usage"));
-        let trailer = |name: &str| reply.trailers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let trailer =
+            |name: &str| reply.trailers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
         assert_eq!((trailer("x-weir-cost"), trailer("x-token-usage")), (Some("0.0000215"), Some("14")));
         assert!(trailer("x-weir-overhead-ms").is_some_and(|ms| ms.parse::<f64>().is_ok()));
     }

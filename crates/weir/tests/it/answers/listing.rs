@@ -46,7 +46,8 @@ fn models_are_listed_and_found_by_name() {
         says: "did you mean \"large\"?",
     };
     unknown.check(&get("/v1/models/larg"));
-    Expect { says: "/v1/models lists", ..unknown }.check(&get("/v1/models/meta-llama/..%2f..%2fadmin%2fconfig"));
+    Expect { says: "/v1/models lists", ..unknown }
+        .check(&get("/v1/models/meta-llama/..%2f..%2fadmin%2fconfig"));
     assert_eq!(call(weir.public, "GET", "/v1/models/small", &[], b"").unwrap().status, 401);
     assert_eq!(upstream.connections_total(), 0);
 }

@@ -52,7 +52,11 @@ fn usage_is_asked_for_in_streams_and_taken_out_again() {
         let reply = send(&weir, path, &body);
         let seen = String::from_utf8(upstream.calls().pop().unwrap().body.to_vec()).unwrap();
         assert_eq!(seen, sent, "{path} {options}");
-        assert!(reply.text().contains("Hello") && reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
+        assert!(
+            reply.text().contains("Hello") && reply.text().ends_with("data: [DONE]\n\n"),
+            "{}",
+            reply.text()
+        );
         let chunks = reply.text().matches("\"choices\":[]").count();
         assert_eq!(chunks, usize::from(client_gets_usage), "{path} {options}: {}", reply.text());
     };
@@ -91,7 +95,8 @@ fn an_answer_comes_back_byte_for_byte() {
         "data: [DONE]\n\n".to_owned(),
     ];
     upstream.script([Answer::event_bytes(events.clone())]);
-    let asked = json!({ "model": "m0", "messages": [], "stream": true, "stream_options": { "include_usage": true } });
+    let asked =
+        json!({ "model": "m0", "messages": [], "stream": true, "stream_options": { "include_usage": true } });
     assert_eq!(post(&weir, CHAT, &asked).text(), events.concat());
 }
 
@@ -103,7 +108,10 @@ fn completions_and_embeddings_are_answered() {
     let weir = start(&upstream, "");
     let completion = |stream: bool| json!({ "model": "m0", "prompt": "Say hello", "stream": stream });
     let whole = post(&weir, COMPLETIONS, &completion(false)).json();
-    assert_eq!((&whole["object"], &whole["choices"][0]["text"]), (&json!("text_completion"), &json!("Hello there")));
+    assert_eq!(
+        (&whole["object"], &whole["choices"][0]["text"]),
+        (&json!("text_completion"), &json!("Hello there"))
+    );
     let mut client = weir.connect().unwrap();
     client.post(COMPLETIONS, &[AUTH], &completion(true)).unwrap();
     let head = client.read_head().unwrap();
@@ -111,7 +119,9 @@ fn completions_and_embeddings_are_answered() {
     let events = client.read_events().unwrap();
     assert_eq!(events.iter().map(weir_testkit::client::Event::text).collect::<String>(), "Hello there");
     assert_eq!(events.last().map(|event| event.data.as_str()), Some("[DONE]"));
-    for (input, count) in [(json!("a"), 1), (json!(["a", "b", "c"]), 3), (json!([1, 2]), 1), (json!([[1], [2]]), 2)] {
+    for (input, count) in
+        [(json!("a"), 1), (json!(["a", "b", "c"]), 3), (json!([1, 2]), 1), (json!([[1], [2]]), 2)]
+    {
         let reply = post(&weir, EMBEDDINGS, &json!({ "model": "m0", "input": input })).json();
         assert_eq!(reply["data"].as_array().map(Vec::len), Some(count), "{reply}");
         assert_eq!(reply["usage"]["prompt_tokens"], 9, "{reply}");

@@ -25,13 +25,31 @@ fn a_bad_body_is_400_and_names_the_field() {
         check(path, r#"{"model":"m0","model":"m1"}"#, "invalid_json", None, "duplicate key `model`");
         check(path, r#"{"model":"m0","mod\u0065l":"m1"}"#, "invalid_json", None, "duplicate key `model`");
         check(path, "{}", "missing_required_parameter", Some("model"), "`model`");
-        check(path, r#"{"model":7,"messages":[]}"#, "invalid_type", Some("model"), "expected a string, got a number");
+        check(
+            path,
+            r#"{"model":7,"messages":[]}"#,
+            "invalid_type",
+            Some("model"),
+            "expected a string, got a number",
+        );
     }
     check(CHAT, r#"{"model":"m0"}"#, "missing_required_parameter", Some("messages"), "`messages`");
     check(completions, r#"{"model":"m0"}"#, "missing_required_parameter", Some("prompt"), "`prompt`");
     check(embeddings, r#"{"model":"m0"}"#, "missing_required_parameter", Some("input"), "`input`");
-    check(CHAT, r#"{"model":"m0","messages":"hi"}"#, "invalid_type", Some("messages"), "an array, got a string");
-    check(CHAT, r#"{"model":"m0","messages":[],"stream":"yes"}"#, "invalid_type", Some("stream"), "a boolean");
+    check(
+        CHAT,
+        r#"{"model":"m0","messages":"hi"}"#,
+        "invalid_type",
+        Some("messages"),
+        "an array, got a string",
+    );
+    check(
+        CHAT,
+        r#"{"model":"m0","messages":[],"stream":"yes"}"#,
+        "invalid_type",
+        Some("stream"),
+        "a boolean",
+    );
     check(
         CHAT,
         r#"{"model":"m0","messages":[],"stream_options":[]}"#,
@@ -70,13 +88,16 @@ fn what_cannot_be_served_is_refused_before_any_upstream_sees_it() {
     check("GET", "/v1/models", &[("authorization", "Bearer nope")], "", unknown_key);
 
     let unknown_model = Expect { status: 404, code: "model_not_found", param: Some("model"), ..BAD };
-    let near = Expect { says: "\"m10\" does not exist here; did you mean \"m0\" or \"m1\"?", ..unknown_model };
+    let near =
+        Expect { says: "\"m10\" does not exist here; did you mean \"m0\" or \"m1\"?", ..unknown_model };
     check("POST", CHAT, &[AUTH], &chat("m10", false).to_string(), near);
     let far = Expect { says: "/v1/models lists", ..unknown_model };
     check("POST", CHAT, &[AUTH], &chat("something else", true).to_string(), far);
 
     let nothing = Expect { status: 404, code: "not_found", says: "POST /v1/chat/completions", ..BAD };
-    for path in ["/", "/v1", "/v1/chat", "/v1/chat/completions/", "/V1/chat/completions", "/v2/chat/completions"] {
+    for path in
+        ["/", "/v1", "/v1/chat", "/v1/chat/completions/", "/V1/chat/completions", "/v2/chat/completions"]
+    {
         check("POST", path, &[AUTH], &body, nothing);
     }
     let method = Expect { status: 405, code: "method_not_allowed", says: "wants POST", ..BAD };
@@ -143,7 +164,8 @@ fn upstreams_out_of_reach_are_502_503_504() {
         upstream.url()
     );
     let weir = weir_testkit::weir::start(env!("CARGO_BIN_EXE_weir").as_ref(), &config);
-    let fault = Expect { status: 502, kind: "server_error", code: "upstream_unreachable", param: None, says: "" };
+    let fault =
+        Expect { status: 502, kind: "server_error", code: "upstream_unreachable", param: None, says: "" };
     let silent = Expect { status: 504, code: "upstream_timeout", ..fault };
     upstream.on_model("slow", Answer::never());
     for stream in [false, true] {
@@ -173,8 +195,13 @@ fn a_full_gateway_is_503() {
     first.post(CHAT, &[AUTH], &chat("m0", false)).unwrap();
     upstream.wait_for_calls(1);
     let refused = post(&weir, CHAT, &chat("m1", false));
-    let full =
-        Expect { status: 503, kind: "server_error", code: "gateway_overloaded", param: None, says: "1 requests" };
+    let full = Expect {
+        status: 503,
+        kind: "server_error",
+        code: "gateway_overloaded",
+        param: None,
+        says: "1 requests",
+    };
     full.check(&refused);
     assert_eq!(refused.header("retry-after"), Some("1"));
     gate.open();

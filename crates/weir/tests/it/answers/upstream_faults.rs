@@ -95,7 +95,13 @@ fn u2_other_envelopes_are_understood() {
         upstream.script([Answer::json(expect.status, body)]);
         expect.check(&post(&weir, CHAT, &chat("m0", false)));
     };
-    let bad = Expect { status: 400, kind: "invalid_request_error", code: "upstream_error", param: None, says: "no" };
+    let bad = Expect {
+        status: 400,
+        kind: "invalid_request_error",
+        code: "upstream_error",
+        param: None,
+        says: "no",
+    };
     check(&json!({ "error": "no" }), bad);
     check(&json!({ "object": "error", "message": "no", "type": "BadRequestError", "code": 400 }), {
         Expect { kind: "BadRequestError", code: "400", ..bad }
@@ -115,7 +121,8 @@ fn u3_retry_after_passes_verbatim() {
     let upstream = Upstream::start();
     let weir = start(&upstream, "");
     let later = "Wed, 21 Oct 2099 07:28:00 GMT";
-    for (i, (status, after)) in [(429, "7"), (429, "0.5"), (429, later), (503, "30")].into_iter().enumerate() {
+    for (i, (status, after)) in [(429, "7"), (429, "0.5"), (429, later), (503, "30")].into_iter().enumerate()
+    {
         upstream.script([Answer::status(status).header("retry-after", after)]);
         let reply = post(&weir, CHAT, &chat(&format!("m{i}"), i % 2 == 0));
         assert_eq!((reply.status, reply.header("retry-after")), (status, Some(after)));
@@ -131,10 +138,16 @@ fn an_upstreams_401_and_402_are_502_in_our_words() {
     let weir = start(&upstream, "");
     for (i, status) in [401, 402].into_iter().enumerate() {
         let message = format!("Incorrect API key provided: {UPSTREAM_KEY}. Go to platform.example.");
-        upstream.script([Answer::status(status).header("www-authenticate", "Bearer").error("invalid_api_key", &message)]);
+        upstream.script([Answer::status(status)
+            .header("www-authenticate", "Bearer")
+            .error("invalid_api_key", &message)]);
         let reply = post(&weir, CHAT, &chat(&format!("m{i}"), false));
         Expect { code: "upstream_credentials", says: "credential", ..BROKEN }.check(&reply);
-        assert!(!reply.text().contains("platform.example") && !reply.text().contains("sk-"), "{}", reply.text());
+        assert!(
+            !reply.text().contains("platform.example") && !reply.text().contains("sk-"),
+            "{}",
+            reply.text()
+        );
         assert_eq!(reply.header("www-authenticate"), None);
         let line = weir.wait_for_log("the log line", |line| line["route"] == format!("m{i}"));
         assert_eq!((&line["outcome"], &line["blame"]), (&json!("credential"), &json!("upstream")));

@@ -86,7 +86,10 @@ fn a2_a_bad_credential_is_401_everywhere() {
     assert_eq!(upstream.connections_total(), 0, "an upstream heard of it");
     // The right one does open, in both spellings of the scheme.
     for scheme in ["Bearer", "bearer"] {
-        assert_eq!(weir.post(CHAT, &[("authorization", &format!("{scheme} {CLIENT_KEY}"))], &body).status, 200);
+        assert_eq!(
+            weir.post(CHAT, &[("authorization", &format!("{scheme} {CLIENT_KEY}"))], &body).status,
+            200
+        );
     }
     assert_eq!(upstream.calls().len(), 2);
 }
@@ -109,7 +112,9 @@ fn a2_a_strangers_body_is_not_read() {
     let weir = start(&upstream);
     let mut client = RawClient::connect(weir.public).unwrap();
     let head = format!("POST {CHAT} HTTP/1.1\r\nhost: weir\r\nauthorization: Bearer wrong\r\n");
-    client.send(format!("{head}content-type: application/json\r\ncontent-length: 31000000\r\n\r\n").as_bytes()).unwrap();
+    client
+        .send(format!("{head}content-type: application/json\r\ncontent-length: 31000000\r\n\r\n").as_bytes())
+        .unwrap();
     assert_eq!(client.read_reply().unwrap().status, 401);
     assert_eq!(upstream.connections_total(), 0);
 }

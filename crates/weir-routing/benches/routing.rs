@@ -1,0 +1,87 @@
+//! What one decision costs: a plan among few and many deployments, and the attempt machine when all goes well.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use criterion::{BenchmarkId, Criterion};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_core::{Class, Fault, Moment};
+use weir_routing::attempt::{Action, Event, Machine, Rules};
+use weir_routing::health::{Health, Settings};
+use weir_routing::plan::{Plan, plan};
+use weir_routing::policy::{Member, POLICIES, Policy};
+use weir_routing::SplitMix64;
+
+const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
+/// Candidates that the engine asks for: a first call and two retries.
+const WANTED: usize = 3;
+
+/// A route and the health of its deployments.
+struct Route {
+    policy: Box<dyn Policy>,
+    health: Vec<Arc<Health>>,
+}
+
+impl Route {
+    fn new(build: fn(&[Member]) -> Box<dyn Policy>, members: u32) -> Self {
+        let list: Vec<Member> =
+            (0..members).map(|deployment| Member { deployment, weight: 1 + deployment % 5 }).collect();
+        let health = list.iter().map(|_| Arc::new(Health::new(&Settings::default()))).collect();
+        Route { policy: build(&list), health }
+    }
+
+    fn plan(&self, chance: &mut SplitMix64) -> Plan {
+        let find = |deployment: u32| self.health.get(deployment as usize).map(|health| &**health);
+        plan(&*self.policy, &find, &[], WANTED, NOW, chance)
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    plans(&mut criterion);
+    attempts(&mut criterion);
+    criterion.final_summary();
+}
+
+fn plans(criterion: &mut Criterion) {
+    let mut chance = SplitMix64::seeded(1);
+    let mut group = criterion.benchmark_group("plan");
+    for kind in POLICIES {
+        for members in [2, 500] {
+            let route = Route::new(kind.build, members);
+            group.bench_function(BenchmarkId::new(kind.name, members), |bench| {
+                bench.iter(|| black_box(&route).plan(&mut chance));
+            });
+        }
+    }
+    // Half of the members are out: the choice has to look past them.
+    let route = Route::new(POLICIES.first().unwrap().build, 500);
+    for health in route.health.iter().step_by(2) {
+        let fault = Fault::new(Class::Rate, 429, "rate", "slow down").with_retry_after(Duration::from_secs(60));
+        health.acquire(NOW, false).unwrap().report(Err(&fault), NOW);
+    }
+    group.bench_function(BenchmarkId::new("weighted, half resting", 500), |bench| {
+        bench.iter(|| black_box(&route).plan(&mut chance));
+    });
+    group.finish();
+}
+
+fn attempts(criterion: &mut Criterion) {
+    let mut chance = SplitMix64::seeded(1);
+    let route = Route::new(POLICIES.first().unwrap().build, 2);
+    let deadline = NOW + Duration::from_secs(600);
+    let mut group = criterion.benchmark_group("attempt");
+    group.bench_function("plan, enter, answer", |bench| {
+        bench.iter(|| {
+            let plan = black_box(&route).plan(&mut chance);
+            let mut machine = Machine::new(&plan, Rules::default(), 0, deadline);
+            let Action::Call { deployment, spread, .. } = machine.on(Event::Begin, NOW, &mut chance) else {
+                unreachable!("both deployments are well");
+            };
+            let mut lease = route.health.get(deployment as usize).unwrap().acquire(NOW, spread).unwrap();
+            lease.report(Ok(()), NOW);
+            machine.on(Event::Answered, NOW, &mut chance)
+        });
+    });
+    group.finish();
+}
