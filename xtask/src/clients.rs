@@ -8,10 +8,29 @@ use std::process::{Command, Stdio};
 /// Where the tests find the clients; handed to them through the environment.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    python: PathBuf,
-    /// Where Python finds the packages when they are not in the interpreter's own environment.
-    python_path: Option<PathBuf>,
+    python: Python,
     node_modules: PathBuf,
+}
+
+/// A Python that can import certain packages.
+#[derive(Debug)]
+pub(crate) struct Python {
+    program: PathBuf,
+    /// Where it finds the packages when they are not in the interpreter's own environment.
+    packages: Option<PathBuf>,
+}
+
+impl Python {
+    /// A command that runs it; only arguments are missing.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.envs(self.packages.iter().map(|packages| ("PYTHONPATH", packages)));
+        command
+    }
+
+    fn imports(&self, module: &str) -> bool {
+        quietly(self.command().arg("-c").arg(format!("import {module}")))
+    }
 }
 
 impl Clients {
@@ -19,61 +38,53 @@ impl Clients {
     /// `PYTHONPATH` where that needs it), `WEIR_NODE_PATH` the `node_modules` folder that holds `openai`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let mut variables =
-            vec![("WEIR_PYTHON", self.python.clone()), ("WEIR_NODE_PATH", self.node_modules.clone())];
-        variables.extend(self.python_path.clone().map(|path| ("PYTHONPATH", path)));
+            vec![("WEIR_PYTHON", self.python.program.clone()), ("WEIR_NODE_PATH", self.node_modules.clone())];
+        variables.extend(self.python.packages.clone().map(|path| ("PYTHONPATH", path)));
         variables
     }
 }
 
 /// Installs what is missing.
 pub(crate) fn install(root: &Path) -> Result<Clients, String> {
-    let wanted = root.join("xtask/clients");
-    let private = root.join(".cache/clients");
-    let (python, python_path) = python(&wanted, &private.join("python"))?;
-    let node_modules = node(&wanted, &private.join("node"))?;
-    Ok(Clients { python, python_path, node_modules })
+    let node_modules = node(&root.join("xtask/clients"), &root.join(".cache/clients/node"))?;
+    Ok(Clients { python: python_client(root)?, node_modules })
 }
 
-fn python(wanted: &Path, folder: &Path) -> Result<(PathBuf, Option<PathBuf>), String> {
-    let pins = wanted.join("requirements.txt");
+/// Installs Python's client alone, when it is missing.
+pub(crate) fn python_client(root: &Path) -> Result<Python, String> {
+    let pins = root.join("xtask/clients/requirements.txt");
+    python(&pins, &root.join(".cache/clients/python"), "openai")
+}
+
+/// Installs the packages of a list of pins into a folder of their own, unless they are there. `module` is one of
+/// theirs.
+pub(crate) fn python(pins: &Path, folder: &Path, module: &str) -> Result<Python, String> {
     let stamp = folder.join("requirements.txt");
-    let own = folder.join("bin/python");
     let beside = folder.join("packages");
     let found = || {
-        if imports(&own, None) {
-            return Some((own.clone(), None));
-        }
-        let shared = PathBuf::from("python3");
-        imports(&shared, Some(&beside)).then(|| (shared, Some(beside.clone())))
+        let own = Python { program: folder.join("bin/python"), packages: None };
+        let shared = Python { program: "python3".into(), packages: Some(beside.clone()) };
+        [own, shared].into_iter().find(|python| python.imports(module))
     };
-    if same(&pins, &stamp)
+    if same(pins, &stamp)
         && let Some(ready) = found()
     {
         return Ok(ready);
     }
     need("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv", "python3-pip"]);
     clear(folder)?;
-    println!("installing Python's client");
+    println!("installing {module} for Python");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     if run(Command::new("python3").args(["-m", "venv"]).arg(folder)).is_ok() {
-        run(Command::new(&own).args(pip).arg(&pins))?;
+        run(Command::new(folder.join("bin/python")).args(pip).arg(pins))?;
     } else {
         // Some systems ship Python without its venv module: the packages then stand beside it.
         clear(folder)?;
-        run(Command::new("python3").args(pip).arg(&pins).arg("--target").arg(&beside))?;
+        run(Command::new("python3").args(pip).arg(pins).arg("--target").arg(&beside))?;
     }
-    let ready = found().ok_or("Python's client was installed but cannot be imported")?;
-    copy(&pins, &stamp)?;
+    let ready = found().ok_or_else(|| format!("{module} was installed for Python but cannot be imported"))?;
+    copy(pins, &stamp)?;
     Ok(ready)
-}
-
-fn imports(python: &Path, path: Option<&Path>) -> bool {
-    let mut command = Command::new(python);
-    command.args(["-c", "import openai"]);
-    if let Some(path) = path {
-        command.env("PYTHONPATH", path);
-    }
-    quietly(&mut command)
 }
 
 fn node(wanted: &Path, folder: &Path) -> Result<PathBuf, String> {

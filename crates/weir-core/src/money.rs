@@ -49,7 +49,9 @@ impl fmt::Display for AmountError {
         f.write_str(match self {
             AmountError::NotDecimal => "is not a decimal number of USD such as 0.15",
             AmountError::Negative => "is below zero",
-            AmountError::TooFine => "has more than six digits after the point (the finest price is 0.000001 USD)",
+            AmountError::TooFine => {
+                "has more than six digits after the point (the finest price is 0.000001 USD)"
+            }
             AmountError::TooLarge => "is above 1000000 USD",
         })
     }

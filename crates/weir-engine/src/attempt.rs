@@ -77,7 +77,12 @@ fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
 
 /// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the
 /// client hung up) drops its lease unreported.
-async fn one_call(record: &mut Record, call: &Call, mut lease: Lease, limits: Limits) -> Result<Opened, Fault> {
+async fn one_call(
+    record: &mut Record,
+    call: &Call,
+    mut lease: Lease,
+    limits: Limits,
+) -> Result<Opened, Fault> {
     let mut opened = opening::open(record, call, limits).await;
     lease.report(opened.as_ref().map(|_| ()), record.core.now());
     match &mut opened {
@@ -99,7 +104,8 @@ fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline
     let gateway = &record.snapshot.gateway;
     let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts);
     let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
-    let first = set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(Instant::now() + within));
+    let first =
+        set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(Instant::now() + within));
     Limits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first,

@@ -67,7 +67,8 @@ impl KeyTable {
             .and_then(|secret| self.by_digest.get(&self.digest(secret)).copied())
             .map(|key| Caller { key: Some(key) })
             .ok_or_else(|| {
-                let message = "the API key is not one of this gateway's keys; check the key your client sends";
+                let message =
+                    "the API key is not one of this gateway's keys; check the key your client sends";
                 Fault::new(Class::Caller, 401, "invalid_api_key", message)
             })
     }

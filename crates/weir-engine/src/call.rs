@@ -26,7 +26,8 @@ pub(crate) struct Call {
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
-const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), HeaderName::from_static("tracestate")];
+const PASSED_ON: [HeaderName; 2] =
+    [HeaderName::from_static("openai-beta"), HeaderName::from_static("tracestate")];
 
 /// Reads the body within its limits, then the facts, then finds the route.
 ///
@@ -54,7 +55,8 @@ where
         Err(_) => Asked::Unknown(facts.model.chars().take(128).collect()),
     });
     let route = found?.route;
-    let passed_on = PASSED_ON.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
+    let passed_on =
+        PASSED_ON.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
     let trailers = headers
         .get_all(header::TE)
         .iter()
@@ -65,7 +67,12 @@ where
 }
 
 /// Reads a whole body within its limits of size and time.
-async fn read<B>(mut body: B, headers: &HeaderMap, limits: &Limits, record: &mut Record) -> Result<Bytes, Fault>
+async fn read<B>(
+    mut body: B,
+    headers: &HeaderMap,
+    limits: &Limits,
+    record: &mut Record,
+) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,

@@ -114,7 +114,9 @@ impl Core {
     fn probe(self: &Rc<Core>, due: &mut Vec<(Arc<str>, Moment)>) {
         let now = self.now();
         let snapshot = self.snapshot();
-        due.retain(|(name, _)| snapshot.gateway.deployments.iter().any(|d| d.name == *name && d.probe.is_some()));
+        due.retain(|(name, _)| {
+            snapshot.gateway.deployments.iter().any(|d| d.name == *name && d.probe.is_some())
+        });
         for (index, deployment) in snapshot.gateway.deployments.iter().enumerate() {
             let Some(probe) = &deployment.probe else { continue };
             let next = now + probe.interval;

@@ -50,9 +50,10 @@ impl Deployment {
         optional: ResponseHeaders,
         health: Arc<Health>,
     ) -> Result<Self, String> {
-        let headers = kind
-            .headers(origin.host_header(), provider.api_key.as_ref(), &provider.headers)
-            .map_err(|name| format!("the value of header {name:?} holds a character that no header may hold"))?;
+        let headers =
+            kind.headers(origin.host_header(), provider.api_key.as_ref(), &provider.headers).map_err(
+                |name| format!("the value of header {name:?} holds a character that no header may hold"),
+            )?;
         let uri = |path: String| path.parse::<Uri>().map_err(|e| format!("path {path:?}: {e}"));
         let mut uris = [const { None }; Endpoint::ALL.len()];
         for (slot, endpoint) in uris.iter_mut().zip(Endpoint::ALL) {
@@ -65,7 +66,9 @@ impl Deployment {
                 interval: check.interval,
             }),
         };
-        let header = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"));
+        let header = |text: &str| {
+            HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"))
+        };
         let secrets = provider.api_key.iter().chain(provider.headers.iter().map(|(_, value)| value));
         Ok(Deployment {
             name: config.name.clone(),

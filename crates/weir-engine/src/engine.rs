@@ -62,7 +62,9 @@ impl Engine {
             started: Instant::now(),
         });
         let source = Arc::downgrade(&engine);
-        engine.telemetry.add_source(Box::new(move || source.upgrade().map_or_else(Vec::new, |e| e.samples())));
+        engine
+            .telemetry
+            .add_source(Box::new(move || source.upgrade().map_or_else(Vec::new, |e| e.samples())));
         Ok(engine)
     }
 
@@ -180,7 +182,8 @@ impl Engine {
         }
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         for provider in &gateway.providers {
-            let live = pools.iter().filter(|(name, _)| *name == provider.name).filter_map(|(_, c)| c.upgrade());
+            let live =
+                pools.iter().filter(|(name, _)| *name == provider.name).filter_map(|(_, c)| c.upgrade());
             let mut sums = [0u64; 4];
             for counts in live {
                 let each = [&counts.open, &counts.idle, &counts.opened, &counts.stale];
@@ -197,7 +200,12 @@ impl Engine {
             push("weir_pool_connections", kept, Some("open"), open);
             push("weir_pool_connections", kept, Some("idle"), idle);
             push("weir_pool_connections_opened_total", "Connections opened.", None, opened);
-            push("weir_pool_connections_stale_total", "Pooled connections that the peer had closed.", None, stale);
+            push(
+                "weir_pool_connections_stale_total",
+                "Pooled connections that the peer had closed.",
+                None,
+                stale,
+            );
         }
         samples
     }
@@ -212,7 +220,8 @@ fn describe(config: &Config) -> Vec<DeploymentInfo> {
         labels: carried
             .iter()
             .map(|wanted| {
-                let value = d.labels.iter().find(|(name, _)| **name == **wanted).map_or("", |(_, value)| value);
+                let value =
+                    d.labels.iter().find(|(name, _)| **name == **wanted).map_or("", |(_, value)| value);
                 (wanted.to_string(), value.to_owned())
             })
             .collect(),

@@ -63,7 +63,11 @@ impl Gateway {
     ///
     /// # Errors
     /// Every name that no roster knows and every value that cannot be used, each with its place in the file.
-    pub(crate) fn compile(config: &Config, book: &mut HealthBook, generation: u64) -> Result<Gateway, Problems> {
+    pub(crate) fn compile(
+        config: &Config,
+        book: &mut HealthBook,
+        generation: u64,
+    ) -> Result<Gateway, Problems> {
         let mut problems = Vec::new();
         let providers = compile_providers(config, &mut problems);
         let mut deployments = compile_deployments(config, &providers, &mut problems);
@@ -137,10 +141,18 @@ impl Gateway {
         let help = if near.is_empty() {
             "GET /v1/models lists the models there are".to_owned()
         } else {
-            format!("did you mean {}?", near.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(" or "))
+            format!(
+                "did you mean {}?",
+                near.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(" or ")
+            )
         };
-        Fault::new(Class::Caller, 404, "model_not_found", format!("the model \"{shown}\" does not exist here; {help}"))
-            .with_param("model")
+        Fault::new(
+            Class::Caller,
+            404,
+            "model_not_found",
+            format!("the model \"{shown}\" does not exist here; {help}"),
+        )
+        .with_param("model")
     }
 }
 
@@ -160,7 +172,13 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
     let mut compile = |provider: &weir_config::Provider| -> CompiledProvider {
         let path = |field: &str| format!("providers.{}.{field}", provider.name);
         let Some(kind) = weir_provider::kind(&provider.kind.value) else {
-            problems.push(unknown(&provider.kind.at, path("kind"), "kind of provider", &provider.kind.value, &known));
+            problems.push(unknown(
+                &provider.kind.at,
+                path("kind"),
+                "kind of provider",
+                &provider.kind.value,
+                &known,
+            ));
             return None;
         };
         let (url, at) = match (&provider.base_url, kind.base_url) {
@@ -168,7 +186,8 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
             (None, Some(url)) => (url, &provider.kind.at),
             (None, None) => {
                 let message = format!("kind \"{}\" has no address of its own", kind.name);
-                problems.push(Problem::new(&provider.at, path("base_url"), message).with_help("give base_url"));
+                problems
+                    .push(Problem::new(&provider.at, path("base_url"), message).with_help("give base_url"));
                 return None;
             }
         };
@@ -198,7 +217,8 @@ fn compile_deployments(
         let provider = &config.providers[deployment.provider];
         let Some((compiled, kind)) = &providers[deployment.provider] else { continue };
         let health = Arc::new(Health::new(&health_settings(deployment)));
-        match Deployment::compile(deployment, provider, kind, &compiled.origin, config.server.headers, health) {
+        match Deployment::compile(deployment, provider, kind, &compiled.origin, config.server.headers, health)
+        {
             Ok(compiled) => deployments.push(compiled),
             Err(message) => {
                 let path = format!("deployments.{}", deployment.name);

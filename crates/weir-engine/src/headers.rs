@@ -62,7 +62,8 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
         headers.insert(COST, cost);
     }
     if optional.timing {
-        headers.insert(PROCESS_TIME, values.show(format_args!("{:.6}", record.started.elapsed().as_secs_f64())));
+        headers
+            .insert(PROCESS_TIME, values.show(format_args!("{:.6}", record.started.elapsed().as_secs_f64())));
         headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
         if known.is_some() {
             headers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
@@ -112,7 +113,10 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
         headers.insert(header::RETRY_AFTER, value);
     } else if let Some(after) = fault.retry_after {
         // Whole seconds, rounded up: coming back early would only be refused again.
-        headers.insert(header::RETRY_AFTER, HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)));
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)),
+        );
     }
     match fault.status {
         401 => {
@@ -134,7 +138,8 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
 
 /// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.
 fn without_our_secrets(record: &Record, fault: Fault) -> Fault {
-    let called = record.attempts.iter().filter_map(|tried| record.snapshot.gateway.deployments.get(tried.deployment));
+    let called =
+        record.attempts.iter().filter_map(|tried| record.snapshot.gateway.deployments.get(tried.deployment));
     called.fold(fault, |fault, deployment| without_secrets(fault, &deployment.secrets))
 }
 

@@ -98,8 +98,10 @@ fn admit(record: &Record) -> Result<(), Fault> {
     if record.core.engine.requests_in_flight() <= most as usize {
         return Ok(());
     }
-    let message = format!("this gateway serves {most} requests at a time and has no room now; try again shortly");
-    Err(Fault::new(Class::Limited, 503, "gateway_overloaded", message).with_retry_after(Duration::from_secs(1)))
+    let message =
+        format!("this gateway serves {most} requests at a time and has no room now; try again shortly");
+    Err(Fault::new(Class::Limited, 503, "gateway_overloaded", message)
+        .with_retry_after(Duration::from_secs(1)))
 }
 
 fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
@@ -112,7 +114,8 @@ fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
         }
         Ask::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
         _ => {
-            let cards: Vec<_> = gateway.models().iter().map(|m| ModelCard::new(m, LISTED_SINCE, "weir")).collect();
+            let cards: Vec<_> =
+                gateway.models().iter().map(|m| ModelCard::new(m, LISTED_SINCE, "weir")).collect();
             Ok(Done::Listing(list_body(&cards)))
         }
     }
@@ -120,7 +123,12 @@ fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
 
 /// The fault of a request during which Weir itself failed.
 pub fn panicked() -> Fault {
-    Fault::new(Class::Gateway, 500, "internal_error", "the gateway failed while serving this request; it has been logged")
+    Fault::new(
+        Class::Gateway,
+        500,
+        "internal_error",
+        "the gateway failed while serving this request; it has been logged",
+    )
 }
 
 /// The body of an answer to a request that never reached the line, in OpenAI's envelope.

@@ -74,7 +74,9 @@ impl Source {
     /// The next piece; `None` at an orderly end.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         loop {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { return Poll::Ready(None) };
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+                return Poll::Ready(None);
+            };
             let data = match frame {
                 Ok(frame) => frame.into_data(),
                 Err(fault) => return Poll::Ready(Some(Err(fault))),
@@ -114,7 +116,10 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
     record.waited += sent.elapsed();
     let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
     let head = answer.head;
-    let compressed = head.headers.get(header::CONTENT_ENCODING).is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let compressed = head
+        .headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
     match head.status.as_u16() {
         200..=203 => {}
@@ -234,7 +239,8 @@ async fn open_stream(
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
     let ready = sse::Pieces::new();
-    let mut open = Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
+    let mut open =
+        Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
     let mut first_piece = true;
     loop {
         let next = before(|_| limits.first, &mut record.waited, open.source.next()).await;

@@ -66,11 +66,8 @@ impl Record {
     pub(crate) fn begin<B>(core: &Rc<Core>, ingress: &Ingress<B>) -> Box<Record> {
         core.engine.requests.fetch_add(1, Relaxed);
         core.recorder.in_flight(1);
-        let parent = ingress
-            .headers
-            .get(TRACEPARENT)
-            .and_then(|v| v.to_str().ok())
-            .and_then(TraceContext::parse);
+        let parent =
+            ingress.headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(TraceContext::parse);
         let (high, low, span) = (core.random(), core.random(), core.random() | 1);
         let random = u128::from(high) << 64 | u128::from(low);
         let trace = TraceContext {

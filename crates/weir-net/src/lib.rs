@@ -19,4 +19,3 @@ pub use body::Pieces;
 pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
 pub use write::poll_write_joined;
-

@@ -70,7 +70,10 @@ impl fmt::Display for OriginError {
             OriginError::Url(why) => write!(f, "not a usable URL: {why}"),
             OriginError::Ca(path, why) => write!(f, "CA file {}: {why}", path.display()),
             OriginError::SystemRoots(why) => {
-                write!(f, "no trusted certificates on this system ({why}); install ca-certificates or set tls.ca")
+                write!(
+                    f,
+                    "no trusted certificates on this system ({why}); install ca-certificates or set tls.ca"
+                )
             }
         }
     }
@@ -110,7 +113,8 @@ impl Origin {
         Ok(Origin {
             tls,
             ip: host.parse().ok(),
-            host_header: HeaderValue::from_str(authority.as_str()).map_err(|e| OriginError::Url(e.to_string()))?,
+            host_header: HeaderValue::from_str(authority.as_str())
+                .map_err(|e| OriginError::Url(e.to_string()))?,
             base_path: uri.path().trim_end_matches('/').into(),
             identity,
         })
@@ -148,9 +152,8 @@ fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, OriginError> {
     SYSTEM
         .get_or_init(|| {
             let found = rustls_native_certs::load_native_certs();
-            trusting(found.certs).map_err(|why| {
-                found.errors.into_iter().next().map_or(why, |e| e.to_string())
-            })
+            trusting(found.certs)
+                .map_err(|why| found.errors.into_iter().next().map_or(why, |e| e.to_string()))
         })
         .clone()
         .map_err(OriginError::SystemRoots)
@@ -180,7 +183,10 @@ mod tests {
         let got = Origin::new(url, OriginSettings::default());
         match (got, expect) {
             (Ok(origin), Ok((host, port, path))) => {
-                assert_eq!((&*origin.identity.host, origin.identity.port, origin.base_path()), (host, port, path));
+                assert_eq!(
+                    (&*origin.identity.host, origin.identity.port, origin.base_path()),
+                    (host, port, path)
+                );
             }
             (Err(e), Err(part)) => assert!(e.to_string().contains(part), "{url}: {e}"),
             (got, _) => panic!("{url}: {got:?}"),

@@ -66,7 +66,12 @@ pub struct Pool {
 impl Pool {
     /// A pool with no connections yet.
     pub fn new(origin: Arc<Origin>) -> Rc<Self> {
-        Rc::new(Pool { origin, counts: Arc::default(), idle: RefCell::default(), addresses: RefCell::default() })
+        Rc::new(Pool {
+            origin,
+            counts: Arc::default(),
+            idle: RefCell::default(),
+            addresses: RefCell::default(),
+        })
     }
 
     /// Its figures.
@@ -87,39 +92,42 @@ impl Pool {
     /// when connecting takes longer than `connect_within`, [`Class::Malformed`] when the head is not HTTP.
     pub async fn send(
         self: &Rc<Self>,
-        request: Request<Pieces>,
+        mut request: Request<Pieces>,
         connect_within: Duration,
     ) -> Result<Answer, Fault> {
-        let mut request = Some(request);
-        while let Some(mut pooled) = self.take() {
-            if pooled.sender.ready().await.is_err() {
-                continue;
-            }
-            let Some(unsent) = request.take() else { break };
-            match pooled.sender.try_send_request(unsent).await {
-                Ok(response) => return Ok(self.answer(response, pooled)),
-                Err(mut failed) => {
-                    request = failed.take_message();
-                    if request.is_none() {
-                        // It may have been executed: whether to call again is the attempt machine's decision.
-                        return Err(broken(failed.error()));
+        loop {
+            let (mut connection, pooled) = self.connection(connect_within).await?;
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok(self.answer(response, connection)),
+                Err(mut failed) => match failed.take_message() {
+                    // Closed by the peer while it lay in the pool, and nothing was written to it.
+                    Some(unsent) if pooled => {
+                        self.counts.stale.fetch_add(1, Relaxed);
+                        request = unsent;
                     }
-                    self.counts.stale.fetch_add(1, Relaxed);
-                }
+                    // It may have been executed: whether to call again is the attempt machine's decision.
+                    _ => return Err(broken(failed.error())),
+                },
             }
-        }
-        // Boxed: seldom taken, and much larger than everything else here.
-        let mut fresh = Box::pin(self.connect(connect_within)).await?;
-        let Some(unsent) = request.take() else {
-            return Err(connect::unreachable("the request was lost with its connection".to_owned()));
-        };
-        match fresh.sender.send_request(unsent).await {
-            Ok(response) => Ok(self.answer(response, fresh)),
-            Err(error) => Err(broken(&error)),
         }
     }
 
-    fn answer(self: &Rc<Self>, response: http::Response<hyper::body::Incoming>, connection: Connection) -> Answer {
+    /// A connection that can take a request, and whether it comes from the pool.
+    async fn connection(&self, connect_within: Duration) -> Result<(Connection, bool), Fault> {
+        while let Some(mut pooled) = self.take() {
+            if pooled.sender.ready().await.is_ok() {
+                return Ok((pooled, true));
+            }
+        }
+        // Boxed: seldom taken, and much larger than everything else here.
+        Box::pin(self.connect(connect_within)).await.map(|fresh| (fresh, false))
+    }
+
+    fn answer(
+        self: &Rc<Self>,
+        response: http::Response<hyper::body::Incoming>,
+        connection: Connection,
+    ) -> Answer {
         let (head, body) = response.into_parts();
         Answer { head, body: AnswerBody::new(body, connection, self.clone()) }
     }
@@ -211,7 +219,8 @@ impl Pool {
 fn broken(error: &hyper::Error) -> Fault {
     if error.is_parse() {
         let message = "the model's server did not answer in HTTP";
-        return Fault::new(Class::Malformed, 502, "upstream_malformed", message).with_cause(error.to_string());
+        return Fault::new(Class::Malformed, 502, "upstream_malformed", message)
+            .with_cause(error.to_string());
     }
     let message = "the connection to the model's server broke before it answered";
     Fault::new(Class::Network, 502, "upstream_unreachable", message).with_cause(error.to_string())

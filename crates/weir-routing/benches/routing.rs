@@ -6,11 +6,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Class, Fault, Moment};
+use weir_routing::SplitMix64;
 use weir_routing::attempt::{Action, Event, Machine, Rules};
 use weir_routing::health::{Health, Settings};
 use weir_routing::plan::{Plan, plan};
 use weir_routing::policy::{Member, POLICIES, Policy};
-use weir_routing::SplitMix64;
 
 const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
 /// Candidates that the engine asks for: a first call and two retries.
@@ -57,7 +57,8 @@ fn plans(criterion: &mut Criterion) {
     // Half of the members are out: the choice has to look past them.
     let route = Route::new(POLICIES.first().unwrap().build, 500);
     for health in route.health.iter().step_by(2) {
-        let fault = Fault::new(Class::Rate, 429, "rate", "slow down").with_retry_after(Duration::from_secs(60));
+        let fault =
+            Fault::new(Class::Rate, 429, "rate", "slow down").with_retry_after(Duration::from_secs(60));
         health.acquire(NOW, false).unwrap().report(Err(&fault), NOW);
     }
     group.bench_function(BenchmarkId::new("weighted, half resting", 500), |bench| {

@@ -113,7 +113,12 @@ fn guarded(admin: &Admin, head: &http::request::Parts) -> Result<&'static AdminR
     let here = || ROUTES.iter().filter(|r| r.path == head.uri.path());
     let Some(route) = here().find(|r| r.method == head.method) else {
         if here().next().is_some() {
-            return Err(Fault::new(Class::Caller, 405, "method_not_allowed", "this address wants another method"));
+            return Err(Fault::new(
+                Class::Caller,
+                405,
+                "method_not_allowed",
+                "this address wants another method",
+            ));
         }
         let known: Vec<&str> = ROUTES.iter().map(|r| r.path).collect();
         let message = format!("there is nothing at this address; there is {}", known.join(", "));
@@ -132,16 +137,20 @@ fn guarded(admin: &Admin, head: &http::request::Parts) -> Result<&'static AdminR
 
 /// A browser that was led here by another site (DNS rebinding, a form post) says so in `Host` or `Origin`.
 fn same_site(admin: &Admin, head: &http::request::Parts) -> Result<(), Fault> {
-    let refused = |code| Err(Fault::new(Class::Caller, 403, code, "this address is not for pages of other sites"));
+    let refused =
+        |code| Err(Fault::new(Class::Caller, 403, code, "this address is not for pages of other sites"));
     let text = |name| head.headers.get(name).map(|v: &HeaderValue| v.to_str().unwrap_or("?"));
-    let host = text(header::HOST).or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("");
+    let host =
+        text(header::HOST).or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("");
     if head.headers.get_all(header::HOST).iter().count() > 1 {
         return refused("host_not_allowed");
     }
     if admin.address.ip().is_loopback() {
-        let name = host.parse::<http::uri::Authority>().map(|a| a.host().to_ascii_lowercase()).unwrap_or_default();
+        let name =
+            host.parse::<http::uri::Authority>().map(|a| a.host().to_ascii_lowercase()).unwrap_or_default();
         let name = name.trim_start_matches('[').trim_end_matches(']');
-        let loopback = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let loopback =
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if !loopback {
             return refused("host_not_allowed");
         }
@@ -157,9 +166,9 @@ fn same_site(admin: &Admin, head: &http::request::Parts) -> Result<(), Fault> {
 fn shows_token(admin: &Admin, headers: &HeaderMap) -> bool {
     let Some(token) = admin.token.as_ref().filter(|t| !t.is_empty()) else { return false };
     let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    shown
-        .split_at_checked(7)
-        .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case(b"bearer ") && token.matches(rest.trim_ascii()))
+    shown.split_at_checked(7).is_some_and(|(scheme, rest)| {
+        scheme.eq_ignore_ascii_case(b"bearer ") && token.matches(rest.trim_ascii())
+    })
 }
 
 fn metrics(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
@@ -169,7 +178,8 @@ fn metrics(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
 
 fn config(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     let report = admin.engine.report();
-    let shown = json!({ "generation": report.generation, "config": report.serving, "refused": report.refused });
+    let shown =
+        json!({ "generation": report.generation, "config": report.serving, "refused": report.refused });
     json_body(StatusCode::OK, &shown)
 }
 

@@ -20,7 +20,11 @@ pub(crate) fn allowed(settings: &Settings, headers: &HeaderMap) -> Option<Header
 }
 
 /// The answer to a preflight request, or `None` when it is not one or its origin is not allowed.
-pub(crate) fn preflight(settings: &Settings, method: &Method, headers: &HeaderMap) -> Option<Response<Reply>> {
+pub(crate) fn preflight(
+    settings: &Settings,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Response<Reply>> {
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }

@@ -79,7 +79,8 @@ impl Gate {
     pub(crate) fn objection(&self, method: &Method, headers: &HeaderMap) -> Option<&'static str> {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let coding = codings.next();
-        if coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some() {
+        if coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
+        {
             return Some("the only Transfer-Encoding taken is one \"chunked\"");
         }
         let head = Head::read(&self.head.borrow(), method);
@@ -227,7 +228,8 @@ impl Door {
 /// A fault as a complete response that ends the connection.
 fn response(fault: &Fault) -> Bytes {
     let body = refusal_body(fault);
-    let reason = http::StatusCode::from_u16(fault.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+    let reason =
+        http::StatusCode::from_u16(fault.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
     let again = fault.retry_after.map(|after| format!("retry-after: {}\r\n", after.as_secs().max(1)));
     let head = format!(
         "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{}connection: close\r\n\r\n",
@@ -252,7 +254,8 @@ fn refused_head(status: u16) -> Fault {
 /// Tells a client for which there is no room so, as far as its socket takes it without waiting.
 pub(crate) fn turn_away(stream: &TcpStream) {
     let message = "this gateway has as many connections open as it takes; try again shortly";
-    let fault = Fault::new(Class::Limited, 503, "gateway_overloaded", message).with_retry_after(Duration::from_secs(1));
+    let fault = Fault::new(Class::Limited, 503, "gateway_overloaded", message)
+        .with_retry_after(Duration::from_secs(1));
     // Not by way of the runtime, which does not know yet whether the new socket can be written to.
     let _ = socket2::SockRef::from(stream).send(&response(&fault));
 }

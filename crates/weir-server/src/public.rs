@@ -190,7 +190,8 @@ fn ask(head: &http::request::Parts) -> Ask {
     }
     let model = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
     if path != "/v1/models" && model.is_none() {
-        let message = "there is nothing at this address; the API is below /v1, for example POST /v1/chat/completions";
+        let message =
+            "there is nothing at this address; the API is below /v1, for example POST /v1/chat/completions";
         return Ask::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
     }
     if head.method != Method::GET {
@@ -220,7 +221,8 @@ fn malformed(why: &'static str) -> Fault {
 }
 
 fn wrong_media(headers: &HeaderMap) -> Option<Fault> {
-    let unsupported = |message: String| Some(Fault::new(Class::Caller, 415, "unsupported_media_type", message));
+    let unsupported =
+        |message: String| Some(Fault::new(Class::Caller, 415, "unsupported_media_type", message));
     if let Some(coding) = headers.get(header::CONTENT_ENCODING)
         && coding != "identity"
     {
@@ -287,15 +289,13 @@ fn failed(fault: &Fault) -> Response<Reply> {
 /// that are only borrowed for single steps, so none of it is left half-changed.
 fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Fault>> {
     let mut future = Box::pin(future);
-    std::future::poll_fn(move |cx| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => {
-                let fault = panicked().with_cause(panic_text(&*panic));
-                tracing::error!(%fault, "a request panicked");
-                Poll::Ready(Err(fault))
-            }
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(panic) => {
+            let fault = panicked().with_cause(panic_text(&*panic));
+            tracing::error!(%fault, "a request panicked");
+            Poll::Ready(Err(fault))
         }
     })
 }
@@ -315,7 +315,10 @@ impl Body for Guarded {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let Some(reply) = &mut self.reply else { return Poll::Ready(None) };
         match catch_unwind(AssertUnwindSafe(|| Pin::new(reply).poll_frame(cx))) {
             Ok(Poll::Pending) => Poll::Pending,

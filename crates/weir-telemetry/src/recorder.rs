@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use weir_core::Exchange;
+use weir_core::{Exchange, Outcome};
 
 /// Stands for a route or deployment that was never reached.
 const NONE: &str = "none";
@@ -63,7 +63,12 @@ impl Recorder {
                 table.place(&self.shard, route, attempt.deployment)
             };
             if let Some(series) = table.get(place) {
-                series.counts.count_attempt(attempt);
+                // An attempt without a fault answered, unless the client left before it could.
+                let unfaulted = match exchange.outcome {
+                    Outcome::ClientGone => Outcome::ClientGone,
+                    _ => Outcome::Answered,
+                };
+                series.counts.count_attempt(attempt, unfaulted);
             }
         }
     }

@@ -153,8 +153,8 @@ impl Counts {
     }
 
     /// Counts one upstream call.
-    pub(crate) fn count_attempt(&self, attempt: &Attempt<'_>) {
-        let outcome = attempt.fault.map_or(Outcome::Answered, Outcome::Failed);
+    pub(crate) fn count_attempt(&self, attempt: &Attempt<'_>, unfaulted: Outcome) {
+        let outcome = attempt.fault.map_or(unfaulted, Outcome::Failed);
         let cell = self.attempts.get(attempt.cause as usize).and_then(|row| row.get(outcome_index(outcome)));
         if let Some(cell) = cell {
             add(cell, 1);

@@ -1,6 +1,5 @@
 //! The recorded cases under `fixtures/openai`: every file found there is checked.
 
-use crate::answer::FinishReason;
 use crate::call::CallFacts;
 use crate::reply::reply_facts;
 use crate::splice::{Rewrite, splice};
@@ -54,11 +53,7 @@ fn requests() {
 fn replies() {
     for path in files(".reply.json") {
         let facts = reply_facts(&fs::read(&path).unwrap(), Endpoint::Chat).unwrap();
-        let got = format!(
-            "model {}, {}\n",
-            facts.model.unwrap(),
-            usage_words(facts.usage.unwrap())
-        );
+        let got = format!("model {}, {}\n", facts.model.unwrap(), usage_words(facts.usage.unwrap()));
         assert_eq!(got, beside(&path, ".reply.json", ".reply.facts"), "{}", path.display());
     }
 }

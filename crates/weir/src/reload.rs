@@ -43,7 +43,7 @@ impl Reloader {
         match self.reload() {
             Ok(generation) => tracing::info!(generation, "{why}: the configuration was loaded again"),
             Err(problems) => {
-                tracing::error!("{why}: the configuration is invalid, the old one goes on:\n{problems}")
+                tracing::error!("{why}: the configuration is invalid, the old one goes on:\n{problems}");
             }
         }
     }

@@ -60,6 +60,7 @@ impl Gateway {
     }
 
     fn start_on(runtime: Runtime, config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
+        raise_file_limit();
         let telemetry = start_telemetry(config)?;
         let engine = Engine::new(config, telemetry)?;
         let count = cores(config);
@@ -152,6 +153,17 @@ fn runtime() -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::Runtime(format!("starting the admin runtime: {e}")))
+}
+
+/// Lets this process open as many files as it may: every stream holds two sockets, and the usual soft limit of 1,024
+/// would end at some five hundred of them.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, current = limit.current, "the limit of open files could not be raised");
+    }
 }
 
 fn start_telemetry(config: &Config) -> Result<Arc<Telemetry>, Failure> {

@@ -2,6 +2,7 @@
 //!
 //! The data plane of one core runs on this test's thread, over real sockets, with key, price and access log on; client and
 //! upstream have threads of their own, which the counter leaves out.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::json;
 use std::sync::mpsc;

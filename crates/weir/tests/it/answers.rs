@@ -1,4 +1,5 @@
 //! What a client gets: statuses and envelopes, an upstream's words, bytes that pass untouched, headers both ways.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod headers;
 mod listing;

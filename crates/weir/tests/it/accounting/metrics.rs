@@ -34,7 +34,7 @@ fn metrics_match_the_traffic() {
     sent += call("main", false, &[bad.clone(), good.clone()], 200); // one retry
     sent += call("main", false, &[refused], 400); // the caller's own fault
     // One retry, then the other route: counted there.
-    let spare = call("main", false, &[bad.clone(), bad.clone(), good.clone()], 200);
+    let spare = call("main", false, &[bad.clone(), bad, good], 200);
     call("nobody", false, &[], 404);
     assert_eq!(weir.get("/nothing").status, 404);
 
