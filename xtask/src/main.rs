@@ -2,8 +2,11 @@
 //! no ready-made tool has. Knows the repository's shape, nothing of how Weir works.
 #![allow(clippy::print_stdout, reason = "a chore reports to the person who started it")]
 
+mod bench;
 mod ci;
 mod clients;
+mod real_model;
+mod running;
 mod tidy;
 
 use std::path::PathBuf;
@@ -23,6 +26,16 @@ const CHORES: &[Chore] = &[
         run: ci::run,
     },
     Chore { name: "tidy", about: "check the house's own rules: layers, sizes, names, docs", run: tidy::run },
+    Chore {
+        name: "bench",
+        about: "measure weir beside nginx and the pure parts alone; --secs N, --only compare|pure, --rig PATH",
+        run: bench::run,
+    },
+    Chore {
+        name: "real-model",
+        about: "chat with a real model on llama.cpp through weir while a server is killed and comes back",
+        run: real_model::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -55,7 +68,7 @@ fn main() -> ExitCode {
 fn help() {
     println!("cargo xtask CHORE\n");
     for chore in CHORES {
-        println!("  {:<8} {}", chore.name, chore.about);
+        println!("  {:<11} {}", chore.name, chore.about);
     }
 }
 

@@ -11,7 +11,7 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use weir_core::{Class, Endpoint, Fault};
+use weir_core::{Class, Endpoint, Fault, RequestId};
 use weir_wire::error;
 use weir_wire::models::{ModelCard, list_body};
 
@@ -49,7 +49,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    let mut record = Record::begin(&core, &ingress);
+    let mut record = Record::begin(&core, &ingress.headers, ingress.received);
     match travel(&mut record, ingress).await {
         Ok(Done::Listing(body)) => headers::listing(record, body),
         Ok(Done::Opened(Opened::Whole(answer), call)) => headers::whole(record, answer, &call),
@@ -129,6 +129,16 @@ pub fn panicked() -> Fault {
         "internal_error",
         "the gateway failed while serving this request; it has been logged",
     )
+}
+
+/// Records a request that the door refused before its head could be read; the id and the body of the answer.
+pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault) -> (RequestId, Bytes) {
+    let mut record = Record::begin(core, &HeaderMap::new(), Instant::now());
+    let body = error::body(&fault, Some(&record.id));
+    record.status = fault.status;
+    record.response_bytes = body.len() as u64;
+    record.failed(fault);
+    (record.id, body)
 }
 
 /// The body of an answer to a request that never reached the line, in OpenAI's envelope.

@@ -1,8 +1,7 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
-use crate::line::Ingress;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,11 +62,10 @@ pub(crate) struct Record {
 
 impl Record {
     /// Begins the record of one request and counts it as being served.
-    pub(crate) fn begin<B>(core: &Rc<Core>, ingress: &Ingress<B>) -> Box<Record> {
+    pub(crate) fn begin(core: &Rc<Core>, headers: &HeaderMap, received: Instant) -> Box<Record> {
         core.engine.requests.fetch_add(1, Relaxed);
         core.recorder.in_flight(1);
-        let parent =
-            ingress.headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(TraceContext::parse);
+        let parent = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(TraceContext::parse);
         let (high, low, span) = (core.random(), core.random(), core.random() | 1);
         let random = u128::from(high) << 64 | u128::from(low);
         let trace = TraceContext {
@@ -82,7 +80,7 @@ impl Record {
             trace,
             parent_span: parent.map(|p| p.span),
             started_at: SystemTime::now(),
-            started: ingress.received,
+            started: received,
             endpoint: None,
             asked: None,
             key: None,

@@ -197,14 +197,7 @@ impl Relay {
                 }
                 match step {
                     Ok(Step::Open | Step::Done) => {}
-                    Ok(Step::Error(fault)) => {
-                        let fault = match &self.record {
-                            Some(record) => clean(fault, record),
-                            None => fault,
-                        };
-                        self.fail(fault);
-                    }
-                    Err(fault) => self.fail(fault),
+                    Ok(Step::Error(fault)) | Err(fault) => self.fail(fault),
                 }
             }
         }
@@ -238,6 +231,10 @@ impl Relay {
     /// The answer cannot be completed. What came before it has been passed on; the client is told in-band, and no end
     /// mark follows, so that it cannot take the answer for a whole one.
     fn fail(&mut self, fault: Fault) {
+        let fault = match &self.record {
+            Some(record) => clean(fault, record),
+            None => fault,
+        };
         self.state = State::Ended;
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {

@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use weir_core::{Class, Fault};
-use weir_engine::line::refusal_body;
+use weir_engine::Core;
+use weir_engine::line::refused_at_the_door;
 use weir_net::poll_write_joined;
 
 /// Of each head so much is kept until its request is served; see [`Gate::objection`].
@@ -157,6 +158,7 @@ impl Head {
 
 /// A client's socket.
 pub(crate) struct Door {
+    core: Rc<Core>,
     stream: TcpStream,
     gate: Rc<Gate>,
     limits: Limits,
@@ -168,9 +170,9 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(stream: TcpStream, gate: Rc<Gate>, limits: Limits) -> Door {
+    pub(crate) fn new(core: Rc<Core>, stream: TcpStream, gate: Rc<Gate>, limits: Limits) -> Door {
         let timer = Box::pin(tokio::time::sleep(limits.header));
-        Door { stream, gate, limits, timer, stalled: None, refusal: None }
+        Door { core, stream, gate, limits, timer, stalled: None, refusal: None }
     }
 
     /// Until when the present phase may last; `None` while a request is being served.
@@ -221,19 +223,20 @@ impl Door {
             return None;
         }
         let status: u16 = std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
-        Some(response(&refused_head(status)))
+        Some(response(&self.core, refused_head(status)))
     }
 }
 
-/// A fault as a complete response that ends the connection.
-fn response(fault: &Fault) -> Bytes {
-    let body = refusal_body(fault);
+/// A fault as a complete response that ends the connection. The request is recorded as any other is.
+fn response(core: &Rc<Core>, fault: Fault) -> Bytes {
+    let (status, retry_after) = (fault.status, fault.retry_after);
+    let (id, body) = refused_at_the_door(core, fault);
     let reason =
-        http::StatusCode::from_u16(fault.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
-    let again = fault.retry_after.map(|after| format!("retry-after: {}\r\n", after.as_secs().max(1)));
+        http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+    let again = retry_after.map(|after| format!("retry-after: {}\r\n", after.as_secs().max(1)));
     let head = format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{}connection: close\r\n\r\n",
-        fault.status,
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         x-request-id: {id}\r\n{}connection: close\r\n\r\n",
         body.len(),
         again.unwrap_or_default()
     );
@@ -252,12 +255,12 @@ fn refused_head(status: u16) -> Fault {
 }
 
 /// Tells a client for which there is no room so, as far as its socket takes it without waiting.
-pub(crate) fn turn_away(stream: &TcpStream) {
+pub(crate) fn turn_away(core: &Rc<Core>, stream: &TcpStream) {
     let message = "this gateway has as many connections open as it takes; try again shortly";
     let fault = Fault::new(Class::Limited, 503, "gateway_overloaded", message)
         .with_retry_after(Duration::from_secs(1));
     // Not by way of the runtime, which does not know yet whether the new socket can be written to.
-    let _ = socket2::SockRef::from(stream).send(&response(&fault));
+    let _ = socket2::SockRef::from(stream).send(&response(core, fault));
 }
 
 fn too_slow() -> Fault {
@@ -281,7 +284,7 @@ impl AsyncRead for Door {
         let slow_head = door.gate.phase.get() == Phase::Head && !door.gate.head.borrow().is_empty();
         if slow_head {
             // Best effort: a client that is too slow to send may still read.
-            let _ = door.stream.try_write(&response(&too_slow()));
+            let _ = door.stream.try_write(&response(&door.core, too_slow()));
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request came in time")))
     }

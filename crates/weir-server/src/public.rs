@@ -52,7 +52,7 @@ pub async fn run(
         let limits = &gateway.settings().limits;
         let Some(open) = Open::count(&connections, &here, limits.max_connections as usize) else {
             core.recorder().rejected_connection("full");
-            door::turn_away(&stream);
+            door::turn_away(&core, &stream);
             return;
         };
         let limits = Limits {
@@ -123,14 +123,12 @@ async fn connection(core: Rc<Core>, stream: TcpStream, limits: Limits, mut drain
     let gate = Gate::new();
     let phase = drain.clone();
     let max_head = core.gateway().settings().limits.max_header;
-    let service = {
-        let gate = gate.clone();
-        service_fn(move |request| answer(core.clone(), gate.clone(), phase.phase(), request))
-    };
+    let door = Door::new(core.clone(), stream, gate.clone(), limits);
+    let service = service_fn(move |request| answer(core.clone(), gate.clone(), phase.phase(), request));
     let serving = http1::Builder::new()
         .header_read_timeout(None) // the door's own limits tell idle connections from slow heads
         .max_buf_size(max_head.max(8192))
-        .serve_connection(TokioIo::new(Door::new(stream, gate, limits)), service);
+        .serve_connection(TokioIo::new(door), service);
     let mut serving = pin!(serving);
     tokio::select! {
         biased;

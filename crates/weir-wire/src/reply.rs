@@ -59,12 +59,12 @@ pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
     })
 }
 
+/// The cause names no byte of the body: it may be what a user said, or a credential.
 #[cold]
 fn malformed(body: &[u8], what: &str) -> Fault {
-    let start = String::from_utf8_lossy(body.get(..200).unwrap_or(body)).into_owned();
     let message = "The upstream's answer is not what its API promises.";
     Fault::new(Class::Malformed, 502, "upstream_malformed", message)
-        .with_cause(format!("{what}; {} bytes that begin with {start:?}", body.len()))
+        .with_cause(format!("{what}; {} bytes", body.len()))
 }
 
 #[cfg(test)]

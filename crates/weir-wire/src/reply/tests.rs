@@ -69,7 +69,7 @@ fn what_is_no_answer_is_the_upstreams_fault() {
     }
     check(Endpoint::Embeddings, b"{\"choices\":[]}", malformed);
     let fault = reply_facts(b"<html>secret</html>", Endpoint::Chat).unwrap_err();
-    assert!(fault.cause.unwrap().contains("<html>secret"), "the log shows what came");
+    assert!(!fault.cause.unwrap().contains("secret"), "what came may be a user's words or a credential");
 }
 
 #[test]
