@@ -19,7 +19,7 @@ import openai
 DOOMED_NAME = "llama-a"
 # Generated past its natural end, so that it is surely at work while other things happen. llama.cpp's own field: Weir
 # passes on what it does not know.
-LONG = {"max_tokens": 96, "extra_body": {"ignore_eos": True}}
+LONG = {"max_tokens": 128, "extra_body": {"ignore_eos": True}}
 SHORT = {"max_tokens": 16}
 PROMPTS = ["The capital of France is", "Water boils at", "Name a colour:", "One and one makes", "The sea is", "A cat is"]
 
@@ -124,20 +124,22 @@ class Scene:
 
 
 def load(server):
-    """Requests that a llama.cpp server works on and holds in line."""
+    """Requests that a llama.cpp server works on, and holds in line."""
     with urllib.request.urlopen(f"{server}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     figure = lambda name: int(float(re.search(rf"^llamacpp:{name} (\S+)$", text, re.M).group(1)))
     return figure("requests_processing"), figure("requests_deferred")
 
 
-def until(what, true):
-    """Looks until it is so; a minute is far more than any of it takes."""
+def arrived(scene):
+    """Waits until every chat has reached a server and says how many are with the doomed one. A minute is far more
+    than that takes."""
     end = time.monotonic() + 60
-    while not true():
-        if time.monotonic() > end:
-            raise SystemExit(f"waited in vain until {what}")
-        time.sleep(0.01)
+    while time.monotonic() < end:
+        here, there = sum(load(scene.doomed)), sum(load(scene.other))
+        if here + there == len(scene.chats):
+            return here
+    raise SystemExit("waited in vain until all chats had reached a server")
 
 
 def both(scene):
@@ -151,18 +153,18 @@ def both(scene):
 def kill(scene):
     """One server is killed while it works. No stream of its has begun: all wait behind a long answer that is no
     stream, since the server does one thing at a time and in order."""
-    while load(scene.doomed)[0] == 0:
-        before = len(scene.chats)
+    here = 0
+    while here == 0:
         scene.begin(stream=False, size=LONG)
-        until("the answer is being worked on", lambda: sum(load(scene.doomed) + load(scene.other)) > before)
-        if before == 8:
-            raise SystemExit("of eight chats none went to the server that is to be killed")
-    for number in range(6):
-        scene.begin(stream=number % 2 == 0)
-    everything = len(scene.chats)
-    until("all chats have reached a server", lambda: sum(load(scene.doomed) + load(scene.other)) == everything)
+        here = arrived(scene)
+    streams = 0
+    while streams == 0 or len(scene.chats) < 8:
+        stream = len(scene.chats) % 2 == 1
+        scene.begin(stream)
+        before, here = here, arrived(scene)
+        streams += stream and here > before
     working, waiting = load(scene.doomed)
-    print(f"  the server about to be killed works on {working} and holds {waiting} in line")
+    print(f"  the server to be killed works on {working} and holds {waiting} in line, {streams} of them to be streamed")
     print("kill", flush=True)
 
 
@@ -181,7 +183,7 @@ def back(scene):
 
 
 def cut(scene):
-    """One server is killed in the middle of a stream that the client has begun to read."""
+    """One server is killed in the middle of a stream that the client has begun to read; then traffic goes on."""
     for _ in range(8):
         chat = scene.begin(stream=True, size=LONG)
         chat.begun.wait()
@@ -189,6 +191,9 @@ def cut(scene):
             break
         chat.join()
     print("kill", flush=True)
+    chat.join()
+    for number in range(3):
+        scene.whole(stream=number % 2 == 1)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ def serve(model, port):
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.model_alias = {"local"}
-    params.chat_template = "gemma"
+    # The model is a base model that goes on with a text: it gets the text alone, no turns it was never taught.
+    params.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     params.hostnames = ["127.0.0.1"]
     params.port = int(port)
     params.n_ctx = 2048

@@ -8,6 +8,7 @@ mod target;
 mod upstream;
 
 use load::{Shot, What};
+use prompt::Text;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,18 +27,26 @@ const USAGE: &str = "usage: cargo xtask bench [--secs N] [--only compare|pure] [
 
 struct Scenario {
     name: &'static str,
-    /// Characters of the prompt.
+    /// Characters of the prompt, and what they are.
     prompt: usize,
+    text: Text,
     stream: bool,
     connections: usize,
 }
 
 const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "small", prompt: 90, stream: false, connections: 32 },
-    Scenario { name: "prompt 8k", prompt: 8_000, stream: false, connections: 32 },
-    Scenario { name: "prompt 100k", prompt: 100_000, stream: false, connections: 16 },
-    Scenario { name: "SSE event", prompt: 90, stream: true, connections: 64 },
+    Scenario { name: "small", prompt: 90, text: Text::Plain, stream: false, connections: 32 },
+    Scenario { name: "prompt 8k", prompt: 8_000, text: Text::Plain, stream: false, connections: 32 },
+    Scenario { name: "prompt 100k", prompt: 100_000, text: Text::Escapes, stream: false, connections: 16 },
+    Scenario { name: "SSE event", prompt: 90, text: Text::Plain, stream: true, connections: 64 },
 ];
+
+impl Scenario {
+    fn asked_of(&self, target: &Target) -> What {
+        let body = prompt::body(self.prompt, self.text, self.stream);
+        What { addr: target.addr, body, stream: self.stream }
+    }
+}
 
 /// What the arguments ask for.
 #[derive(Debug, PartialEq)]
@@ -156,22 +165,14 @@ fn compare(root: &Path, seconds: f64) -> Result<(), String> {
 fn check(target: &Target, upstream: &Upstream) -> Result<(), String> {
     for scenario in SCENARIOS {
         upstream.answer_streams(scenario.stream);
-        let what = What {
-            addr: target.addr,
-            body: prompt::body(scenario.prompt, scenario.stream),
-            stream: scenario.stream,
-        };
-        load::one(&what).map_err(|error| format!("{}, {}: {error}", target.name, scenario.name))?;
+        load::one(&scenario.asked_of(target))
+            .map_err(|error| format!("{}, {}: {error}", target.name, scenario.name))?;
     }
     Ok(())
 }
 
 fn measure(target: &Target, scenario: &Scenario, repetition: usize, time: Duration) -> Result<Row, String> {
-    let what = What {
-        addr: target.addr,
-        body: prompt::body(scenario.prompt, scenario.stream),
-        stream: scenario.stream,
-    };
+    let what = scenario.asked_of(target);
     let name = |error| format!("{}, {}: {error}", target.name, scenario.name);
     let Shot { before, after, requests, events, elapsed, latencies } =
         load::closed(&what, scenario.connections, time, || target.cpu_nanos()).map_err(name)?;
@@ -199,7 +200,7 @@ fn pure(root: &Path) -> Result<(), String> {
     {
         cargo.args(["--package", package, "--bench", bench]);
     }
-    crate::clients::run(cargo.args(["--", "--quick", "--noplot"]))
+    crate::clients::run(cargo.args(["--", "--quick", "--quiet", "--noplot"]))
 }
 
 #[cfg(test)]
@@ -233,8 +234,11 @@ mod tests {
         let upstream = Upstream::start().unwrap();
         for stream in [false, true] {
             upstream.answer_streams(stream);
-            let what =
-                What { addr: crate::running::local(upstream.port), body: prompt::body(300, stream), stream };
+            let what = What {
+                addr: crate::running::local(upstream.port),
+                body: prompt::body(300, Text::Escapes, stream),
+                stream,
+            };
             load::one(&what).unwrap();
             let shot = load::closed(&what, 2, Duration::ZERO, || 0).unwrap();
             let per_request = if stream { upstream::EVENTS } else { 0 };

@@ -137,7 +137,7 @@ impl Core {
         }
     }
 
-    /// One active probe: any answer below 400 is well.
+    /// One active probe: a 2xx is well.
     async fn ask(&self, snapshot: &Snapshot, index: usize) -> Result<(), Fault> {
         use weir_core::{Class, Timeouts};
         let deployment = &snapshot.gateway.deployments[index];
@@ -153,7 +153,7 @@ impl Core {
             .await
             .map_err(|_| Fault::new(Class::Timeout, 504, "probe_timeout", "no answer in time"))??;
         let status = answer.head.status.as_u16();
-        if status < 400 {
+        if (200..300).contains(&status) {
             return Ok(());
         }
         Err(Fault::new(Class::Overload, status, "probe_status", format!("status {status}")))

@@ -88,8 +88,8 @@ impl Pool {
     /// the request was written is replaced; once a byte was written the request is never repeated here.
     ///
     /// # Errors
-    /// [`Class::Network`] when no connection can be made or it breaks before the answer's head, [`Class::Timeout`]
-    /// when connecting takes longer than `connect_within`, [`Class::Malformed`] when the head is not HTTP.
+    /// [`Class::Network`] when no connection can be made (status 504 when that took longer than `connect_within`) or it
+    /// breaks before the answer's head, [`Class::Malformed`] when the head is not HTTP.
     pub async fn send(
         self: &Rc<Self>,
         mut request: Request<Pieces>,

@@ -113,4 +113,29 @@ mod tests {
         assert_eq!(rate(7), Effect::Rest(Duration::from_secs(7)));
         assert_eq!(rate(86_400), Effect::Rest(LONGEST_REST));
     }
+
+    #[test]
+    fn the_page_on_faults_says_the_same() {
+        let page = include_str!("../../../docs/concepts/faults.md");
+        for class in Class::ALL {
+            let name = class.name();
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            let cells: Vec<&str> = row.unwrap_or_else(|| panic!("no row of {name}")).split(" | ").collect();
+            let again = match retry(class) {
+                Retry::Never => "no",
+                Retry::OtherRoute => "in a fallback route",
+                Retry::Elsewhere => "elsewhere",
+                Retry::SameOrElsewhere => "here or elsewhere",
+            };
+            let learns = match effect(&fault(class)) {
+                Effect::None => "nothing",
+                Effect::Fault => "a fault",
+                Effect::Open => "opens at once",
+                Effect::Rest(_) => panic!("{name} rests without having been asked to"),
+            };
+            assert_eq!(cells[1], class.blame().name(), "{name}");
+            assert!(cells[3].starts_with(again), "{name}: {again}");
+            assert!(cells[4].ends_with(learns), "{name}: {learns}");
+        }
+    }
 }

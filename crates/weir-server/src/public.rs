@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -162,7 +162,7 @@ async fn answer(
         None => {
             let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
             let ingress = Ingress { ask, headers: head.headers, body, received };
-            caught(serve(core, ingress)).await.unwrap_or_else(|fault| failed(&fault))
+            caught(|| serve(core, ingress)).await.unwrap_or_else(|fault| failed(&fault))
         }
     };
     if let Some(origin) = origin {
@@ -285,17 +285,19 @@ fn failed(fault: &Fault) -> Response<Reply> {
 
 /// Runs a future; a panic inside becomes a fault and nothing else. State shared with other requests is per-core cells
 /// that are only borrowed for single steps, so none of it is left half-changed.
-fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Fault>> {
-    let mut future = Box::pin(future);
-    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+///
+/// The future is boxed: it is large and ends when a stream begins, so that an open stream does not pay for it.
+async fn caught<F: Future>(make: impl FnOnce() -> F) -> Result<F::Output, Fault> {
+    let mut future = Box::pin(make());
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
         Err(panic) => {
             let fault = panicked().with_cause(panic_text(&*panic));
             tracing::error!(%fault, "a request panicked");
             Poll::Ready(Err(fault))
         }
     })
+    .await
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -171,6 +171,22 @@ const POOL: Metric = Metric::gauge(
     "Upstream connections; state is idle or open",
 );
 
+const RESTING: Metric = Metric::gauge(
+    "weir_deployment_resting_seconds",
+    &["deployment"],
+    "How long the deployment still rests because its upstream asked for it",
+);
+const POOL_OPENED: Metric = Metric::counter(
+    "weir_pool_connections_opened_total",
+    &["provider"],
+    "Upstream connections opened",
+);
+const POOL_STALE: Metric = Metric::counter(
+    "weir_pool_connections_stale_total",
+    &["provider"],
+    "Pooled connections that the peer had closed when they were needed",
+);
+
 /// Every metric counted here, in the order of the page.
 pub(crate) const COUNTED: [&Metric; 21] = [
     &REQUESTS,
@@ -197,7 +213,8 @@ pub(crate) const COUNTED: [&Metric; 21] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 3] = [&DEPLOYMENT_IN_FLIGHT, &BREAKER, &POOL];
+pub(crate) const PULLED: [&Metric; 6] =
+    [&DEPLOYMENT_IN_FLIGHT, &BREAKER, &RESTING, &POOL, &POOL_OPENED, &POOL_STALE];
 
 /// The reference page `docs/reference/metrics.md`, as Markdown.
 pub fn reference() -> String {

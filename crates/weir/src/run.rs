@@ -69,7 +69,7 @@ impl Gateway {
         let address = |socket: &TcpListener| socket.local_addr().map_err(|e| Failure::Runtime(e.to_string()));
         let (public, admin) = (address(&sockets[0])?, address(&admin_socket)?);
         let (stop, drain) = Stop::new();
-        let reloader = Arc::new(Reloader::new(engine.clone(), path));
+        let reloader = Arc::new(Reloader::new(engine.clone(), path, public, config.clone()));
         let face = Arc::new(Admin {
             engine: engine.clone(),
             token: config.server.admin.token.clone(),

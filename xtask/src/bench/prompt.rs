@@ -2,17 +2,33 @@
 
 use serde_json::json;
 
-/// A chat whose prompt has about so many characters, in messages of 2,500, with what costs a JSON reader most: quotes,
-/// line breaks and something that is not ASCII.
-pub(super) fn body(characters: usize, stream: bool) -> Vec<u8> {
-    const TEXT: &str = "A weir holds a river back so far that boats can pass, mills can turn and fish can climb.\nWhat \
-        comes \"too much\" goes over the top — and that, says the keeper, is all there is to it. ";
+/// What a prompt consists of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text {
+    /// Words in ASCII.
+    Plain,
+    /// What costs a JSON reader most: quotes, line breaks and something that is not ASCII, about every 60 characters.
+    Escapes,
+}
+
+/// A chat whose prompt has about so many characters, in messages of 2,500.
+pub(super) fn body(characters: usize, text: Text, stream: bool) -> Vec<u8> {
+    let piece = match text {
+        Text::Plain => {
+            "A weir holds a river back so far that boats can pass, mills can turn and fish can climb. What comes too \
+             much goes over the top, and that, says the keeper, is all there is to it. "
+        }
+        Text::Escapes => {
+            "A weir holds a river back so far that boats can pass, mills can turn and fish can climb.\nWhat comes \
+             \"too much\" goes over the top — and that, says the keeper, is all there is to it. "
+        }
+    };
     let mut messages =
         vec![json!({"role": "system", "content": "You are a helpful assistant. Answer briefly."})];
     let mut left = characters;
     while left > 0 {
         let length = left.min(2_500);
-        let text: String = TEXT.chars().cycle().take(length).collect();
+        let text: String = piece.chars().cycle().take(length).collect();
         messages.push(json!({"role": "user", "content": text}));
         left -= length;
     }

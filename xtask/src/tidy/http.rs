@@ -42,7 +42,7 @@ fn without_tests(text: &str) -> &str {
 /// The codes written out in `Fault::new(class, status, "code", …)`.
 fn codes(text: &str) -> Vec<&str> {
     let made = text.split("Fault::new(").skip(1);
-    made.filter_map(|arguments| arguments.splitn(4, ',').nth(2)?.trim().strip_prefix('"')?.strip_suffix('"'))
+    made.filter_map(|arguments| arguments.split(',').nth(2)?.trim().strip_prefix('"')?.strip_suffix('"'))
         .collect()
 }
 

@@ -77,7 +77,7 @@ fn health_needs_nothing() {
 #[test]
 fn a_panic_is_one_requests_fault() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let caught = runtime.block_on(caught(async { panic!("scripted") }));
+    let caught = runtime.block_on(caught(|| async { panic!("scripted") }));
     let fault: Fault = caught.map(|never: Infallible| never).unwrap_err();
     assert_eq!((fault.status, fault.class), (500, Class::Gateway));
     assert_eq!(fault.cause.as_deref(), Some("scripted"));
