@@ -132,12 +132,12 @@ def load(server):
 
 
 def arrived(scene):
-    """Waits until every chat has reached a server and says how many are with the doomed one. A minute is far more
-    than that takes."""
+    """Waits until every chat that goes on has reached a server and says how many are with the doomed one. A minute is
+    far more than that takes."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         here, there = sum(load(scene.doomed)), sum(load(scene.other))
-        if here + there == len(scene.chats):
+        if here + there == sum(chat.is_alive() for chat in scene.chats):
             return here
     raise SystemExit("waited in vain until all chats had reached a server")
 
@@ -155,14 +155,17 @@ def kill(scene):
     stream, since the server does one thing at a time and in order."""
     here = 0
     while here == 0:
-        scene.begin(stream=False, size=LONG)
+        chat = scene.begin(stream=False, size=LONG)
         here = arrived(scene)
+        if here == 0:
+            chat.join()
     streams = 0
-    while streams == 0 or len(scene.chats) < 8:
-        stream = len(scene.chats) % 2 == 1
-        scene.begin(stream)
+    after = 0
+    while streams == 0 or after < 7:
+        after += 1
+        scene.begin(stream=after % 2 == 1)
         before, here = here, arrived(scene)
-        streams += stream and here > before
+        streams += after % 2 == 1 and here > before
     working, waiting = load(scene.doomed)
     print(f"  the server to be killed works on {working} and holds {waiting} in line, {streams} of them to be streamed")
     print("kill", flush=True)

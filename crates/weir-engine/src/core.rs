@@ -145,7 +145,12 @@ impl Core {
         let mut request = http::Request::new(weir_net::Pieces::default());
         *request.method_mut() = http::Method::GET;
         *request.uri_mut() = probe.uri.clone();
-        *request.headers_mut() = deployment.headers();
+        let span = weir_core::TraceContext {
+            trace: u128::from(self.random()) | 1,
+            span: self.random() | 1,
+            sampled: false,
+        };
+        *request.headers_mut() = deployment.headers(&span);
         request.headers_mut().remove(http::header::CONTENT_TYPE);
         let connect = deployment.timeouts.connect.unwrap_or(Timeouts::CONNECT);
         let asking = snapshot.pools[deployment.provider].send(request, connect);

@@ -1,9 +1,11 @@
 //! One callable place, compiled.
 
+use crate::headers::About;
+use crate::record::TRACEPARENT;
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 use weir_config::ResponseHeaders;
-use weir_core::{Endpoint, Pricing, Secret, Timeouts};
+use weir_core::{Endpoint, Pricing, Secret, Timeouts, TraceContext};
 use weir_net::Origin;
 use weir_provider::Quirks;
 use weir_routing::Health;
@@ -24,8 +26,8 @@ pub(crate) struct Deployment {
     pub(crate) probe: Option<Probe>,
     uris: [Uri; Endpoint::ALL.len()],
     headers: HeaderMap,
-    /// The response headers that are the same for every good first answer from it.
-    pub(crate) about: HeaderMap,
+    /// Response headers about it, ready to be copied.
+    pub(crate) about: About,
 }
 
 /// How a deployment is actively asked whether it is well.
@@ -50,10 +52,12 @@ impl Deployment {
         optional: ResponseHeaders,
         health: Arc<Health>,
     ) -> Result<Self, String> {
-        let headers =
+        let mut headers =
             kind.headers(origin.host_header(), provider.api_key.as_ref(), &provider.headers).map_err(
                 |name| format!("the value of header {name:?} holds a character that no header may hold"),
             )?;
+        // Every call has one of its own; with room for it, a copy of these headers need not grow.
+        headers.insert(TRACEPARENT, HeaderValue::from_static(""));
         let uri = |path: String| path.parse::<Uri>().map_err(|e| format!("path {path:?}: {e}"));
         let mut uris = [const { None }; Endpoint::ALL.len()];
         for (slot, endpoint) in uris.iter_mut().zip(Endpoint::ALL) {
@@ -83,7 +87,7 @@ impl Deployment {
             probe,
             uris: uris.map(Option::unwrap_or_default),
             headers,
-            about: crate::headers::about(header(&config.name)?, header(&config.model)?, optional),
+            about: About::new(&header(&config.name)?, &header(&config.model)?, optional),
         })
     }
 
@@ -93,8 +97,13 @@ impl Deployment {
         &self.uris[index]
     }
 
-    /// The headers of every call to it.
-    pub(crate) fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+    /// The headers of a call to it that belongs to this span.
+    pub(crate) fn headers(&self, span: &TraceContext) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        match HeaderValue::from_bytes(&span.header()) {
+            Ok(value) => headers.insert(TRACEPARENT, value),
+            Err(_) => headers.remove(TRACEPARENT), // hexadecimal digits always fit
+        };
+        headers
     }
 }

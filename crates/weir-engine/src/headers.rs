@@ -46,7 +46,13 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
         record.usage = Some(usage);
     }
     let mut values = Values::new();
-    let mut response = begin(&mut record, StatusCode::OK, &mut values);
+    let mut response = match (known, record.deployment()) {
+        (Some(_), Some(deployment)) => {
+            let about = deployment.about.whole.clone();
+            begin_with(&mut record, StatusCode::OK, &mut values, about)
+        }
+        _ => begin(&mut record, StatusCode::OK, &mut values),
+    };
     let headers = response.headers_mut();
     if let Some(stated) = answer.content_type.as_ref().filter(|stated| *stated != "application/json") {
         headers.insert(header::CONTENT_TYPE, stated.clone());
@@ -153,29 +159,51 @@ pub(crate) fn trailers(record: &Record) -> HeaderMap {
     trailers
 }
 
-/// The headers that are the same for every good first answer of one deployment, ready to be copied: `name` of the
-/// deployment, `model` as it is called there.
-pub(crate) fn about(name: HeaderValue, model: HeaderValue, optional: ResponseHeaders) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(16);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ATTEMPTS, HeaderValue::from_static("1"));
-    if optional.litellm {
-        headers.insert(LITELLM_MODEL, name.clone());
+/// The headers that are the same for every answer of one deployment at the first attempt.
+pub(crate) struct About {
+    /// For whatever ends with it.
+    any: HeaderMap,
+    /// For whole answers: with a place for each header that is written anew, so that a copy need not grow.
+    whole: HeaderMap,
+}
+
+impl About {
+    /// `name` of the deployment, `model` as it is called there.
+    pub(crate) fn new(name: &HeaderValue, model: &HeaderValue, optional: ResponseHeaders) -> Self {
+        let mut any = HeaderMap::with_capacity(12);
+        any.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        any.insert(REQUEST_ID, HeaderValue::from_static(""));
+        any.insert(ATTEMPTS, HeaderValue::from_static("1"));
+        any.insert(DEPLOYMENT, name.clone());
+        any.insert(MODEL, model.clone());
+        if optional.litellm {
+            any.insert(LITELLM_MODEL, name.clone());
+        }
+        let mut whole = any.clone();
+        let costs = if optional.litellm { &[COST, LITELLM_COST][..] } else { &[COST] };
+        for name in costs.iter().chain([&OVERHEAD]) {
+            whole.insert(name, HeaderValue::from_static(""));
+        }
+        About { any, whole }
     }
-    headers.insert(DEPLOYMENT, name);
-    headers.insert(MODEL, model);
-    headers
 }
 
 /// The beginning of every response.
 fn begin(record: &mut Record, status: StatusCode, values: &mut Values) -> Response<()> {
+    let about = record.deployment().map(|deployment| deployment.about.any.clone());
+    begin_with(record, status, values, about.unwrap_or_else(|| HeaderMap::with_capacity(8)))
+}
+
+fn begin_with(
+    record: &mut Record,
+    status: StatusCode,
+    values: &mut Values,
+    headers: HeaderMap,
+) -> Response<()> {
     record.status = status.as_u16();
     let mut response = Response::new(());
     *response.status_mut() = status;
-    *response.headers_mut() = match record.deployment() {
-        Some(deployment) => deployment.about.clone(),
-        None => HeaderMap::with_capacity(8),
-    };
+    *response.headers_mut() = headers;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, values.show(record.id));
     if record.attempts.len() > 1 {

@@ -5,7 +5,7 @@
 use crate::attempt::Opened;
 use crate::call::Call;
 use crate::inflate::Inflate;
-use crate::record::{Record, TRACEPARENT};
+use crate::record::Record;
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, header};
@@ -155,10 +155,7 @@ fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deploym
     let mut request = Request::new(Pieces::new(body.pieces));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = deployment.uri(call.endpoint).clone();
-    let mut headers = deployment.headers();
-    if let Ok(trace) = HeaderValue::from_bytes(&record.trace.header()) {
-        headers.insert(TRACEPARENT, trace);
-    }
+    let mut headers = deployment.headers(&record.trace);
     for (name, value) in &call.passed_on {
         headers.insert(name.clone(), value.clone());
     }

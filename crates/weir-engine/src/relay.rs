@@ -290,10 +290,22 @@ impl Relay {
 }
 
 impl Drop for Relay {
-    /// A client that hung up: what was produced until then is accounted for.
+    /// A client that hung up: what was produced until then is accounted for. One that left after it was given the end
+    /// mark has its whole answer; some clients do not wait for the end of the body behind it.
     fn drop(&mut self) {
-        if self.state == State::Flowing {
-            self.settle(None);
+        if self.state != State::Flowing {
+            return;
+        }
+        let all_sent = self.sent >= self.ready.len();
+        let whole = match &mut self.watched {
+            Watched::Events(watch) if all_sent && watch.has_end_mark() => {
+                matches!(watch.end(), End::Complete { .. })
+            }
+            _ => false,
+        };
+        self.settle(None);
+        if let Some(record) = self.record.as_mut().filter(|_| whole) {
+            record.delivered();
         }
     }
 }
