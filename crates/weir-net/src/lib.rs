@@ -1,7 +1,7 @@
 //! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup.
 //!
 //! Knows no models, routes or vendors: it is given an [`Origin`] and a request, and gives back an [`Answer`] or a
-//! [`Fault`]. It never repeats a request; it only takes another connection when a pooled one
+//! [`weir_core::Fault`]. It never repeats a request; it only takes another connection when a pooled one
 //! turns out to be closed before the request was written.
 //!
 //! Everything here lives on one thread: a [`Pool`] belongs to one core and its connections are driven by tasks of that

@@ -176,11 +176,8 @@ const RESTING: Metric = Metric::gauge(
     &["deployment"],
     "How long the deployment still rests because its upstream asked for it",
 );
-const POOL_OPENED: Metric = Metric::counter(
-    "weir_pool_connections_opened_total",
-    &["provider"],
-    "Upstream connections opened",
-);
+const POOL_OPENED: Metric =
+    Metric::counter("weir_pool_connections_opened_total", &["provider"], "Upstream connections opened");
 const POOL_STALE: Metric = Metric::counter(
     "weir_pool_connections_stale_total",
     &["provider"],

@@ -57,7 +57,9 @@ impl Reloader {
         if config.keys.is_empty() && !self.public.ip().is_loopback() {
             let at = Span { file: path.display().to_string().into(), line: 1, column: 1 };
             let message = format!("without keys everybody who reaches {} could call", self.public);
-            return Err(Problem::new(&at, "keys", message).with_help("keep a key, or restart on loopback").into());
+            return Err(Problem::new(&at, "keys", message)
+                .with_help("keep a key, or restart on loopback")
+                .into());
         }
         for key in changed_at_restart_only(&self.started_with, &config) {
             tracing::warn!("{key} has changed; that takes effect when weir is restarted");
