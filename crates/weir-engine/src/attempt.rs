@@ -37,6 +37,8 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
                 match snapshot.gateway.deployments[index].health.acquire(now, spread) {
                     Err(reason) => Event::NotEntered(reason),
                     Ok(lease) => {
+                        // A plan that yielded nobody may have named another route meanwhile.
+                        record.route = Some(here);
                         record.attempts.push(Tried { deployment: index, cause, fault: None });
                         let limits = limits(record, index, here, last, deadline);
                         match one_call(record, call, lease, limits).await {
@@ -86,7 +88,7 @@ async fn one_call(
     let mut opened = opening::open(record, call, limits).await;
     lease.report(opened.as_ref().map(|_| ()), record.core.now());
     match &mut opened {
-        // The call is in flight until the client has read the answer, or hung up.
+        // A stream is in flight until the client has read it, or hung up.
         Ok(Opened::Stream(answer)) => answer.lease = Some(lease),
         Ok(Opened::Whole(answer)) => answer.lease = Some(lease),
         Err(fault) => {

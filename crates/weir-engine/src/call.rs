@@ -26,8 +26,8 @@ pub(crate) struct Call {
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
-const PASSED_ON: [HeaderName; 2] =
-    [HeaderName::from_static("openai-beta"), HeaderName::from_static("tracestate")];
+const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), TRACESTATE];
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Reads the body within its limits, then the facts, then finds the route.
 ///
@@ -55,8 +55,13 @@ where
         Err(_) => Asked::Unknown(facts.model.chars().take(128).collect()),
     });
     let route = found?.route;
-    let passed_on =
-        PASSED_ON.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
+    // Without a caller's trace there is none that its state could belong to (W3C trace context §3.3).
+    let of_no_trace = |name: &HeaderName| *name == TRACESTATE && !record.continues_a_trace();
+    let passed_on = PASSED_ON
+        .iter()
+        .filter(|name| !of_no_trace(name))
+        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
+        .collect();
     let trailers = headers
         .get_all(header::TE)
         .iter()

@@ -162,6 +162,7 @@ fn unknown(at: &Span, path: String, what: &str, name: &str, known: &[&str]) -> P
     let near = nearest(name, known.iter().copied());
     let help = match near.first() {
         Some(best) => format!("did you mean \"{best}\"?"),
+        None if known.is_empty() => "it takes none".to_owned(),
         None => format!("known: {}", known.join(", ")),
     };
     Problem::new(at, path, format!("no {what} is called \"{name}\"")).with_help(help)
@@ -197,6 +198,14 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
             max_age: provider.pool.max_age,
         };
         match Origin::new(url, settings) {
+            Ok(origin)
+                if [config.server.listen, config.server.admin.listen].iter().any(|l| origin.is_at(*l)) =>
+            {
+                let message = "this is where Weir itself listens: a call would go round in circles";
+                let help = "give the address of the model's server";
+                problems.push(Problem::new(at, path("base_url"), message).with_help(help));
+                None
+            }
             Ok(origin) => Some((Provider { name: provider.name.clone(), origin: Arc::new(origin) }, kind)),
             Err(error) => {
                 problems.push(Problem::new(at, path("base_url"), error.to_string()));
@@ -259,6 +268,19 @@ fn compile_routes(config: &Config, problems: &mut Vec<Problem>) -> Vec<Route> {
             problems.push(unknown(&route.policy.at, path, "policy", &route.policy.value, &known));
             continue;
         };
+        let settings: Vec<&str> = policy.settings.iter().map(|(name, _)| *name).collect();
+        for (key, _) in route.settings.entries().iter().filter(|(key, _)| key.value != "kind") {
+            if !settings.contains(&key.value.as_str()) {
+                let what = format!("setting of policy \"{}\"", policy.name);
+                problems.push(unknown(
+                    &key.at,
+                    format!("{path}.{}", key.value),
+                    &what,
+                    &key.value,
+                    &settings,
+                ));
+            }
+        }
         let member = |&(deployment, weight): &(usize, u32)| Member {
             deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
             weight,
@@ -278,4 +300,44 @@ fn compile_routes(config: &Config, problems: &mut Vec<Problem>) -> Vec<Route> {
         });
     }
     routes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_config::ProcessEnvironment;
+
+    fn check(policy: &str, expect: &str) {
+        let text = format!(
+            "providers: {{ p: {{ kind: opnai, base_url: \"http://127.0.0.1:1\" }} }}\n\
+             deployments: {{ d: {{ provider: p, model: m }} }}\n\
+             routes: {{ r: {{ deployments: [d], policy: {policy} }} }}\n"
+        );
+        let config = weir_config::parse("t.yaml", &text, &ProcessEnvironment).unwrap();
+        let problems = Gateway::compile(&config, &mut HealthBook::default(), 1).err().unwrap().to_string();
+        assert!(problems.contains("t.yaml:1:25: providers.p.kind"), "{problems}");
+        assert!(problems.contains("did you mean \"openai\"?"), "{problems}");
+        assert!(problems.contains(expect), "{problems}");
+    }
+
+    #[test]
+    fn a_gateway_does_not_call_itself() {
+        let text = "providers: { p: { kind: openai, base_url: \"http://localhost:7600/v1\" } }\n\
+                    deployments: { d: { provider: p, model: m } }\nroutes: { r: { deployments: [d] } }\n";
+        let config = weir_config::parse("t.yaml", text, &ProcessEnvironment).unwrap();
+        let problems = Gateway::compile(&config, &mut HealthBook::default(), 1).err().unwrap().to_string();
+        assert!(problems.contains("providers.p.base_url: this is where Weir itself listens"), "{problems}");
+    }
+
+    #[test]
+    fn what_no_roster_knows_is_named_with_its_place() {
+        check(
+            "wieghted",
+            "t.yaml:3:42: routes.r.policy: no policy is called \"wieghted\"; did you mean \"weighted\"?",
+        );
+        check(
+            "{ kind: weighted, seed: 1 }",
+            "t.yaml:3:60: routes.r.policy.seed: no setting of policy \"weighted\" is called \"seed\"; it takes none",
+        );
+    }
 }

@@ -34,6 +34,17 @@ impl Inflate {
         Inflate(GzDecoder::new(Bounded::default()))
     }
 
+    /// Whether the compressed body is complete: its trailer has been seen and agrees.
+    ///
+    /// # Errors
+    /// When it ends early or its checksum is wrong.
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        self.0.try_finish().map_err(|e| {
+            let message = "the model's server broke off its answer";
+            Fault::new(Class::Truncated, 502, "upstream_truncated", message).with_cause(e.to_string())
+        })
+    }
+
     /// What `piece` adds to the decompressed body.
     ///
     /// # Errors
@@ -68,6 +79,17 @@ mod tests {
             let mut inflate = Inflate::new();
             let out: Vec<u8> = body.chunks(size).flat_map(|piece| inflate.push(piece).unwrap()).collect();
             assert_eq!(out, text, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_cut_body_is_not_complete() {
+        let body = compressed(b"{\"a\":1}");
+        for cut in [body.len(), body.len() - 1, body.len() / 2] {
+            let mut inflate = Inflate::new();
+            inflate.push(&body[..cut]).unwrap();
+            let complete = inflate.finish().map_err(|fault| fault.class);
+            assert_eq!(complete, if cut == body.len() { Ok(()) } else { Err(Class::Truncated) }, "{cut}");
         }
     }
 

@@ -27,6 +27,9 @@ use weir_wire::watch::{End, Step, StreamWatch};
 /// So much of a refusal's body is read.
 const REFUSAL_READ: usize = 64 * 1024;
 
+/// So many bytes of comments before a stream's first event are kept for the client.
+const COMMENTS_KEPT: usize = 16 * 1024;
+
 /// Time limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -75,7 +78,8 @@ impl Source {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         loop {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
-                return Poll::Ready(None);
+                let complete = self.inflate.take().map_or(Ok(()), |mut inflate| inflate.finish());
+                return Poll::Ready(complete.err().map(Err));
             };
             let data = match frame {
                 Ok(frame) => frame.into_data(),
@@ -157,7 +161,8 @@ fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deploym
     *request.uri_mut() = deployment.uri(call.endpoint).clone();
     let mut headers = deployment.headers(&record.trace);
     for (name, value) in &call.passed_on {
-        headers.insert(name.clone(), value.clone());
+        // What the operator set for this provider stands.
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     *request.headers_mut() = headers;
     request
@@ -256,7 +261,11 @@ async fn open_stream(
         if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
             return Err(clean(fault, record));
         }
-        // Comments and keep-alives are no beginning: until the first event the call can still be tried elsewhere.
+        // Comments and keep-alives are no beginning: until the first event the call can still be tried elsewhere. They
+        // are of no use to the client once they are late, so that only the latest are kept.
+        if open.watch.events() == 0 && open.ready.iter().map(Bytes::len).sum::<usize>() > COMMENTS_KEPT {
+            open.ready.clear();
+        }
         if open.watch.events() > 0 {
             if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());

@@ -106,6 +106,11 @@ impl Record {
         self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
     }
 
+    /// Whether the caller sent a trace of its own.
+    pub(crate) fn continues_a_trace(&self) -> bool {
+        self.parent_span.is_some()
+    }
+
     /// Time spent in Weir itself: until now, or until a stream's first token, since from then on Weir waits and passes on
     /// in turns too short to be told apart.
     pub(crate) fn overhead(&self) -> Duration {
@@ -130,6 +135,14 @@ impl Record {
         self.failed(fault);
     }
 
+    /// Weir itself failed. Before the head went out the client gets a 500; after it, a cut connection.
+    pub(crate) fn panicked(&mut self) {
+        if self.status == 0 {
+            self.status = 500;
+        }
+        self.failed(crate::line::panicked());
+    }
+
     /// The request failed.
     pub(crate) fn failed(&mut self, fault: Fault) {
         self.outcome = Some(Outcome::Failed(fault.class));
@@ -141,11 +154,10 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.core.engine.requests.fetch_sub(1, Relaxed);
         self.core.recorder.in_flight(-1);
-        let outcome = match self.outcome {
-            Some(outcome) => outcome,
-            None if std::thread::panicking() => Outcome::Failed(Class::Gateway),
-            None => Outcome::ClientGone,
-        };
+        if self.outcome.is_none() && std::thread::panicking() {
+            self.panicked();
+        }
+        let outcome = self.outcome.unwrap_or(Outcome::ClientGone);
         let gateway = &self.snapshot.gateway;
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .attempts

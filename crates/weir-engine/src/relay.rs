@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
-use weir_core::{Fault, Usage};
+use weir_core::{Class, Fault, Usage};
 use weir_routing::Lease;
 use weir_wire::error;
 use weir_wire::sse;
@@ -178,6 +178,14 @@ impl Relay {
         }
     }
 
+    /// Serving it panicked: nothing of it is touched any more but the record.
+    pub(crate) fn panicked(mut self: Pin<&mut Self>) {
+        self.state = State::Over;
+        if let Some(mut record) = self.record.take() {
+            record.panicked();
+        }
+    }
+
     fn has_end_mark(&self) -> bool {
         matches!(&self.watched, Watched::Events(watch) if watch.has_end_mark())
     }
@@ -216,7 +224,8 @@ impl Relay {
     fn end(&mut self) {
         let end = match &mut self.watched {
             Watched::Events(watch) => watch.end(),
-            Watched::Large(_) => End::Complete { append: None },
+            Watched::Large(tail) if tail.ends_an_object() => End::Complete { append: None },
+            Watched::Large(_) => End::Failed(cut_off()),
         };
         match end {
             End::Failed(fault) => self.fail(fault),
@@ -289,6 +298,10 @@ impl Relay {
     }
 }
 
+fn cut_off() -> Fault {
+    Fault::new(Class::Truncated, 502, "upstream_truncated", "the model's server broke off its answer")
+}
+
 impl Drop for Relay {
     /// A client that hung up: what was produced until then is accounted for. One that left after it was given the end
     /// mark has its whole answer; some clients do not wait for the end of the body behind it.
@@ -322,6 +335,11 @@ impl Tail {
         let surplus = (self.0.len() + new.len()).saturating_sub(Self::KEPT);
         self.0.drain(..surplus.min(self.0.len()));
         self.0.extend_from_slice(new);
+    }
+
+    /// Whether this can be the end of a whole answer. A body without a stated length ends the same when its server dies.
+    fn ends_an_object(&self) -> bool {
+        self.0.trim_ascii_end().last() == Some(&b'}')
     }
 
     /// The usage the answer ends with, else an estimate from its size.

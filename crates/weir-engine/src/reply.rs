@@ -40,6 +40,18 @@ impl Reply {
         Reply::Whole(Whole { bytes: Some(bytes), record: None })
     }
 
+    /// Notes that serving this body panicked, before it is dropped.
+    pub fn panicked(&mut self) {
+        match self {
+            Reply::Whole(whole) => {
+                if let Some(record) = &mut whole.record {
+                    record.panicked();
+                }
+            }
+            Reply::Stream(relay) => relay.as_mut().panicked(),
+        }
+    }
+
     pub(crate) fn whole(bytes: Bytes, record: Box<Record>) -> Self {
         Reply::Whole(Whole { bytes: Some(bytes), record: Some(record) })
     }

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use weir_core::{Class, Fault};
@@ -68,18 +69,26 @@ impl AsyncWrite for Socket {
 }
 
 /// Opens a connection to one of `addresses`, the first that accepts, and starts the task that drives it.
+///
+/// All but the last may take a share of `within` each, so that an address that swallows packets does not use up the
+/// time of one that answers.
 pub(crate) async fn connect(
     origin: &Origin,
     addresses: &[SocketAddr],
+    within: Duration,
 ) -> Result<(SendRequest<Pieces>, Socket), Fault> {
-    let mut last = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return handshake(origin, stream).await,
-            Err(e) => last = Some(e),
+    let mut last = "the name has no address".to_owned();
+    for (index, address) in addresses.iter().enumerate() {
+        let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        // The last one has what is left, which the caller limits.
+        let share = if left == 1 { within * 2 } else { within / (left + 1) };
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return handshake(origin, stream).await,
+            Ok(Err(e)) => last = format!("connect: {e}"),
+            Err(_) => last = format!("no connection within {share:?}"),
         }
     }
-    Err(unreachable(last.map_or_else(|| "the name has no address".to_owned(), |e| format!("connect: {e}"))))
+    Err(unreachable(last))
 }
 
 async fn handshake(origin: &Origin, stream: TcpStream) -> Result<(SendRequest<Pieces>, Socket), Fault> {

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -123,6 +123,18 @@ impl Origin {
     /// The value of the `host` header for this origin.
     pub fn host_header(&self) -> &HeaderValue {
         &self.host_header
+    }
+
+    /// Whether `listener` answers there: the same port, and an address of this machine that it listens on.
+    pub fn is_at(&self, listener: SocketAddr) -> bool {
+        let here = match self.ip {
+            Some(ip) => {
+                ip == listener.ip()
+                    || (listener.ip().is_unspecified() && (ip.is_loopback() || ip.is_unspecified()))
+            }
+            None => &*self.identity.host == "localhost",
+        };
+        here && self.identity.port == listener.port()
     }
 
     /// The path below which the API lives, without a trailing slash; may be empty.

@@ -19,6 +19,8 @@ use weir_core::{Class, Fault};
 const MOST_IDLE: usize = 1024;
 /// A connection idle for longer is asked whether the peer has closed before it is used (one system call).
 const ASK_AFTER: Duration = Duration::from_millis(250);
+/// A pooled connection that is not ready by then is replaced.
+const READY_WITHIN: Duration = Duration::from_millis(50);
 /// How long a looked-up address is used for new connections.
 const ADDRESS_LIFE: Duration = Duration::from_secs(10);
 
@@ -115,7 +117,8 @@ impl Pool {
     /// A connection that can take a request, and whether it comes from the pool.
     async fn connection(&self, connect_within: Duration) -> Result<(Connection, bool), Fault> {
         while let Some(mut pooled) = self.take() {
-            if pooled.sender.ready().await.is_ok() {
+            // One that still has an earlier request to send is not worth waiting for.
+            if matches!(tokio::time::timeout(READY_WITHIN, pooled.sender.ready()).await, Ok(Ok(()))) {
                 return Ok((pooled, true));
             }
         }
@@ -175,7 +178,7 @@ impl Pool {
     async fn connect(&self, within: Duration) -> Result<Connection, Fault> {
         let opening = async {
             let addresses = self.addresses().await?;
-            connect::connect(&self.origin, &addresses).await
+            connect::connect(&self.origin, &addresses, within).await
         };
         match tokio::time::timeout(within, opening).await {
             Ok(Ok((sender, socket))) => {

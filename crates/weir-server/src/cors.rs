@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use weir_engine::{Reply, Settings};
 
 const EXPOSED: &str = "x-request-id, x-weir-deployment, x-weir-model, x-weir-attempts, x-weir-cost, \
-                       x-weir-overhead-ms, retry-after";
+                       x-weir-overhead-ms, x-litellm-response-cost, x-litellm-model-id, x-process-time, x-token-usage, \
+                       x-request-size, x-response-size, retry-after";
 
 /// The origin to allow: the request's own, when the configuration lists it or allows any.
 pub(crate) fn allowed(settings: &Settings, headers: &HeaderMap) -> Option<HeaderValue> {

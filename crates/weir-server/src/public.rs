@@ -320,13 +320,16 @@ impl Body for Guarded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let Some(reply) = &mut self.reply else { return Poll::Ready(None) };
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(reply).poll_frame(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *reply).poll_frame(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(None)) => Poll::Ready(None),
             Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(frame))),
             Ok(Poll::Ready(Some(Err(broken)))) => Poll::Ready(Some(Err(io::Error::other(broken)))),
             Err(panic) => {
-                self.reply = None;
+                reply.panicked();
+                // What is left of it may panic again when it is dropped.
+                let left = self.reply.take();
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(left)));
                 let text = panic_text(&*panic);
                 tracing::error!(panic = text, "a response panicked");
                 Poll::Ready(Some(Err(io::Error::other(text)))) // hyper cuts the connection: no false end

@@ -140,7 +140,9 @@ fn serve(config: Option<PathBuf>) -> Result<(), Failure> {
 fn check(path: &Path) -> Result<(), Failure> {
     let config = load(path)?;
     let (deployments, routes) = (config.deployments.len(), config.routes.len());
-    say(&format!("{}: fine ({deployments} deployments, {routes} routes)", path.display()))
+    let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    let (deployments, routes) = (count(deployments, "deployment"), count(routes, "route"));
+    say(&format!("{}: fine ({deployments}, {routes})", path.display()))
 }
 
 /// Loads a configuration file and checks it in full, against the rosters too.

@@ -27,8 +27,10 @@ pub(crate) fn until_signalled(config: &Config, path: Option<PathBuf>) -> Result<
         let _inside = runtime.enter();
         Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?
     };
+    let from = path.as_ref().map_or_else(|| "the environment".to_owned(), |p| p.display().to_string());
     let gateway = Gateway::start_on(runtime, config, path)?;
     tracing::info!(
+        config = from,
         public = %gateway.public,
         admin = %gateway.admin,
         routes = config.routes.len(),

@@ -31,11 +31,21 @@ const PRIVATE: [(&str, &str); 16] = [
 ];
 
 #[test]
+fn the_state_of_no_trace_is_not_passed_on() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream, "");
+    assert_eq!(weir.post(CHAT, &[AUTH, ("tracestate", "a=b")], &chat("m0", false)).status, 200);
+    let seen = names(&upstream.calls().pop().unwrap().headers);
+    assert!(seen.contains("traceparent") && !seen.contains("tracestate"), "{seen:?}");
+}
+
+#[test]
 fn an_upstream_sees_only_what_it_must() {
     let upstream = Upstream::start();
     let weir = start(&upstream, "");
     let mut headers = PRIVATE.to_vec();
-    headers.extend([AUTH, ("openai-beta", "assistants=v2"), ("tracestate", "a=b")]);
+    let trace = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    headers.extend([AUTH, ("openai-beta", "assistants=v2"), trace, ("tracestate", "a=b")]);
     for stream in [false, true] {
         assert_eq!(weir.post(CHAT, &headers, &chat("m0", stream)).status, 200);
         let seen = upstream.calls().pop().unwrap();
