@@ -35,7 +35,8 @@ fn the_state_of_no_trace_is_not_passed_on() {
     let upstream = Upstream::start();
     let weir = start(&upstream, "");
     assert_eq!(weir.post(CHAT, &[AUTH, ("tracestate", "a=b")], &chat("m0", false)).status, 200);
-    let seen = names(&upstream.calls().pop().unwrap().headers);
+    let call = upstream.calls().pop().unwrap();
+    let seen = names(&call.headers);
     assert!(seen.contains("traceparent") && !seen.contains("tracestate"), "{seen:?}");
 }
 
