@@ -1,4 +1,5 @@
-//! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup.
+//! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup. How buffers are best written to a
+//! socket ([`poll_write_joined`]) it shares with the crate that speaks HTTP inward.
 //!
 //! Knows no models, routes or vendors: it is given an [`Origin`] and a request, and gives back an [`Answer`] or a
 //! [`weir_core::Fault`]. It never repeats a request; it only takes another connection when a pooled one

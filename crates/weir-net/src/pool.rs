@@ -163,7 +163,7 @@ impl Pool {
         idle.push(Idle { connection, since: Instant::now() });
     }
 
-    /// Closes connections that have been idle for too long or that the peer closed. Called about once a second.
+    /// Closes connections that have been idle for too long or that the peer closed. Called with every round of a core's chores.
     pub fn reap(&self) {
         let limit = self.origin.idle();
         let mut idle = self.idle.borrow_mut();

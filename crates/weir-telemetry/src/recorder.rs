@@ -90,7 +90,7 @@ impl Recorder {
         }
     }
 
-    /// Hands a half-full log buffer to the writer. Called about every 200 ms, it bounds how late a line appears.
+    /// Hands a half-full log buffer to the writer. Called with every round of a core's chores, it bounds how late a line appears.
     pub fn tick(&self) {
         if let Some(log) = &self.log {
             log.borrow_mut().hand_over();
