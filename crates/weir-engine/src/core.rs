@@ -2,13 +2,14 @@
 
 use crate::engine::Engine;
 use crate::gateway::Gateway;
+use crate::record::traceparent;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
-use weir_net::{Pool, Pools};
+use weir_net::{Pieces, Pool, Pools, Request};
 use weir_routing::{Chance, Policy, SplitMix64};
 use weir_telemetry::Recorder;
 
@@ -142,16 +143,12 @@ impl Core {
         use weir_core::{Class, Timeouts};
         let deployment = &snapshot.gateway.deployments[index];
         let Some(probe) = &deployment.probe else { return Ok(()) };
-        let mut request = http::Request::new(weir_net::Pieces::default());
-        *request.method_mut() = http::Method::GET;
-        *request.uri_mut() = probe.uri.clone();
         let span = weir_core::TraceContext {
             trace: u128::from(self.random()) | 1,
             span: self.random() | 1,
             sampled: false,
         };
-        *request.headers_mut() = deployment.headers(&span);
-        request.headers_mut().remove(http::header::CONTENT_TYPE);
+        let request = Request::new(&probe.head, &[traceparent(&span)], Pieces::default());
         let connect = deployment.timeouts.connect.unwrap_or(Timeouts::CONNECT);
         let asking = snapshot.pools[deployment.provider].send(request, connect);
         let answer = tokio::time::timeout(probe.interval.min(Timeouts::FIRST_TOKEN), asking)

@@ -2,11 +2,12 @@
 
 use crate::headers::About;
 use crate::record::TRACEPARENT;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
 use weir_config::ResponseHeaders;
-use weir_core::{Endpoint, Pricing, Secret, Timeouts, TraceContext};
-use weir_net::Origin;
+use weir_core::{Endpoint, Pricing, Secret, Timeouts};
+use weir_net::{Head, Origin};
 use weir_provider::Quirks;
 use weir_routing::Health;
 
@@ -24,56 +25,83 @@ pub(crate) struct Deployment {
     /// What a call must not show to a client.
     pub(crate) secrets: Arc<[Secret]>,
     pub(crate) probe: Option<Probe>,
-    uris: [Uri; Endpoint::ALL.len()],
-    headers: HeaderMap,
     /// Response headers about it, ready to be copied.
     pub(crate) about: About,
 }
 
 /// How a deployment is actively asked whether it is well.
 pub(crate) struct Probe {
-    pub(crate) uri: Uri,
+    pub(crate) head: Head,
     pub(crate) interval: std::time::Duration,
 }
 
-/// A provider of the snapshot.
+/// A provider of the snapshot, with what all calls to it have in common.
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) origin: Arc<Origin>,
+    /// In the order of [`Endpoint::ALL`].
+    heads: Box<[Head]>,
+    /// What every call carries; the credential is among it.
+    headers: HeaderMap,
+}
+
+impl Provider {
+    /// Compiles one provider. The message of an error says what cannot stand in a header or a URL.
+    pub(crate) fn compile(
+        config: &weir_config::Provider,
+        kind: &weir_provider::Kind,
+        origin: Origin,
+    ) -> Result<Self, String> {
+        let mut headers = kind
+            .headers(origin.host_header(), config.api_key.as_ref(), &config.headers)
+            .map_err(|name| format!("the value of header {name:?} holds a character that no header may hold"))?;
+        headers.remove(TRACEPARENT); // every call has one of its own
+        let head = |endpoint| {
+            Ok(Head::new(&Method::POST, &path(&kind.path(origin.base_path(), endpoint))?, &headers))
+        };
+        let heads = Endpoint::ALL.into_iter().map(head).collect::<Result<_, String>>()?;
+        Ok(Provider { name: config.name.clone(), origin: Arc::new(origin), heads, headers })
+    }
+
+    /// The head of a call to `endpoint`.
+    pub(crate) fn head(&self, endpoint: Endpoint) -> &Head {
+        &self.heads[endpoint as usize]
+    }
+
+    /// Whether the operator, or the vendor's API, says what this header holds.
+    pub(crate) fn sets(&self, name: &HeaderName) -> bool {
+        self.headers.contains_key(name)
+    }
+}
+
+fn path(path: &str) -> Result<PathAndQuery, String> {
+    path.parse().map_err(|e| format!("path {path:?}: {e}"))
 }
 
 impl Deployment {
     /// Compiles one deployment. The message of an error says what cannot stand in a header or a URL.
     pub(crate) fn compile(
         config: &weir_config::Deployment,
-        provider: &weir_config::Provider,
+        stated: &weir_config::Provider,
         kind: &weir_provider::Kind,
-        origin: &Origin,
+        provider: &Provider,
         optional: ResponseHeaders,
         health: Arc<Health>,
     ) -> Result<Self, String> {
-        let mut headers =
-            kind.headers(origin.host_header(), provider.api_key.as_ref(), &provider.headers).map_err(
-                |name| format!("the value of header {name:?} holds a character that no header may hold"),
-            )?;
-        // Every call has one of its own; with room for it, a copy of these headers need not grow.
-        headers.insert(TRACEPARENT, HeaderValue::from_static(""));
-        let uri = |path: String| path.parse::<Uri>().map_err(|e| format!("path {path:?}: {e}"));
-        let mut uris = [const { None }; Endpoint::ALL.len()];
-        for (slot, endpoint) in uris.iter_mut().zip(Endpoint::ALL) {
-            *slot = Some(uri(kind.path(origin.base_path(), endpoint))?);
-        }
-        let probe = match config.health.as_ref().or(provider.health.as_ref()) {
+        let probe = match config.health.as_ref().or(stated.health.as_ref()) {
             None => None,
-            Some(check) => Some(Probe {
-                uri: uri(format!("{}/{}", origin.base_path(), check.path.trim_start_matches('/')))?,
-                interval: check.interval,
-            }),
+            Some(check) => {
+                let below = provider.origin.base_path();
+                let path = path(&format!("{below}/{}", check.path.trim_start_matches('/')))?;
+                let mut headers = provider.headers.clone();
+                headers.remove(header::CONTENT_TYPE);
+                Some(Probe { head: Head::new(&Method::GET, &path, &headers), interval: check.interval })
+            }
         };
         let header = |text: &str| {
             HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"))
         };
-        let secrets = provider.api_key.iter().chain(provider.headers.iter().map(|(_, value)| value));
+        let secrets = stated.api_key.iter().chain(stated.headers.iter().map(|(_, value)| value));
         Ok(Deployment {
             name: config.name.clone(),
             provider_name: provider.name.clone(),
@@ -81,29 +109,11 @@ impl Deployment {
             model: config.model.clone(),
             quirks: kind.quirks,
             pricing: config.pricing,
-            timeouts: config.timeouts.or(provider.timeouts),
+            timeouts: config.timeouts.or(stated.timeouts),
             health,
             secrets: secrets.filter(|s| !s.is_empty()).cloned().collect(),
             probe,
-            uris: uris.map(Option::unwrap_or_default),
-            headers,
             about: About::new(&header(&config.name)?, &header(&config.model)?, optional),
         })
-    }
-
-    /// Where `endpoint` lives on its origin.
-    pub(crate) fn uri(&self, endpoint: Endpoint) -> &Uri {
-        let index = Endpoint::ALL.iter().position(|e| *e == endpoint).unwrap_or_default();
-        &self.uris[index]
-    }
-
-    /// The headers of a call to it that belongs to this span.
-    pub(crate) fn headers(&self, span: &TraceContext) -> HeaderMap {
-        let mut headers = self.headers.clone();
-        match HeaderValue::from_bytes(&span.header()) {
-            Ok(value) => headers.insert(TRACEPARENT, value),
-            Err(_) => headers.remove(TRACEPARENT), // hexadecimal digits always fit
-        };
-        headers
     }
 }

@@ -206,7 +206,14 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
                 problems.push(Problem::new(at, path("base_url"), message).with_help(help));
                 None
             }
-            Ok(origin) => Some((Provider { name: provider.name.clone(), origin: Arc::new(origin) }, kind)),
+            Ok(origin) => match Provider::compile(provider, kind, origin) {
+                Ok(compiled) => Some((compiled, kind)),
+                Err(message) => {
+                    let path = format!("providers.{}", provider.name);
+                    problems.push(Problem::new(&provider.at, path, message));
+                    None
+                }
+            },
             Err(error) => {
                 problems.push(Problem::new(at, path("base_url"), error.to_string()));
                 None
@@ -226,7 +233,7 @@ fn compile_deployments(
         let provider = &config.providers[deployment.provider];
         let Some((compiled, kind)) = &providers[deployment.provider] else { continue };
         let health = Arc::new(Health::new(&health_settings(deployment)));
-        match Deployment::compile(deployment, provider, kind, &compiled.origin, config.server.headers, health)
+        match Deployment::compile(deployment, provider, kind, compiled, config.server.headers, health)
         {
             Ok(compiled) => deployments.push(compiled),
             Err(message) => {

@@ -5,18 +5,20 @@
 use crate::attempt::Opened;
 use crate::call::Call;
 use crate::inflate::Inflate;
-use crate::record::Record;
+use crate::deployment::{Deployment, Provider};
+use crate::record::{Record, traceparent};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, header};
 use http_body::Body;
+use smallvec::{SmallVec, smallvec};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
 use weir_core::{Class, Fault};
-use weir_net::{AnswerBody, Pieces};
+use weir_net::{AnswerBody, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status, without_secrets};
 use weir_routing::Lease;
 use weir_wire::reply::{ReplyFacts, reply_facts};
@@ -114,16 +116,15 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
     };
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
-    let request = request(record, call, deployment);
+    let request = request(record, call, &snapshot.gateway.providers[deployment.provider], deployment);
     let sent = Instant::now();
     let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect)).await;
     record.waited += sent.elapsed();
     let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
     let head = answer.head;
     let compressed = head
-        .headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        .get(&header::CONTENT_ENCODING)
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
     match head.status.as_u16() {
         200..=203 => {}
@@ -132,14 +133,14 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
             let body = Box::pin(refusal_body(source, limits)).await;
             return Err(fault(Refusal {
                 status,
-                headers: &head.headers,
+                headers: &head.headers(),
                 body: &body,
                 secrets: &deployment.secrets,
                 now: SystemTime::now(),
             }));
         }
     }
-    let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+    let content_type = content_type(head.get(&header::CONTENT_TYPE), call.facts.stream);
     if call.facts.stream {
         open_stream(record, call, source, content_type, limits).await
     } else {
@@ -148,7 +149,7 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
 }
 
 /// The request as this deployment wants it.
-fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deployment) -> Request<Pieces> {
+fn request(record: &Record, call: &Call, provider: &Provider, deployment: &Deployment) -> Request {
     let rewrite = Rewrite {
         model: &deployment.model,
         want_usage: deployment.quirks.stream_usage,
@@ -156,16 +157,16 @@ fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deploym
         drop: &[],
     };
     let body = splice(&call.body, &call.facts, &rewrite);
-    let mut request = Request::new(Pieces::new(body.pieces));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = deployment.uri(call.endpoint).clone();
-    let mut headers = deployment.headers(&record.trace);
-    for (name, value) in &call.passed_on {
-        // What the operator set for this provider stands.
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
-    *request.headers_mut() = headers;
-    request
+    let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
+    // What the operator set for this provider stands.
+    more.extend(call.passed_on.iter().filter(|(name, _)| !provider.sets(name)).cloned());
+    Request::new(provider.head(call.endpoint), &more, Pieces::new(body.pieces))
+}
+
+/// What an answer says about its type, unless that is what Weir would say anyway.
+fn content_type(stated: Option<&[u8]>, stream: bool) -> Option<HeaderValue> {
+    let usual: &[u8] = if stream { b"text/event-stream; charset=utf-8" } else { b"application/json" };
+    stated.filter(|stated| *stated != usual).and_then(|stated| HeaderValue::from_bytes(stated).ok())
 }
 
 pub(crate) fn timed_out(what: &'static str) -> Fault {

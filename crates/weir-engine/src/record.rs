@@ -1,7 +1,7 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,6 +11,12 @@ use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Outcome, RequestId, Trac
 
 /// W3C trace context, in and out.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The header that tells an upstream which span a call belongs to.
+pub(crate) fn traceparent(span: &TraceContext) -> (HeaderName, HeaderValue) {
+    // Hexadecimal digits and dashes always fit.
+    (TRACEPARENT, HeaderValue::from_bytes(&span.header()).unwrap_or(HeaderValue::from_static("")))
+}
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {

@@ -1,38 +1,154 @@
-//! The answer to one request.
+//! The answer to one request: its head, and its body as it comes.
 
-use crate::pool::{Connection, Pool};
+use crate::connection::Connection;
+use crate::framing::{Chunks, Framing};
+use crate::pool::Pool;
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use weir_core::{Class, Fault};
 
 /// Head and unread body of an upstream's answer.
 pub struct Answer {
     /// Status and headers.
-    pub head: http::response::Parts,
+    pub head: AnswerHead,
     /// The body, which holds the connection until it has been read to its end.
     pub body: AnswerBody,
+}
+
+/// Status and headers of an answer. The headers stay as they came until somebody asks for one: of most answers two or
+/// three are looked at.
+#[derive(Debug)]
+pub struct AnswerHead {
+    /// The status.
+    pub status: StatusCode,
+    /// Header lines, known to be well-formed.
+    pub(crate) lines: Bytes,
+}
+
+impl AnswerHead {
+    /// The value of the first header of this name, without the blanks around it.
+    pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        let name = name.as_str().as_bytes();
+        self.lines.split(|b| *b == b'\n').find_map(|line| {
+            let (before, after) = line.split_at_checked(name.len())?;
+            let value = after.strip_prefix(b":")?;
+            before.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+        })
+    }
+
+    /// All headers.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in self.lines.split(|b| *b == b'\n') {
+            let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+            let name = HeaderName::from_bytes(&line[..colon]);
+            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+            if let (Ok(name), Ok(value)) = (name, value) {
+                headers.append(name, value);
+            }
+        }
+        headers
+    }
 }
 
 /// The body of an answer. Read to the end, its connection goes back to the pool; dropped before, the connection is
 /// closed, which is how a call is cancelled.
 pub struct AnswerBody {
-    body: Incoming,
-    connection: Option<(Connection, Rc<Pool>)>,
+    state: State,
+    /// Bytes that came with the head.
+    ahead: Bytes,
+    /// Whether the connection may serve another request afterwards.
+    reusable: bool,
+    connection: Option<(Box<Connection>, Rc<Pool>)>,
+}
+
+/// How the body's end is found, and how far it is.
+enum State {
+    Sized(u64),
+    Chunked(Box<Chunks>),
+    UntilClose,
+    Ended,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(body: Incoming, connection: Connection, pool: Rc<Pool>) -> Self {
-        AnswerBody { body, connection: Some((connection, pool)) }
+    pub(crate) fn new(
+        framing: Framing,
+        ahead: Bytes,
+        reusable: bool,
+        connection: Box<Connection>,
+        pool: Rc<Pool>,
+    ) -> Self {
+        let state = match framing {
+            Framing::None => State::Sized(0),
+            Framing::Sized(length) => State::Sized(length),
+            Framing::Chunked => State::Chunked(Box::default()),
+            Framing::UntilClose => State::UntilClose,
+        };
+        let mut body = AnswerBody { state, ahead, reusable, connection: Some((connection, pool)) };
+        if matches!(body.state, State::Sized(0)) {
+            let nothing_more = body.ahead.is_empty();
+            body.finished(nothing_more);
+        }
+        body
     }
 
-    fn finished(&mut self) {
-        if let Some((connection, pool)) = self.connection.take() {
+    /// The body's end has been read, with or without something unasked behind it.
+    fn finished(&mut self, nothing_more: bool) {
+        self.state = State::Ended;
+        if let Some((connection, pool)) = self.connection.take()
+            && self.reusable
+            && nothing_more
+        {
             pool.put(connection);
         }
+    }
+
+    fn broken(&mut self, cause: String) -> Option<Result<Frame<Bytes>, Fault>> {
+        self.connection = None;
+        self.state = State::Ended;
+        let message = "the model's server broke off its answer";
+        Some(Err(Fault::new(Class::Truncated, 502, "upstream_truncated", message).with_cause(cause)))
+    }
+
+    /// Takes what has come; `None` when nothing of it is for the reader.
+    fn take(&mut self, mut come: Bytes) -> Option<Result<Frame<Bytes>, Fault>> {
+        let data = match &mut self.state {
+            State::Ended => return None,
+            State::UntilClose => come,
+            State::Sized(left) => {
+                let mine = usize::try_from(*left).unwrap_or(usize::MAX).min(come.len());
+                *left -= mine as u64;
+                let data = come.split_to(mine);
+                if *left == 0 {
+                    self.finished(come.is_empty());
+                }
+                data
+            }
+            State::Chunked(chunks) => match chunks.push(come) {
+                Err(why) => return self.broken(why.to_owned()),
+                Ok(data) => {
+                    if chunks.has_ended() && !chunks.has_trailers() {
+                        let nothing_more = !chunks.has_surplus();
+                        self.finished(nothing_more);
+                    }
+                    data
+                }
+            },
+        };
+        (!data.is_empty()).then(|| Ok(Frame::data(data)))
+    }
+
+    /// The trailers, once everything before them has been taken.
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        let State::Chunked(chunks) = &mut self.state else { return None };
+        let trailers = chunks.take_trailers()?;
+        let nothing_more = !chunks.has_surplus();
+        self.finished(nothing_more);
+        Some(trailers)
     }
 }
 
@@ -44,32 +160,50 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => {
-                self.finished();
-                Poll::Ready(None)
+        let body = &mut *self;
+        loop {
+            if let Some(trailers) = body.trailers() {
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
             }
-            Poll::Ready(Some(Ok(frame))) => {
-                if self.body.is_end_stream() {
-                    self.finished();
+            let come = if body.ahead.is_empty() {
+                let (State::Sized(_) | State::Chunked(_) | State::UntilClose, Some((connection, _))) =
+                    (&body.state, &mut body.connection)
+                else {
+                    return Poll::Ready(None);
+                };
+                match ready!(connection.poll_read(cx)) {
+                    Ok(come) => come,
+                    Err(e) => return Poll::Ready(body.broken(e.to_string())),
                 }
-                Poll::Ready(Some(Ok(frame)))
+            } else {
+                std::mem::take(&mut body.ahead)
+            };
+            if come.is_empty() {
+                if matches!(body.state, State::UntilClose) {
+                    body.finished(false);
+                    return Poll::Ready(None);
+                }
+                let cause = "the connection was closed before the answer's end";
+                return Poll::Ready(body.broken(cause.to_owned()));
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.connection = None;
-                let message = "the model's server broke off its answer";
-                let fault = Fault::new(Class::Truncated, 502, "upstream_truncated", message);
-                Poll::Ready(Some(Err(fault.with_cause(error.to_string()))))
+            if let Some(frame) = body.take(come) {
+                return Poll::Ready(Some(frame));
+            }
+            if matches!(body.state, State::Ended) {
+                return Poll::Ready(None);
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        matches!(self.state, State::Ended)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.state {
+            State::Sized(left) => SizeHint::with_exact(left),
+            State::Ended => SizeHint::with_exact(0),
+            State::Chunked(_) | State::UntilClose => SizeHint::default(),
+        }
     }
 }

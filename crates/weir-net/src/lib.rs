@@ -5,18 +5,23 @@
 //! [`weir_core::Fault`]. It never repeats a request; it only takes another connection when a pooled one
 //! turns out to be closed before the request was written.
 //!
-//! Everything here lives on one thread: a [`Pool`] belongs to one core and its connections are driven by tasks of that
-//! core's `LocalSet`.
+//! It speaks HTTP/1.1 itself, on `httparse`, because this is where a call's microseconds go: a request is rendered into
+//! one buffer, and its answer read, in the future that waits for it.
+//!
+//! Everything here lives on one thread: a [`Pool`] belongs to one core, and so do its connections.
 
 mod answer;
-mod body;
 mod connect;
+mod connection;
+mod framing;
+mod head;
 mod origin;
 mod pool;
+mod request;
 mod write;
 
-pub use answer::{Answer, AnswerBody};
-pub use body::Pieces;
+pub use answer::{Answer, AnswerBody, AnswerHead};
 pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
+pub use request::{Head, Pieces, Request};
 pub use write::poll_write_joined;

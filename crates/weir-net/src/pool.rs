@@ -1,13 +1,14 @@
 //! Connections kept for reuse, newest first.
 
 use crate::answer::{Answer, AnswerBody};
-use crate::body::Pieces;
-use crate::connect::{self, Socket};
+use crate::connect;
+use crate::connection::{Broken, Connection};
+use crate::head::{self, Reader};
 use crate::origin::{Identity, Origin};
-use http::Request;
-use hyper::client::conn::http1::SendRequest;
+use crate::request::Request;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -19,8 +20,6 @@ use weir_core::{Class, Fault};
 const MOST_IDLE: usize = 1024;
 /// A connection idle for longer is asked whether the peer has closed before it is used (one system call).
 const ASK_AFTER: Duration = Duration::from_millis(250);
-/// A pooled connection that is not ready by then is replaced.
-const READY_WITHIN: Duration = Duration::from_millis(50);
 /// How long a looked-up address is used for new connections.
 const ADDRESS_LIFE: Duration = Duration::from_secs(10);
 
@@ -37,22 +36,8 @@ pub struct Counts {
     pub stale: AtomicU64,
 }
 
-/// One connection, counted as open until dropped.
-pub(crate) struct Connection {
-    sender: SendRequest<Pieces>,
-    socket: Socket,
-    opened_at: Instant,
-    counts: Arc<Counts>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.counts.open.fetch_sub(1, Relaxed);
-    }
-}
-
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -94,58 +79,48 @@ impl Pool {
     /// breaks before the answer's head, [`Class::Malformed`] when the head is not HTTP.
     pub async fn send(
         self: &Rc<Self>,
-        mut request: Request<Pieces>,
+        mut request: Request,
         connect_within: Duration,
     ) -> Result<Answer, Fault> {
-        loop {
-            let (mut connection, pooled) = self.connection(connect_within).await?;
-            match connection.sender.try_send_request(request).await {
-                Ok(response) => return Ok(self.answer(response, connection)),
-                Err(mut failed) => match failed.take_message() {
-                    // Closed by the peer while it lay in the pool, and nothing was written to it.
-                    Some(unsent) if pooled => {
-                        self.counts.stale.fetch_add(1, Relaxed);
-                        request = unsent;
-                    }
-                    // It may have been executed: whether to call again is the attempt machine's decision.
-                    _ => return Err(broken(failed.error())),
-                },
-            }
-        }
-    }
-
-    /// A connection that can take a request, and whether it comes from the pool.
-    async fn connection(&self, connect_within: Duration) -> Result<(Connection, bool), Fault> {
         while let Some(mut pooled) = self.take() {
-            // One that still has an earlier request to send is not worth waiting for.
-            if matches!(tokio::time::timeout(READY_WITHIN, pooled.sender.ready()).await, Ok(Ok(()))) {
-                return Ok((pooled, true));
+            let mut reader = Reader::default();
+            match poll_fn(|cx| pooled.poll_exchange(cx, &mut request, &mut reader)).await {
+                // Closed by the peer while it lay in the pool, and nothing was written to it.
+                Err(Broken::Unsent(_)) => {
+                    self.counts.stale.fetch_add(1, Relaxed);
+                }
+                // It may have been executed: whether to call again is the attempt machine's decision.
+                ended => return self.answer(ended, pooled),
             }
         }
         // Boxed: seldom taken, and much larger than everything else here.
-        Box::pin(self.connect(connect_within)).await.map(|fresh| (fresh, false))
+        let mut fresh = Box::pin(self.connect(connect_within)).await?;
+        let mut reader = Reader::default();
+        let ended = poll_fn(|cx| fresh.poll_exchange(cx, &mut request, &mut reader)).await;
+        self.answer(ended, fresh)
     }
 
     fn answer(
         self: &Rc<Self>,
-        response: http::Response<hyper::body::Incoming>,
-        connection: Connection,
-    ) -> Answer {
-        let (head, body) = response.into_parts();
-        Answer { head, body: AnswerBody::new(body, connection, self.clone()) }
+        ended: Result<head::Read, Broken>,
+        connection: Box<Connection>,
+    ) -> Result<Answer, Fault> {
+        let read = ended.map_err(broken)?;
+        let body = AnswerBody::new(read.framing, read.ahead, read.reusable, connection, self.clone());
+        Ok(Answer { head: read.head, body })
     }
 
     /// The newest idle connection that is still alive.
-    fn take(&self) -> Option<Connection> {
+    fn take(&self) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
-        while let Some(Idle { connection, since }) = idle.pop() {
+        while let Some(Idle { mut connection, since }) = idle.pop() {
             self.counts.idle.fetch_sub(1, Relaxed);
             let unused = now.saturating_duration_since(since);
-            let usable = !connection.sender.is_closed()
-                && unused < self.origin.idle()
+            let usable = unused < self.origin.idle()
                 && now.saturating_duration_since(connection.opened_at) < self.origin.max_age()
-                && (unused < ASK_AFTER || !connection.socket.is_stale());
+                && connection.is_alive()
+                && (unused < ASK_AFTER || !connection.is_stale());
             if usable {
                 return Some(connection);
             }
@@ -154,9 +129,9 @@ impl Pool {
     }
 
     /// Gives a connection back after its answer was read to the end.
-    pub(crate) fn put(&self, connection: Connection) {
+    pub(crate) fn put(&self, connection: Box<Connection>) {
         let mut idle = self.idle.borrow_mut();
-        if connection.sender.is_closed() || idle.len() >= MOST_IDLE {
+        if idle.len() >= MOST_IDLE {
             return;
         }
         self.counts.idle.fetch_add(1, Relaxed);
@@ -168,25 +143,20 @@ impl Pool {
         let limit = self.origin.idle();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|i| i.since.elapsed() < limit && !i.connection.sender.is_closed());
+        idle.retain_mut(|i| i.since.elapsed() < limit && i.connection.is_alive());
         self.counts.idle.fetch_sub((before - idle.len()) as u64, Relaxed);
         if idle.is_empty() {
             idle.shrink_to_fit();
         }
     }
 
-    async fn connect(&self, within: Duration) -> Result<Connection, Fault> {
+    async fn connect(&self, within: Duration) -> Result<Box<Connection>, Fault> {
         let opening = async {
             let addresses = self.addresses().await?;
             connect::connect(&self.origin, &addresses, within).await
         };
         match tokio::time::timeout(within, opening).await {
-            Ok(Ok((sender, socket))) => {
-                self.counts.open.fetch_add(1, Relaxed);
-                self.counts.opened.fetch_add(1, Relaxed);
-                let counts = self.counts.clone();
-                Ok(Connection { sender, socket, opened_at: Instant::now(), counts })
-            }
+            Ok(Ok(socket)) => Ok(Connection::new(socket, &self.counts)),
             Ok(Err(fault)) => {
                 self.addresses.borrow_mut().take(); // perhaps the name moved
                 Err(fault)
@@ -219,14 +189,17 @@ impl Pool {
     }
 }
 
-fn broken(error: &hyper::Error) -> Fault {
-    if error.is_parse() {
-        let message = "the model's server did not answer in HTTP";
-        return Fault::new(Class::Malformed, 502, "upstream_malformed", message)
-            .with_cause(error.to_string());
+fn broken(why: Broken) -> Fault {
+    match why {
+        Broken::Malformed(cause) => {
+            let message = "the model's server did not answer in HTTP";
+            Fault::new(Class::Malformed, 502, "upstream_malformed", message).with_cause(cause)
+        }
+        Broken::Unsent(error) | Broken::Lost(error) => {
+            let message = "the connection to the model's server broke before it answered";
+            Fault::new(Class::Network, 502, "upstream_unreachable", message).with_cause(error.to_string())
+        }
     }
-    let message = "the connection to the model's server broke before it answered";
-    Fault::new(Class::Network, 502, "upstream_unreachable", message).with_cause(error.to_string())
 }
 
 /// The pools of one core, found again by equal origins, so that a reload keeps its connections.

@@ -6,10 +6,6 @@ use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
 
-/// Bodies up to this many bytes are copied into one piece, which one write then sends; larger ones are sent as slices
-/// of the original.
-pub const COPY_UP_TO: usize = 16 * 1024;
-
 /// What an upstream needs otherwise than the client wrote it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rewrite<'a> {
@@ -147,16 +143,6 @@ fn apply(body: &Bytes, edits: Edits) -> Spliced {
     let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
     let len = (body.len() + added).saturating_sub(removed);
     let mut at = 0;
-    if body.len() <= COPY_UP_TO {
-        let mut whole = Vec::with_capacity(len);
-        for Edit { range, with } in edits {
-            whole.extend_from_slice(body.get(at..range.start).unwrap_or_default());
-            whole.extend_from_slice(&with);
-            at = range.end;
-        }
-        whole.extend_from_slice(body.get(at..).unwrap_or_default());
-        return Spliced::of(Bytes::from(whole));
-    }
     let mut pieces = SmallVec::new();
     let mut push = |piece: Bytes| {
         if !piece.is_empty() {

@@ -3,7 +3,8 @@
 use super::fleet::{DemoRoute, ROUTES};
 use super::summary::{Figures, Outcome};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::cell::{Ref, RefCell};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use weir_core::{Cost, Fault};
-use weir_net::{AnswerBody, Origin, OriginError, OriginSettings, Pieces, Pool};
+use weir_net::{AnswerBody, Head, Origin, OriginError, OriginSettings, Pool, Request};
 use weir_routing::{Chance, SplitMix64};
 
 /// Requests under way at most; above it arrivals are counted, not sent.
@@ -114,18 +115,17 @@ impl Asked {
         Asked { route, stream: chance.below(2) == 0, prompt: PROMPTS.get(index).copied().unwrap_or_default() }
     }
 
-    fn request(&self, origin: &Origin) -> Request<Pieces> {
+    fn request(&self, origin: &Origin) -> Request {
         let messages = json!([{ "role": "user", "content": self.prompt }]);
         let body = json!({ "model": self.route.name, "messages": messages, "stream": self.stream });
-        let mut request = Request::new(Pieces::from(Bytes::from(body.to_string())));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from_static("/v1/chat/completions");
-        let headers = request.headers_mut();
-        headers.insert(header::HOST, origin.host_header().clone());
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // A stream's cost is known at its end and comes as a trailer.
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        request
+        let headers = HeaderMap::from_iter([
+            (header::HOST, origin.host_header().clone()),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            // A stream's cost is known at its end and comes as a trailer.
+            (header::TE, HeaderValue::from_static("trailers")),
+        ]);
+        let path = PathAndQuery::from_static("/v1/chat/completions");
+        Request::new(&Head::new(&Method::POST, &path, &headers), &[], Bytes::from(body.to_string()).into())
     }
 }
 
@@ -159,7 +159,7 @@ async fn converse(
     outcome: &mut Outcome,
 ) -> Result<Option<String>, Fault> {
     let answer = pool.send(asked.request(pool.origin()), CONNECT_WITHIN).await?;
-    let (status, headers) = (answer.head.status, answer.head.headers);
+    let (status, headers) = (answer.head.status, answer.head.headers());
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     outcome.deployment = text("x-weir-deployment").map(str::to_owned);
     outcome.attempts = text("x-weir-attempts").and_then(|text| text.parse().ok()).unwrap_or_default();

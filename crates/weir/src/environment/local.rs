@@ -1,13 +1,14 @@
 //! Model servers on this machine, found by asking for their models.
 
 use super::Source;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::LocalSet;
-use weir_net::{Origin, OriginSettings, Pieces, Pool};
+use weir_net::{Head, Origin, OriginSettings, Pieces, Pool, Request};
 use weir_provider::Kind;
 
 /// A server on this machine accepts at once or is not there.
@@ -87,16 +88,15 @@ pub(super) fn look(places: &[Local], notes: &mut Vec<String>) -> Vec<Source> {
 async fn models(base_url: &str) -> Result<Vec<String>, Option<String>> {
     let origin = Origin::new(base_url, OriginSettings::default()).map_err(|e| Some(e.to_string()))?;
     let path = format!("{}/models", origin.base_path());
-    let mut request = Request::new(Pieces::default());
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = path.parse::<Uri>().map_err(|e| Some(e.to_string()))?;
-    request.headers_mut().insert(header::HOST, origin.host_header().clone());
+    let path: PathAndQuery = path.parse().map_err(|e: http::uri::InvalidUri| Some(e.to_string()))?;
+    let headers = HeaderMap::from_iter([(header::HOST, origin.host_header().clone())]);
+    let request = Request::new(&Head::new(&Method::GET, &path, &headers), &[], Pieces::default());
     let pool = Pool::new(origin.into());
     let asking = ask(&pool, request);
     tokio::time::timeout(ANSWER_WITHIN, asking).await.map_err(|_| Some("it does not answer".to_owned()))?
 }
 
-async fn ask(pool: &Rc<Pool>, request: Request<Pieces>) -> Result<Vec<String>, Option<String>> {
+async fn ask(pool: &Rc<Pool>, request: Request) -> Result<Vec<String>, Option<String>> {
     let answer = match pool.send(request, CONNECT_WITHIN).await {
         Ok(answer) => answer,
         // Before a connection was made, nothing is there.

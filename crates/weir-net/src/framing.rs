@@ -1,0 +1,181 @@
+//! Where the body of an answer ends (RFC 9112 §6 and §7): what its head says, and the chunked coding.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// How the end of an answer's body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    None,
+    /// So many bytes.
+    Sized(u64),
+    /// Chunks, the last of which is empty.
+    Chunked,
+    /// All until the connection is closed.
+    UntilClose,
+}
+
+/// The longest line with a chunk's size: sixteen digits and an extension, which nothing uses.
+const MOST_SIZE_LINE: usize = 1024;
+
+/// All trailers together at most, in bytes.
+const MOST_TRAILERS: usize = 16 * 1024;
+
+/// Trailers at most.
+const TRAILER_FIELDS: usize = 64;
+
+/// Takes the chunked coding off a body, whatever the cuts between reads.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    at: At,
+    /// A line that is not complete yet.
+    line: BytesMut,
+    trailers: Option<HeaderMap>,
+    surplus: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    /// In the line with the next chunk's size.
+    #[default]
+    Size,
+    /// In a chunk of which so many bytes are missing.
+    Data(u64),
+    /// Before the line end behind a chunk's data.
+    AfterData,
+    /// In the trailers.
+    Trailers,
+    End,
+}
+
+impl Chunks {
+    /// Takes what came and gives the data in it, which may be nothing.
+    ///
+    /// # Errors
+    /// What is not as the coding wants it. Nothing can be read after that.
+    pub(crate) fn push(&mut self, mut come: Bytes) -> Result<Bytes, &'static str> {
+        let mut one = Bytes::new();
+        let mut several = BytesMut::new();
+        while !come.is_empty() {
+            match self.at {
+                At::Data(left) => {
+                    let mine = usize::try_from(left).unwrap_or(usize::MAX).min(come.len());
+                    let left = left - mine as u64;
+                    self.at = if left == 0 { At::AfterData } else { At::Data(left) };
+                    let data = come.split_to(mine);
+                    // Most reads bring one chunk, which is passed on uncopied.
+                    if one.is_empty() && several.is_empty() {
+                        one = data;
+                    } else {
+                        if several.is_empty() {
+                            several.reserve(one.len() + data.len() + come.len());
+                            several.extend_from_slice(&one);
+                        }
+                        several.extend_from_slice(&data);
+                    }
+                }
+                At::End => {
+                    self.surplus = true;
+                    break;
+                }
+                At::Size | At::AfterData | At::Trailers => self.line(&mut come)?,
+            }
+        }
+        Ok(if several.is_empty() { one } else { several.freeze() })
+    }
+
+    /// Takes one line, or what has come of it.
+    fn line(&mut self, come: &mut Bytes) -> Result<(), &'static str> {
+        let end = come.iter().position(|b| *b == b'\n');
+        let upto = end.map_or(come.len(), |end| end + 1);
+        let most = if self.at == At::Trailers { MOST_TRAILERS } else { MOST_SIZE_LINE };
+        if self.line.len() + upto > most {
+            return Err("a line between two chunks is too long");
+        }
+        if end.is_none() || !self.line.is_empty() {
+            self.line.extend_from_slice(&come[..upto]);
+            come.advance(upto);
+            if end.is_none() {
+                return Ok(());
+            }
+            let line = std::mem::take(&mut self.line);
+            return self.whole_line(&line);
+        }
+        let line = come.split_to(upto);
+        self.whole_line(&line)
+    }
+
+    fn whole_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        match self.at {
+            At::AfterData if line == b"\r\n" => self.at = At::Size,
+            At::AfterData => return Err("a chunk is longer than it says"),
+            At::Size => {
+                self.at = match size(line)? {
+                    0 => At::Trailers,
+                    size => At::Data(size),
+                }
+            }
+            // The trailers are read as one block, up to an empty line.
+            At::Trailers if line == b"\r\n" => self.at = At::End,
+            At::Trailers if line.ends_with(b"\r\n\r\n") => {
+                self.trailers = Some(trailers(line)?);
+                self.at = At::End;
+            }
+            At::Trailers => self.line.extend_from_slice(line),
+            At::Data(_) | At::End => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the last chunk and the trailers have come.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.at == At::End
+    }
+
+    /// Whether something came behind the end.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.surplus
+    }
+
+    /// Whether trailers have come that were not taken.
+    pub(crate) fn has_trailers(&self) -> bool {
+        self.trailers.is_some()
+    }
+
+    /// The trailers, once.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+}
+
+/// The size in a line such as `1a;extension\r\n`.
+fn size(line: &[u8]) -> Result<u64, &'static str> {
+    const WRONG: &str = "the size of a chunk is not a hexadecimal number";
+    let line = line.strip_suffix(b"\r\n").ok_or(WRONG)?;
+    let digits = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
+    if digits.is_empty() || digits.len() > 15 {
+        return Err(WRONG);
+    }
+    digits.iter().try_fold(0u64, |size, digit| {
+        let digit = char::from(*digit).to_digit(16).ok_or(WRONG)?;
+        Ok(size << 4 | u64::from(digit))
+    })
+}
+
+fn trailers(block: &[u8]) -> Result<HeaderMap, &'static str> {
+    const WRONG: &str = "the trailers are not well-formed";
+    let mut fields = [httparse::EMPTY_HEADER; TRAILER_FIELDS];
+    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(block, &mut fields) else {
+        return Err(WRONG);
+    };
+    let mut trailers = HeaderMap::with_capacity(fields.len());
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| WRONG)?;
+        trailers.append(name, HeaderValue::from_bytes(field.value).map_err(|_| WRONG)?);
+    }
+    Ok(trailers)
+}
+
+#[cfg(test)]
+mod tests;
