@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt::{Display, Write};
 use std::time::Duration;
 use weir_config::ResponseHeaders;
-use weir_core::Fault;
+use weir_core::{Fault, RequestId};
 use weir_provider::without_secrets;
 use weir_wire::error;
 
@@ -140,6 +140,16 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
     }
     record.failed(fault);
     response.map(|()| Reply::whole(body, record))
+}
+
+/// The answer to a request whose record is gone.
+pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response<Reply> {
+    let mut response = Response::new(Reply::plain(error::body(fault, Some(&id))));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(REQUEST_ID, Values::new().show(id));
+    response
 }
 
 /// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.

@@ -110,7 +110,7 @@ impl Source {
 pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
     let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
-        return Err(crate::line::panicked());
+        return Err(crate::panics::panicked());
     };
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];

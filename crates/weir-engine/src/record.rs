@@ -140,7 +140,7 @@ impl Record {
         if self.status == 0 {
             self.status = 500;
         }
-        self.failed(crate::line::panicked());
+        self.failed(crate::panics::panicked());
     }
 
     /// The request failed.

@@ -85,7 +85,7 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
                 async move {
                     let (head, _) = request.into_parts();
                     let answered = tokio::task::spawn_blocking(move || answer(&admin, &head, phase)).await;
-                    let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::line::panicked()));
+                    let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::panicked()));
                     Ok::<_, Infallible>(answered)
                 }
             });
