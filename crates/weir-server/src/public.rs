@@ -160,6 +160,7 @@ async fn answer(
         Some(response) => response,
         None => {
             let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
+            let body = Asking { body, gate: gate.clone() };
             let ingress = Ingress { ask, headers: head.headers, body, received };
             serve(core, ingress).await
         }
@@ -276,6 +277,36 @@ fn json(status: StatusCode, body: Bytes) -> Response<Reply> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// A request's body that tells the door when it has ended.
+struct Asking {
+    body: Incoming,
+    gate: Rc<Gate>,
+}
+
+impl Body for Asking {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() && self.body.is_end_stream() {
+            self.gate.request_ended();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A response's body that tells the door when it has been handed over, and turns a panic into the end of its stream.

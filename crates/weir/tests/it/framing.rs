@@ -162,6 +162,33 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(client.read_reply().unwrap().json()["status"], "live");
 }
 
+/// H7. What comes while an earlier request is being answered is kept as it came, however much it is.
+#[test]
+fn a_large_request_waits_behind_a_slow_one() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream);
+    let first = post(&format!("content-length: {}\r\n", BODY.len()), BODY);
+    for words in [100, 3_000, 10_000, 60_000] {
+        let gate = Gate::new();
+        upstream.script([Answer::chat("first").hold(&gate), Answer::chat("second")]);
+        let text: String = (0..words).map(|n| format!("w{n} ")).collect();
+        let body = json!({ "model": "chat", "messages": [{ "role": "user", "content": text }] }).to_string();
+        let second = post(&format!("content-length: {}\r\n", body.len()), &body);
+        let before = upstream.calls().len();
+        let mut client = weir.connect().unwrap();
+        let (with_first, later) = second.split_at(second.len() / 3);
+        client.send(&[&first, with_first].concat()).unwrap();
+        upstream.wait_for_calls(before + 1);
+        client.send(later).unwrap();
+        gate.release();
+        for expect in ["first", "second"] {
+            let reply = client.read_reply().unwrap();
+            assert_eq!(reply.json()["choices"][0]["message"]["content"], expect, "{words}");
+        }
+        assert_eq!(upstream.calls()[before + 1].json()["messages"][0]["content"], text, "{words}");
+    }
+}
+
 /// H1. A head that is none gets its refusal behind the answer to a good one, too.
 #[test]
 fn a_malformed_request_behind_a_good_one_is_refused() {
