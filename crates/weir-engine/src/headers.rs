@@ -124,19 +124,15 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
             HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)),
         );
     }
-    match fault.status {
-        401 => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        405 => {
-            let right = if fault.message.ends_with("GET") { "GET" } else { "POST" };
-            headers.insert(header::ALLOW, HeaderValue::from_static(right));
-        }
-        // What is left of a body that was too large or too slow is not waited for.
-        408 | 413 => {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        _ => {}
+    if let Some(allow) = fault.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if fault.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    // What is left of a body that was too large, too slow or broken is not waited for.
+    if record.body_given_up {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     record.failed(fault);
     response.map(|()| Reply::whole(body, record))

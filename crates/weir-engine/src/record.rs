@@ -55,6 +55,8 @@ pub(crate) struct Record {
     pub(crate) response_bytes: u64,
     pub(crate) first_token: Option<Duration>,
     pub(crate) inter_token: Option<Duration>,
+    /// Whether the client's body was given up before its end.
+    pub(crate) body_given_up: bool,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -96,6 +98,7 @@ impl Record {
             response_bytes: 0,
             first_token: None,
             inter_token: None,
+            body_given_up: false,
             waited: Duration::ZERO,
             overhead: None,
         })

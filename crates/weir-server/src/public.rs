@@ -179,7 +179,7 @@ fn ask(head: &http::request::Parts) -> Ask {
     let path = head.uri.path();
     if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == path) {
         if head.method != Method::POST {
-            return Ask::Nothing(wrong_method("POST"));
+            return Ask::Nothing(Fault::wrong_method("POST"));
         }
         return match wrong_media(&head.headers) {
             Some(fault) => Ask::Nothing(fault),
@@ -193,16 +193,12 @@ fn ask(head: &http::request::Parts) -> Ask {
         return Ask::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
     }
     if head.method != Method::GET {
-        return Ask::Nothing(wrong_method("GET"));
+        return Ask::Nothing(Fault::wrong_method("GET"));
     }
     match model {
         None => Ask::Models,
         Some(id) => Ask::Model(percent_decoded(id).into()),
     }
-}
-
-fn wrong_method(right: &'static str) -> Fault {
-    Fault::new(Class::Caller, 405, "method_not_allowed", format!("this address wants {right}"))
 }
 
 /// What is wrong with a request before its path is looked at: its framing, or whom it is meant for (RFC 9112 §3.2).
