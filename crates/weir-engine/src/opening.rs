@@ -153,7 +153,6 @@ fn request(record: &Record, call: &Call, deployment: &crate::deployment::Deploym
         model: &deployment.model,
         want_usage: deployment.quirks.stream_usage,
         rename: deployment.quirks.rename,
-        drop: &[],
     };
     let body = splice(&call.body, &call.facts, &rewrite);
     let mut request = Request::new(Pieces::new(body.pieces));
