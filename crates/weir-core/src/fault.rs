@@ -136,6 +136,8 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// The upstream's `Retry-After` as it wrote it (seconds, a fraction of a second or a date), to be passed on.
     pub retry_after_text: Option<Box<str>>,
+    /// The methods that the address takes, when the request's was another.
+    pub allow: Option<&'static str>,
     /// What really happened, for the log.
     pub cause: Option<Box<str>>,
 }
@@ -152,8 +154,15 @@ impl Fault {
             param: None,
             retry_after: None,
             retry_after_text: None,
+            allow: None,
             cause: None,
         }
+    }
+
+    /// The caller used another method than the address takes; `allow` lists those, as the header `Allow` does.
+    pub fn wrong_method(allow: &'static str) -> Self {
+        let message = format!("this address wants {allow}");
+        Fault { allow: Some(allow), ..Fault::new(Class::Caller, 405, "method_not_allowed", message) }
     }
 
     /// The same, naming the field at fault.

@@ -60,7 +60,9 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
             }
             Action::GiveUp(fault) => return Err(fault),
             Action::Done => {
-                return Err(crate::line::panicked().with_cause("the attempt machine ended without an answer"));
+                return Err(
+                    crate::panics::panicked().with_cause("the attempt machine ended without an answer")
+                );
             }
         };
     }

@@ -44,7 +44,9 @@ where
     B::Error: std::fmt::Display,
 {
     let limits = record.snapshot.gateway.settings.limits.clone();
+    record.body_given_up = true;
     let body = read(body, headers, &limits, record).await?;
+    record.body_given_up = false;
     record.request_bytes = body.len() as u64;
     let facts = CallFacts::read(&body, endpoint)?;
     record.streamed = facts.stream;

@@ -1,6 +1,6 @@
 //! What the whole process shares: the current snapshot, health, telemetry, the clock.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Rosters};
 use arc_swap::ArcSwap;
 use ring::rand::SecureRandom;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -28,6 +28,7 @@ type PoolCounts = (Arc<str>, Weak<Counts>);
 
 /// Everything that outlives a snapshot and is shared by all cores.
 pub struct Engine {
+    rosters: Rosters,
     current: ArcSwap<Gateway>,
     /// The generation of `current`, so that a core sees with one plain load whether its copy is still the newest.
     generation: AtomicU64,
@@ -41,17 +42,22 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Compiles the first snapshot.
+    /// Compiles the first snapshot against `rosters`, which later ones are compiled against as well.
     ///
     /// # Errors
     /// Everything in `config` that the rosters do not know or that cannot be used.
-    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Arc<Engine>, Problems> {
+    pub fn new(
+        config: &Config,
+        rosters: Rosters,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Arc<Engine>, Problems> {
         let mut book = HealthBook::default();
-        let gateway = Gateway::compile(config, &mut book, 1)?;
+        let gateway = Gateway::compile(config, rosters, &mut book, 1)?;
         telemetry.set_deployments(describe(config));
         telemetry.gauges().config_loaded(1);
         let report = ReloadReport { generation: 1, serving: config.redacted_json(), refused: None };
         let engine = Arc::new(Engine {
+            rosters,
             current: ArcSwap::from_pointee(gateway),
             generation: AtomicU64::new(1),
             book: Mutex::new(book),
@@ -72,8 +78,8 @@ impl Engine {
     ///
     /// # Errors
     /// Everything in it that the rosters do not know or that cannot be used.
-    pub fn check(config: &Config) -> Result<(), Problems> {
-        Gateway::compile(config, &mut HealthBook::default(), 0).map(drop)
+    pub fn check(config: &Config, rosters: Rosters) -> Result<(), Problems> {
+        Gateway::compile(config, rosters, &mut HealthBook::default(), 0).map(drop)
     }
 
     /// Replaces the snapshot. Requests under way keep theirs; a configuration that does not compile changes nothing.
@@ -85,7 +91,7 @@ impl Engine {
         let generation = report.generation + 1;
         let compiled = loaded.and_then(|config| {
             let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-            let gateway = Gateway::compile(&config, &mut book, generation)?;
+            let gateway = Gateway::compile(&config, self.rosters, &mut book, generation)?;
             book.prune(gateway.deployments.iter().map(|d| &*d.name));
             Ok((gateway, config))
         });

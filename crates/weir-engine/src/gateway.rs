@@ -12,6 +12,18 @@ use weir_core::{Class, Fault, Timeouts};
 use weir_net::{Origin, OriginSettings};
 use weir_routing::{Health, HealthBook, Member, Rules, breaker, health};
 
+/// The plug-ins a configuration may name.
+#[derive(Clone, Copy)]
+pub struct Rosters {
+    /// What `routes.<name>.policy` may name; the first is the default.
+    pub policies: &'static [&'static weir_routing::Kind],
+}
+
+impl Rosters {
+    /// Everything that Weir brings along.
+    pub const BUILT_IN: Rosters = Rosters { policies: weir_routing::POLICIES };
+}
+
 /// What the configuration says about serving itself.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -58,20 +70,21 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Compiles a checked configuration against the rosters. Health is taken from `book` by name, so that what is known
+    /// Compiles a checked configuration against `rosters`. Health is taken from `book` by name, so that what is known
     /// about a deployment survives a reload.
     ///
     /// # Errors
     /// Every name that no roster knows and every value that cannot be used, each with its place in the file.
     pub(crate) fn compile(
         config: &Config,
+        rosters: Rosters,
         book: &mut HealthBook,
         generation: u64,
     ) -> Result<Gateway, Problems> {
         let mut problems = Vec::new();
         let providers = compile_providers(config, &mut problems);
         let mut deployments = compile_deployments(config, &providers, &mut problems);
-        let routes = compile_routes(config, &mut problems);
+        let routes = compile_routes(config, rosters.policies, &mut problems);
         Problems::none_of(problems)?;
         // Only a configuration that is known to be good may touch what is known about deployments.
         for (compiled, stated) in deployments.iter_mut().zip(&config.deployments) {
@@ -266,12 +279,16 @@ fn identity(config: &Config, deployment: &weir_config::Deployment) -> u64 {
     identity.finish()
 }
 
-fn compile_routes(config: &Config, problems: &mut Vec<Problem>) -> Vec<Route> {
-    let known: Vec<&str> = weir_routing::POLICIES.iter().map(|k| k.name).collect();
+fn compile_routes(
+    config: &Config,
+    policies: &[&'static weir_routing::Kind],
+    problems: &mut Vec<Problem>,
+) -> Vec<Route> {
+    let known: Vec<&str> = policies.iter().map(|k| k.name).collect();
     let mut routes = Vec::new();
     for route in &config.routes {
         let path = format!("routes.{}.policy", route.name);
-        let Some(policy) = weir_routing::POLICIES.iter().find(|k| k.name == route.policy.value) else {
+        let Some(policy) = policies.iter().find(|k| k.name == route.policy.value) else {
             problems.push(unknown(&route.policy.at, path, "policy", &route.policy.value, &known));
             continue;
         };
@@ -321,7 +338,10 @@ mod tests {
              routes: {{ r: {{ deployments: [d], policy: {policy} }} }}\n"
         );
         let config = weir_config::parse("t.yaml", &text, &ProcessEnvironment).unwrap();
-        let problems = Gateway::compile(&config, &mut HealthBook::default(), 1).err().unwrap().to_string();
+        let problems = Gateway::compile(&config, Rosters::BUILT_IN, &mut HealthBook::default(), 1)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(problems.contains("t.yaml:1:25: providers.p.kind"), "{problems}");
         assert!(problems.contains("did you mean \"openai\"?"), "{problems}");
         assert!(problems.contains(expect), "{problems}");
@@ -332,7 +352,10 @@ mod tests {
         let text = "providers: { p: { kind: openai, base_url: \"http://localhost:7600/v1\" } }\n\
                     deployments: { d: { provider: p, model: m } }\nroutes: { r: { deployments: [d] } }\n";
         let config = weir_config::parse("t.yaml", text, &ProcessEnvironment).unwrap();
-        let problems = Gateway::compile(&config, &mut HealthBook::default(), 1).err().unwrap().to_string();
+        let problems = Gateway::compile(&config, Rosters::BUILT_IN, &mut HealthBook::default(), 1)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(problems.contains("providers.p.base_url: this is where Weir itself listens"), "{problems}");
     }
 

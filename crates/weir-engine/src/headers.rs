@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt::{Display, Write};
 use std::time::Duration;
 use weir_config::ResponseHeaders;
-use weir_core::Fault;
+use weir_core::{Fault, RequestId};
 use weir_provider::without_secrets;
 use weir_wire::error;
 
@@ -124,22 +124,28 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
             HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)),
         );
     }
-    match fault.status {
-        401 => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        405 => {
-            let right = if fault.message.ends_with("GET") { "GET" } else { "POST" };
-            headers.insert(header::ALLOW, HeaderValue::from_static(right));
-        }
-        // What is left of a body that was too large or too slow is not waited for.
-        408 | 413 => {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        _ => {}
+    if let Some(allow) = fault.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if fault.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    // What is left of a body that was too large, too slow or broken is not waited for.
+    if record.body_given_up {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     record.failed(fault);
     response.map(|()| Reply::whole(body, record))
+}
+
+/// The answer to a request whose record is gone.
+pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response<Reply> {
+    let mut response = Response::new(Reply::plain(error::body(fault, Some(&id))));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(REQUEST_ID, Values::new().show(id));
+    response
 }
 
 /// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.

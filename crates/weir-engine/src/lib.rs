@@ -14,6 +14,7 @@ mod headers;
 mod inflate;
 pub mod line;
 mod opening;
+mod panics;
 mod record;
 mod relay;
 mod reply;
@@ -21,8 +22,9 @@ mod waiting;
 
 pub use crate::core::{Core, View};
 pub use engine::{Engine, ReloadReport};
-pub use gateway::{Gateway, Settings};
+pub use gateway::{Gateway, Rosters, Settings};
 pub use line::{Ingress, serve};
+pub use panics::{panic_text, panicked};
 pub use reply::{Broken, Reply};
 
 /// The names that `providers.<name>.kind` may have.
@@ -32,5 +34,5 @@ pub fn provider_kinds() -> Vec<&'static str> {
 
 /// The names that `routes.<name>.policy` may have.
 pub fn policies() -> Vec<&'static str> {
-    weir_routing::POLICIES.iter().map(|kind| kind.name).collect()
+    Rosters::BUILT_IN.policies.iter().map(|kind| kind.name).collect()
 }

@@ -4,6 +4,7 @@ use crate::attempt::{Opened, attempt};
 use crate::call::{Call, read_and_parse};
 use crate::core::Core;
 use crate::headers;
+use crate::panics::{caught, caught_at_once};
 use crate::record::{Asked, Record};
 use crate::reply::Reply;
 use bytes::Bytes;
@@ -43,19 +44,23 @@ pub struct Ingress<B> {
     pub received: Instant,
 }
 
-/// Serves one request. Never fails: whatever goes wrong becomes an answer in the client's format.
+/// Serves one request. Never fails: whatever goes wrong, a panic included, becomes an answer in the client's format.
 pub async fn serve<B>(core: Rc<Core>, ingress: Ingress<B>) -> Response<Reply>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
     let mut record = Record::begin(&core, &ingress.headers, ingress.received);
-    match travel(&mut record, ingress).await {
+    let id = record.id;
+    let travelled = caught(Box::pin(travel(&mut record, ingress))).await;
+    let head = || match travelled.and_then(|done| done) {
         Ok(Done::Listing(body)) => headers::listing(record, body),
         Ok(Done::Opened(Opened::Whole(answer), call)) => headers::whole(record, answer, &call),
         Ok(Done::Opened(Opened::Stream(answer), call)) => headers::stream(record, answer, &call),
         Err(fault) => headers::refusal(record, fault),
-    }
+    };
+    // A panic here takes the record along, which writes itself; what is left is to tell the client.
+    caught_at_once(head).unwrap_or_else(|fault| headers::last_words(id, &fault))
 }
 
 /// How the line ended well.
@@ -119,16 +124,6 @@ fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
             Ok(Done::Listing(list_body(&cards)))
         }
     }
-}
-
-/// The fault of a request during which Weir itself failed.
-pub fn panicked() -> Fault {
-    Fault::new(
-        Class::Gateway,
-        500,
-        "internal_error",
-        "the gateway failed while serving this request; it has been logged",
-    )
 }
 
 /// Records a request that the door refused before its head could be read; the id and the body of the answer.

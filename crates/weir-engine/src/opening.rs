@@ -112,7 +112,7 @@ impl Source {
 pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
     let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
-        return Err(crate::line::panicked());
+        return Err(crate::panics::panicked());
     };
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
@@ -154,7 +154,6 @@ fn request(record: &Record, call: &Call, provider: &Provider, deployment: &Deplo
         model: &deployment.model,
         want_usage: deployment.quirks.stream_usage,
         rename: deployment.quirks.rename,
-        drop: &[],
     };
     let body = splice(&call.body, &call.facts, &rewrite);
     let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];

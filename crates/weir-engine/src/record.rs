@@ -61,6 +61,8 @@ pub(crate) struct Record {
     pub(crate) response_bytes: u64,
     pub(crate) first_token: Option<Duration>,
     pub(crate) inter_token: Option<Duration>,
+    /// Whether the client's body was given up before its end.
+    pub(crate) body_given_up: bool,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -102,6 +104,7 @@ impl Record {
             response_bytes: 0,
             first_token: None,
             inter_token: None,
+            body_given_up: false,
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -146,7 +149,7 @@ impl Record {
         if self.status == 0 {
             self.status = 500;
         }
-        self.failed(crate::line::panicked());
+        self.failed(crate::panics::panicked());
     }
 
     /// The request failed.

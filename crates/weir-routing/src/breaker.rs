@@ -84,7 +84,8 @@ pub struct Ticket {
 
 impl Ticket {
     /// Whether this call is the half-open breaker's probe.
-    pub fn is_probe(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_probe(&self) -> bool {
         self.probe
     }
 }

@@ -177,7 +177,8 @@ pub struct Lease {
 
 impl Lease {
     /// Whether this call decides if a half-open breaker closes.
-    pub fn is_probe(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_probe(&self) -> bool {
         self.ticket.is_probe()
     }
 

@@ -13,12 +13,14 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use weir_core::{Class, Fault, Secret};
 use weir_engine::Engine;
+use weir_telemetry::Recorder;
 
-/// Connections served at a time.
+/// Connections served at a time; one more is told so and closed.
 const MOST_CONNECTIONS: usize = 256;
 
 /// Loads the configuration again; the new generation, or what is wrong with the file.
@@ -40,7 +42,7 @@ pub struct Admin {
 pub struct AdminRoute {
     /// `GET` or `POST`.
     pub method: Method,
-    /// The whole path.
+    /// The whole path; no two routes have the same.
     pub path: &'static str,
     /// Whether it changes anything; writes always need the token.
     pub writes: bool,
@@ -63,6 +65,7 @@ pub const ROUTES: [AdminRoute; 5] = [
 pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: Drain) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut turned_away = TurnedAway::new(admin.engine.telemetry().recorder());
     loop {
         let accepted = tokio::select! {
             () = drain.reached(Phase::Ended) => return Ok(()),
@@ -76,7 +79,10 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
                 continue;
             }
         };
-        let Ok(permit) = room.clone().try_acquire_owned() else { continue };
+        let Ok(permit) = room.clone().try_acquire_owned() else {
+            turned_away.turn_away(&stream);
+            continue;
+        };
         let (admin, drain) = (admin.clone(), drain.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -85,7 +91,7 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
                 async move {
                     let (head, _) = request.into_parts();
                     let answered = tokio::task::spawn_blocking(move || answer(&admin, &head, phase)).await;
-                    let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::line::panicked()));
+                    let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::panicked()));
                     Ok::<_, Infallible>(answered)
                 }
             });
@@ -100,6 +106,44 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
     }
 }
 
+/// Connections for which there was no room.
+struct TurnedAway {
+    recorder: Recorder,
+    /// Since the log last spoke of them, and when that was.
+    unsaid: u64,
+    said: Option<Instant>,
+}
+
+impl TurnedAway {
+    /// The log speaks of them at most this often.
+    const PAUSE: Duration = Duration::from_secs(60);
+
+    fn new(recorder: Recorder) -> Self {
+        TurnedAway { recorder, unsaid: 0, said: None }
+    }
+
+    /// Counts one and tells its client, as far as its socket takes it without waiting.
+    fn turn_away(&mut self, stream: &TcpStream) {
+        self.recorder.rejected_connection("admin_full");
+        self.unsaid += 1;
+        if self.said.is_none_or(|said| said.elapsed() >= Self::PAUSE) {
+            let turned_away = std::mem::take(&mut self.unsaid);
+            tracing::warn!(turned_away, most = MOST_CONNECTIONS, "the admin listener has no room");
+            self.said = Some(Instant::now());
+        }
+        let message = "the admin listener has as many connections open as it takes; close some of them";
+        let body =
+            weir_engine::line::refusal_body(&Fault::new(Class::Limited, 503, "admin_overloaded", message));
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             retry-after: 1\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        // Not by way of the runtime, which does not know yet whether the new socket can be written to.
+        let _ = socket2::SockRef::from(stream).send(&[head.as_bytes(), &body].concat());
+    }
+}
+
 fn answer(admin: &Admin, head: &http::request::Parts, phase: Phase) -> Response<Full<Bytes>> {
     match guarded(admin, head) {
         Ok(route) => (route.serve)(admin, phase),
@@ -110,20 +154,14 @@ fn answer(admin: &Admin, head: &http::request::Parts, phase: Phase) -> Response<
 /// The guards, the same for every route: who asks (Host, Origin), what exists, who may.
 fn guarded(admin: &Admin, head: &http::request::Parts) -> Result<&'static AdminRoute, Fault> {
     same_site(admin, head)?;
-    let here = || ROUTES.iter().filter(|r| r.path == head.uri.path());
-    let Some(route) = here().find(|r| r.method == head.method) else {
-        if here().next().is_some() {
-            return Err(Fault::new(
-                Class::Caller,
-                405,
-                "method_not_allowed",
-                "this address wants another method",
-            ));
-        }
+    let Some(route) = ROUTES.iter().find(|r| r.path == head.uri.path()) else {
         let known: Vec<&str> = ROUTES.iter().map(|r| r.path).collect();
         let message = format!("there is nothing at this address; there is {}", known.join(", "));
         return Err(Fault::new(Class::Caller, 404, "not_found", message));
     };
+    if route.method != head.method {
+        return Err(Fault::wrong_method(route.method.as_str()));
+    }
     let free = !route.writes && (admin.address.ip().is_loopback() || route.path.starts_with("/health/"));
     if free || shows_token(admin, &head.headers) {
         return Ok(route);
@@ -212,7 +250,14 @@ fn json_body(status: StatusCode, value: &serde_json::Value) -> Response<Full<Byt
 
 fn refuse(fault: &Fault) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    respond(status, "application/json", weir_engine::line::refusal_body(fault))
+    let mut response = respond(status, "application/json", weir_engine::line::refusal_body(fault));
+    if let Some(allow) = fault.allow {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if fault.status == 401 {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {

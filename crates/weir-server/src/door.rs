@@ -4,7 +4,7 @@
 //! request's head is awaited, being read or being served, and ends connections that take too long over it. A head that
 //! hyper refuses by itself (too large, not HTTP) gets an answer in the API's envelope here, since hyper's has no body.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, header};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -22,6 +22,9 @@ use weir_net::poll_write_joined;
 
 /// Of each head so much is kept until its request is served; see [`Gate::objection`].
 const HEAD_KEPT: usize = 8 * 1024;
+
+/// So many bytes of the requests behind the one that is being answered are taken in, so that the end behind them is seen.
+const READ_AHEAD: usize = 64 * 1024;
 
 /// Where a connection is between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,20 +56,33 @@ pub(crate) struct Gate {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     head: RefCell<Vec<u8>>,
+    /// Whether the request that is being served has been read to its end.
+    whole: Cell<bool>,
 }
 
 impl Gate {
     pub(crate) fn new() -> Rc<Gate> {
         let since = Cell::new(Instant::now());
-        Rc::new(Gate { phase: Cell::new(Phase::Head), since, head: RefCell::default() })
+        Rc::new(Gate {
+            phase: Cell::new(Phase::Head),
+            since,
+            head: RefCell::default(),
+            whole: Cell::new(false),
+        })
     }
 
     /// A request's head has been read in full.
     pub(crate) fn serving(&self) {
         self.phase.set(Phase::Serving);
+        self.whole.set(false);
         let mut head = self.head.borrow_mut();
         head.clear();
         head.shrink_to(1024);
+    }
+
+    /// The body of the request that is being served has ended.
+    pub(crate) fn request_ended(&self) {
+        self.whole.set(true);
     }
 
     /// The response has been handed over in full.
@@ -167,12 +183,17 @@ pub(crate) struct Door {
     stalled: Option<Instant>,
     /// What is written instead of hyper's own refusal.
     refusal: Option<Bytes>,
+    /// What came while hyper did not want it.
+    ahead: BytesMut,
+    /// Whether hyper waits for bytes itself, and so learns of their end.
+    awaited: bool,
 }
 
 impl Door {
     pub(crate) fn new(core: Rc<Core>, stream: TcpStream, gate: Rc<Gate>, limits: Limits) -> Door {
         let timer = Box::pin(tokio::time::sleep(limits.header));
-        Door { core, stream, gate, limits, timer, stalled: None, refusal: None }
+        let ahead = BytesMut::new();
+        Door { core, stream, gate, limits, timer, stalled: None, refusal: None, ahead, awaited: false }
     }
 
     /// Until when the present phase may last; `None` while a request is being served.
@@ -214,6 +235,38 @@ impl Door {
         let deadline = since + self.limits.send;
         ready!(self.poll_deadline(cx, deadline));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
+    }
+
+    /// Fails when the client has left while its answer is being made. hyper looks for that itself, but not while bytes of
+    /// a further request lie in its buffer. A client that only ended its sending counts as gone, as it does for hyper.
+    fn client_is_there(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.awaited || self.gate.phase.get() != Phase::Serving || !self.gate.whole.get() {
+            return Ok(());
+        }
+        while self.ahead.len() < READ_AHEAD {
+            let mut piece = [0; 4096];
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(read) => read?,
+            }
+            if piece.filled().is_empty() {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the client has left"));
+            }
+            self.ahead.extend_from_slice(piece.filled());
+        }
+        Ok(())
+    }
+
+    /// Gives hyper what was read ahead.
+    fn hand_out(&mut self, buf: &mut ReadBuf<'_>) {
+        let piece = self.ahead.split_to(self.ahead.len().min(buf.remaining()));
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        self.gate.received(&piece);
+        buf.put_slice(&piece);
+        self.awaited = false;
     }
 
     /// hyper answers a head it cannot parse by itself, before any handler is called. Its status is kept and told in the
@@ -271,8 +324,14 @@ fn too_slow() -> Fault {
 impl AsyncRead for Door {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let door = self.get_mut();
+        if !door.ahead.is_empty() {
+            door.hand_out(buf);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
-        if let Poll::Ready(done) = Pin::new(&mut door.stream).poll_read(cx, buf) {
+        let read = Pin::new(&mut door.stream).poll_read(cx, buf);
+        door.awaited = read.is_pending();
+        if let Poll::Ready(done) = read {
             door.gate.received(&buf.filled()[before..]);
             return Poll::Ready(done);
         }
@@ -332,12 +391,13 @@ impl AsyncWrite for Door {
         true
     }
 
-    /// hyper calls this when everything it had has been written.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// hyper calls this when everything it had has been written, whenever it has looked at the connection.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.gate.phase.get() == Phase::Flushing {
             self.gate.move_to(Phase::Idle);
         }
-        Poll::Ready(Ok(())) // a TCP socket has no buffer of its own
+        // A TCP socket has no buffer of its own that could be flushed.
+        Poll::Ready(self.get_mut().client_is_there(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -11,7 +11,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -23,8 +22,8 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use weir_core::{Class, Endpoint, Fault};
-use weir_engine::line::{Ask, panicked};
-use weir_engine::{Core, Ingress, Reply, serve};
+use weir_engine::line::Ask;
+use weir_engine::{Core, Ingress, Reply, panic_text, serve};
 
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
 ///
@@ -139,7 +138,7 @@ async fn connection(core: Rc<Core>, stream: TcpStream, limits: Limits, mut drain
     let _ = serving.await;
 }
 
-/// One request, from its head to the response's head. A panic on the way becomes this request's 500.
+/// One request, from its head to the response's head.
 async fn answer(
     core: Rc<Core>,
     gate: Rc<Gate>,
@@ -161,8 +160,9 @@ async fn answer(
         Some(response) => response,
         None => {
             let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
+            let body = Asking { body, gate: gate.clone() };
             let ingress = Ingress { ask, headers: head.headers, body, received };
-            caught(|| serve(core, ingress)).await.unwrap_or_else(|fault| failed(&fault))
+            serve(core, ingress).await
         }
     };
     if let Some(origin) = origin {
@@ -179,7 +179,7 @@ fn ask(head: &http::request::Parts) -> Ask {
     let path = head.uri.path();
     if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == path) {
         if head.method != Method::POST {
-            return Ask::Nothing(wrong_method("POST"));
+            return Ask::Nothing(Fault::wrong_method("POST"));
         }
         return match wrong_media(&head.headers) {
             Some(fault) => Ask::Nothing(fault),
@@ -193,16 +193,12 @@ fn ask(head: &http::request::Parts) -> Ask {
         return Ask::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
     }
     if head.method != Method::GET {
-        return Ask::Nothing(wrong_method("GET"));
+        return Ask::Nothing(Fault::wrong_method("GET"));
     }
     match model {
         None => Ask::Models,
         Some(id) => Ask::Model(percent_decoded(id).into()),
     }
-}
-
-fn wrong_method(right: &'static str) -> Fault {
-    Fault::new(Class::Caller, 405, "method_not_allowed", format!("this address wants {right}"))
 }
 
 /// What is wrong with a request before its path is looked at: its framing, or whom it is meant for (RFC 9112 §3.2).
@@ -279,30 +275,34 @@ fn json(status: StatusCode, body: Bytes) -> Response<Reply> {
     response
 }
 
-fn failed(fault: &Fault) -> Response<Reply> {
-    json(StatusCode::INTERNAL_SERVER_ERROR, weir_engine::line::refusal_body(fault))
+/// A request's body that tells the door when it has ended.
+struct Asking {
+    body: Incoming,
+    gate: Rc<Gate>,
 }
 
-/// Runs a future; a panic inside becomes a fault and nothing else. State shared with other requests is per-core cells
-/// that are only borrowed for single steps, so none of it is left half-changed.
-///
-/// The future is boxed: it is large and ends when a stream begins, so that an open stream does not pay for it.
-async fn caught<F: Future>(make: impl FnOnce() -> F) -> Result<F::Output, Fault> {
-    let mut future = Box::pin(make());
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(panic) => {
-            let fault = panicked().with_cause(panic_text(&*panic));
-            tracing::error!(%fault, "a request panicked");
-            Poll::Ready(Err(fault))
+impl Body for Asking {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() && self.body.is_end_stream() {
+            self.gate.request_ended();
         }
-    })
-    .await
-}
+        polled
+    }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A response's body that tells the door when it has been handed over, and turns a panic into the end of its stream.

@@ -54,7 +54,7 @@ impl FinishReason {
 pub(crate) struct Answer<'b> {
     /// The model that answers, by its own account.
     pub(crate) model: Option<Text<'b>>,
-    /// The last `usage` object that counts something, else what was found; Groq's `x_groq.usage` included.
+    /// The last `usage` object that counts something, else one that says zero, else what was found; Groq's `x_groq.usage` included.
     pub(crate) usage: Stated,
     /// `choices` is an array.
     pub(crate) has_choices: bool,
@@ -114,7 +114,12 @@ impl<'b> Answer<'b> {
     }
 
     fn see_usage(&mut self, stated: Stated) {
-        if self.usage == Stated::Nothing || matches!(stated, Stated::Counted(_)) {
+        // Where two places speak, one that counts goes before one that says zero.
+        let says_more = match (self.usage, stated) {
+            (Stated::Counted(_), Stated::Counted(new)) => new.total() > 0,
+            (known, stated) => known == Stated::Nothing || stated.counted().is_some(),
+        };
+        if says_more {
             self.usage = stated;
         }
     }

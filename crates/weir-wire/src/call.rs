@@ -17,19 +17,20 @@ pub struct CallFacts {
     pub endpoint: Endpoint,
     /// The model asked for, unescaped.
     pub model: ModelName,
-    /// Whether a stream is asked for.
+    /// Whether a stream is asked for. Never by a call for embeddings, where `stream` and `stream_options` have no meaning
+    /// and pass as any other member nobody here knows.
     pub stream: bool,
     /// Whether the client itself asks for the usage chunk of a stream (`stream_options.include_usage`).
     pub include_usage: bool,
-    /// How many answers are asked for (`n`), when the request says.
-    pub choices: Option<u64>,
-    /// Most tokens that may be generated: the larger of `max_tokens` and `max_completion_tokens`.
+    /// Most tokens that may be generated: the larger of `max_tokens` and `max_completion_tokens`. For policies that weigh a
+    /// call; none of today's does.
     pub max_tokens: Option<u64>,
-    /// Whether tools or functions are offered.
+    /// Whether tools or functions are offered. For rules by capability; there are none yet.
     pub has_tools: bool,
     /// Bytes of `messages`, `prompt` or `input` as written: a measure of the prompt's size.
     pub prompt_bytes: usize,
-    /// Where the value of `user` stands, quotes included, when it is a string.
+    /// Where the value of `user` stands, quotes included, when it is a string. For policies that keep a user in one place;
+    /// none of today's does.
     pub user: Option<Range<usize>>,
     pub(crate) fields: SmallVec<[Span; 16]>,
     pub(crate) model_at: usize,
@@ -115,13 +116,14 @@ struct Member {
 /// What one scan gathers before types are judged: a fault of the grammar goes before a fault of a type.
 struct Found {
     prompt_key: &'static str,
+    /// Whether this endpoint has streams.
+    streams: bool,
     fields: SmallVec<[Span; 16]>,
     model: Option<Member>,
     prompt: Option<Member>,
     stream: Option<Member>,
     stream_options: Option<Member>,
     user: Option<Range<usize>>,
-    choices: Option<u64>,
     max_tokens: Option<u64>,
     has_tools: bool,
 }
@@ -130,13 +132,13 @@ impl Found {
     fn new(endpoint: Endpoint) -> Self {
         Found {
             prompt_key: prompt_key(endpoint),
+            streams: endpoint != Endpoint::Embeddings,
             fields: SmallVec::new(),
             model: None,
             prompt: None,
             stream: None,
             stream_options: None,
             user: None,
-            choices: None,
             max_tokens: None,
             has_tools: false,
         }
@@ -148,9 +150,8 @@ impl Found {
         let key = field.key.unescape();
         match &*key {
             "model" => self.model = member(),
-            "stream" => self.stream = member(),
-            "stream_options" => self.stream_options = member(),
-            "n" => self.choices = number(),
+            "stream" if self.streams => self.stream = member(),
+            "stream_options" if self.streams => self.stream_options = member(),
             "max_tokens" | "max_completion_tokens" => self.max_tokens = self.max_tokens.max(number()),
             "user" if field.kind == Kind::String => self.user = Some(field.value.clone()),
             "tools" | "functions" => self.has_tools |= field.kind == Kind::Array && field.value.len() > 2,
@@ -194,7 +195,6 @@ impl Found {
             model: read_model(body, model.value)?,
             stream,
             include_usage,
-            choices: self.choices,
             max_tokens: self.max_tokens,
             has_tools: self.has_tools,
             prompt_bytes: prompt.value.len(),

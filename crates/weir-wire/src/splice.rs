@@ -15,8 +15,6 @@ pub struct Rewrite<'a> {
     pub want_usage: bool,
     /// Top-level members to rename, as (from, to). Where `to` is there already, `from` is dropped.
     pub rename: &'a [(&'a str, &'a str)],
-    /// Top-level members to leave out (`model` always stays).
-    pub drop: &'a [&'a str],
 }
 
 /// A body in pieces.
@@ -47,7 +45,7 @@ type Edits = SmallVec<[Edit; 4]>;
 pub fn splice(body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>) -> Spliced {
     let mut edits = Edits::new();
     edit_model(&mut edits, facts, rewrite);
-    if !(rewrite.rename.is_empty() && rewrite.drop.is_empty()) {
+    if !rewrite.rename.is_empty() {
         edit_keys(&mut edits, body, facts, rewrite);
     }
     if edits.is_empty() {
@@ -104,8 +102,7 @@ fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewri
     for (at, ((key, key_end), span)) in keys.iter().zip(&facts.fields).enumerate() {
         let rename = rewrite.rename.iter().find(|(from, _)| from == key);
         let replaced = rename.is_some_and(|(_, to)| has(to));
-        let dropped = rewrite.drop.contains(&key.as_str());
-        if (replaced || dropped) && at != facts.model_at {
+        if replaced && at != facts.model_at {
             // With its comma: the one before it, or, while nothing before it stays, the one behind.
             let range = if one_stays {
                 end_before..span.end()

@@ -16,9 +16,9 @@ pub(crate) enum Stated {
     /// There is none, or it is null.
     #[default]
     Nothing,
-    /// An object that counts nothing: all zero, or figures that cannot be true.
+    /// An object that counts nothing: neither prompt nor completion, or figures that cannot be true.
     Useless,
-    /// Figures that can be billed.
+    /// Figures that can be billed. Zero is a figure: an answer from an upstream's cache may have taken nothing.
     Counted(Usage),
 }
 
@@ -31,11 +31,12 @@ impl Stated {
     }
 }
 
-/// Figures read so far; `broken` once one of them is not a whole number.
+/// Figures read so far; `stated` once a prompt or a completion is counted, `broken` once a figure is no whole number.
 #[derive(Default)]
 struct Figures {
     usage: Usage,
     total: u64,
+    stated: bool,
     broken: bool,
 }
 
@@ -43,13 +44,13 @@ struct Figures {
 pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Stated, JsonFault> {
     let mut figures = Figures::default();
     let is_object = reader.members(&mut |reader, key| {
-        let usage = &mut figures.usage;
         match &*key.unescape() {
-            "prompt_tokens" => usage.input = count(reader, &mut figures.broken)?,
-            "completion_tokens" => usage.output = count(reader, &mut figures.broken)?,
-            "total_tokens" => figures.total = count(reader, &mut figures.broken)?,
+            "prompt_tokens" => figures.usage.input = counted(reader, &mut figures)?,
+            "completion_tokens" => figures.usage.output = counted(reader, &mut figures)?,
+            "total_tokens" => figures.total = count(reader, &mut figures.broken)?.unwrap_or(0),
             "prompt_cache_hit_tokens" => {
-                usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?);
+                let usage = &mut figures.usage;
+                usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?.unwrap_or(0));
             }
             "prompt_tokens_details" | "completion_tokens_details" => details(reader, &mut figures)?,
             _ => reader.skip()?,
@@ -63,9 +64,11 @@ fn details(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<(), JsonFau
     let usage = &mut figures.usage;
     reader.members(&mut |reader, key| {
         match &*key.unescape() {
-            "cached_tokens" => usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?),
-            "cache_write_tokens" => usage.cache_write = count(reader, &mut figures.broken)?,
-            "reasoning_tokens" => usage.reasoning = count(reader, &mut figures.broken)?,
+            "cached_tokens" => {
+                usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?.unwrap_or(0))
+            }
+            "cache_write_tokens" => usage.cache_write = count(reader, &mut figures.broken)?.unwrap_or(0),
+            "reasoning_tokens" => usage.reasoning = count(reader, &mut figures.broken)?.unwrap_or(0),
             _ => reader.skip()?,
         }
         Ok(())
@@ -79,21 +82,28 @@ fn judge(figures: &Figures) -> Stated {
     if usage.reasoning > 0 && apart == Some(figures.total) {
         usage.output += usage.reasoning;
     }
-    if figures.broken || usage.total() == 0 || !usage.is_plausible() {
+    if figures.broken || !figures.stated || !usage.is_plausible() {
         return Stated::Useless;
     }
     Stated::Counted(usage)
 }
 
-/// A count of tokens; null is zero, anything but a whole number of them is broken.
-fn count(reader: &mut Reader<'_>, broken: &mut bool) -> Result<u64, JsonFault> {
+/// A count without which there is no usage.
+fn counted(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<u64, JsonFault> {
+    let count = count(reader, &mut figures.broken)?;
+    figures.stated |= count.is_some();
+    Ok(count.unwrap_or(0))
+}
+
+/// A count of tokens; null states none, anything but a whole number of them is broken.
+fn count(reader: &mut Reader<'_>, broken: &mut bool) -> Result<Option<u64>, JsonFault> {
     let (kind, text) = reader.raw()?;
     match (kind, text.parse()) {
-        (Kind::Null, _) => Ok(0),
-        (Kind::Number, Ok(count)) => Ok(count),
+        (Kind::Null, _) => Ok(None),
+        (Kind::Number, Ok(count)) => Ok(Some(count)),
         _ => {
             *broken = true;
-            Ok(0)
+            Ok(None)
         }
     }
 }

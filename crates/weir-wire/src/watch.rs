@@ -154,7 +154,8 @@ impl StreamWatch {
         self.seen.model.as_ref()
     }
 
-    /// Finish reasons seen so far, as (index of the choice, reason).
+    /// Finish reasons seen so far, as (index of the choice, reason). For fallbacks by the quality of an answer; there are
+    /// none yet.
     pub fn finish_reasons(&self) -> impl Iterator<Item = (u32, FinishReason)> {
         self.seen.choices.iter().filter_map(|(index, reason)| Some((*index, (*reason)?)))
     }
@@ -225,9 +226,6 @@ impl Seen {
 
     fn note(&mut self, answer: &Answer<'_>) {
         self.events += 1;
-        if let Some(usage) = answer.usage.counted() {
-            self.usage = Some(usage);
-        }
         if self.model.is_none() {
             self.model = answer.model.and_then(|model| ModelName::new(&model.unescape()));
         }
@@ -238,6 +236,12 @@ impl Seen {
             } else if self.choices.len() < Self::MOST_CHOICES {
                 self.choices.push((index, finish));
             }
+        }
+        // Zeros beside choices are what some servers write until they know better; in a chunk of their own they are meant.
+        if let Some(usage) = answer.usage.counted()
+            && (usage.total() > 0 || (self.usage.is_none() && answer.choices.is_empty()))
+        {
+            self.usage = Some(usage);
         }
         self.first_token |= answer.generated > 0;
         self.token_events += u64::from(answer.generated > 0);

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use weir_config::{Config, Problems, ProcessEnvironment, SchemaNames};
-use weir_engine::Engine;
+use weir_engine::{Engine, Rosters};
 
 /// What went wrong, by whose hand: decides the exit code.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ fn check(path: &Path) -> Result<(), Failure> {
 /// Loads a configuration file and checks it in full, against the rosters too.
 pub(crate) fn load(path: &Path) -> Result<Config, Problems> {
     let config = weir_config::load(path, &ProcessEnvironment)?;
-    Engine::check(&config)?;
+    Engine::check(&config, Rosters::BUILT_IN)?;
     Ok(config)
 }
 

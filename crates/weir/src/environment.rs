@@ -8,7 +8,7 @@ use local::Local;
 use serde_json::{Map, json};
 use std::collections::HashSet;
 use weir_config::{Config, Environment, ProcessEnvironment};
-use weir_engine::Engine;
+use weir_engine::{Engine, Rosters};
 
 /// The variable whose value callers must present, when it is set.
 const CALLER_KEY: &str = "WEIR_KEY";
@@ -48,7 +48,7 @@ fn from(env: &dyn Environment, places: &[Local]) -> (Result<Config, Failure>, Ve
     }
     let text = yaml(&sources, is_set(env, CALLER_KEY));
     let config = weir_config::parse("environment", &text, env).and_then(|config| {
-        Engine::check(&config)?;
+        Engine::check(&config, Rosters::BUILT_IN)?;
         Ok(config)
     });
     (config.map_err(Failure::from), notes)

@@ -136,6 +136,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_engine::Rosters;
     use weir_telemetry::{Settings, Telemetry};
 
     const FILE: &str = "
@@ -151,7 +152,9 @@ routes: { r: { deployments: [d] } }
     #[test]
     fn a_listener_that_is_open_to_others_keeps_its_keys() {
         let keys = "keys: { alice: { key: alice-secret } }\n";
-        let engine = Engine::new(&parsed(keys), Telemetry::start(&Settings::default()).unwrap()).unwrap();
+        let engine =
+            Engine::new(&parsed(keys), Rosters::BUILT_IN, Telemetry::start(&Settings::default()).unwrap())
+                .unwrap();
         let reloader = |public: &str| {
             Reloader::new(engine.clone(), Some("t.yaml".into()), public.parse().unwrap(), parsed(keys))
         };

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use weir_config::{AccessLog, Config};
-use weir_engine::{Core, Engine};
+use weir_engine::{Core, Engine, Rosters};
 use weir_server::admin::{self, Admin};
 use weir_server::{Drain, Phase, Stop, listen, public};
 use weir_telemetry::{LogTarget, Settings, Telemetry};
@@ -64,7 +64,7 @@ impl Gateway {
     fn start_on(runtime: Runtime, config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
         raise_file_limit();
         let telemetry = start_telemetry(config)?;
-        let engine = Engine::new(config, telemetry)?;
+        let engine = Engine::new(config, Rosters::BUILT_IN, telemetry)?;
         let count = cores(config);
         let sockets = bind(config.server.listen, count, "server.listen")?;
         let admin_socket = bind(config.server.admin.listen, 1, "server.admin.listen")?.remove(0);

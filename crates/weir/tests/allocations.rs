@@ -7,7 +7,7 @@
 use serde_json::json;
 use std::sync::mpsc;
 use tokio::task::LocalSet;
-use weir_engine::{Core, Engine};
+use weir_engine::{Core, Engine, Rosters};
 use weir_server::{Stop, listen, public};
 use weir_telemetry::{LogTarget, Settings, Telemetry};
 use weir_testkit::{Answer, RawClient, Scratch, Upstream};
@@ -29,7 +29,7 @@ fn allocations_per_call(answer: Answer, body: &serde_json::Value) -> f64 {
     let config = weir_config::parse("weir.yaml", &yaml, &weir_config::ProcessEnvironment).unwrap();
     let access_log = Some(LogTarget::File(scratch.path().join("access.log")));
     let telemetry = Telemetry::start(&Settings { access_log, spans: false }).unwrap();
-    let engine = Engine::new(&config, telemetry).unwrap();
+    let engine = Engine::new(&config, Rosters::BUILT_IN, telemetry).unwrap();
     let listener = listen::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
     let addr = listener.local_addr().unwrap();
 

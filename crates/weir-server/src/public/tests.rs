@@ -73,13 +73,3 @@ fn health_needs_nothing() {
     assert_eq!(status("/health/ready", Phase::Draining), Some(503));
     assert_eq!(status("/health", Phase::Running), None);
 }
-
-#[test]
-fn a_panic_is_one_requests_fault() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let caught = runtime.block_on(caught(|| async { panic!("scripted") }));
-    let fault: Fault = caught.map(|never: Infallible| never).unwrap_err();
-    assert_eq!((fault.status, fault.class), (500, Class::Gateway));
-    assert_eq!(fault.cause.as_deref(), Some("scripted"));
-    assert!(!fault.message.contains("scripted"));
-}

@@ -13,7 +13,6 @@ fn check(endpoint: Endpoint, body: &str, expect: &str) {
             let flags =
                 [(facts.stream, "stream"), (facts.include_usage, "usage"), (facts.has_tools, "tools")];
             words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()));
-            words.extend(facts.choices.map(|n| format!("n={n}")));
             words.extend(facts.max_tokens.map(|n| format!("max={n}")));
             words.extend(facts.user.map(|user| format!("user={}", &body[user])));
             words.push(format!("prompt={}", facts.prompt_bytes));
@@ -35,7 +34,7 @@ fn facts_are_read_per_endpoint() {
         Endpoint::Chat,
         r#"{"messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true},
             "n":2,"max_tokens":5,"max_completion_tokens":7,"tools":[{}],"user":"u1","model":"a/b","x":{"model":1}}"#,
-        "a/b stream usage tools n=2 max=7 user=\"u1\" prompt=32",
+        "a/b stream usage tools max=7 user=\"u1\" prompt=32",
     );
     check(
         Endpoint::Chat,
@@ -45,6 +44,10 @@ fn facts_are_read_per_endpoint() {
     check(Endpoint::Completions, r#"{"model":"m","prompt":"hello","messages":1}"#, "m prompt=7");
     check(Endpoint::Completions, r#"{"model":"m","prompt":["a"]}"#, "m prompt=5");
     check(Endpoint::Embeddings, r#"{"model":"m","input":[1,2],"max_tokens":1e400,"n":-1}"#, "m prompt=5");
+    for stream in ["true", "false", "\"yes\"", "null"] {
+        let body = format!(r#"{{"model":"m","input":"x","stream":{stream},"stream_options":7}}"#);
+        check(Endpoint::Embeddings, &body, "m prompt=3");
+    }
     check(Endpoint::Chat, r#"{"model":"","messages":[]}"#, " prompt=2");
 }
 

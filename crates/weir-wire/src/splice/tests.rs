@@ -86,19 +86,21 @@ fn usage_is_asked_for_in_streams_only_and_once() {
 }
 
 #[test]
-fn keys_are_renamed_and_dropped() {
-    let rewrite = |rename, drop| Rewrite { model: "m", want_usage: false, rename, drop };
+fn keys_are_renamed_or_dropped() {
+    let rewrite = |rename| Rewrite { model: "m", want_usage: false, rename };
     let limit: &[(&str, &str)] = &[("max_tokens", "max_completion_tokens")];
     check(
         r#"{"model":"m","max\u005ftokens": 5,"messages":[]}"#,
-        &rewrite(limit, &[]),
+        &rewrite(limit),
         r#"{"model":"m","max_completion_tokens": 5,"messages":[]}"#,
     );
     check(
         r#"{"max_tokens":5,"model":"m","max_completion_tokens":6,"messages":[]}"#,
-        &rewrite(limit, &[]),
+        &rewrite(limit),
         r#"{"model":"m","max_completion_tokens":6,"messages":[]}"#,
     );
+    // What would be a second `messages` is left out, wherever it stands; the model never is.
+    let doubled: &[(&str, &str)] = &[("a", "messages"), ("b", "messages"), ("model", "messages")];
     for (body, expect) in [
         (r#"{"a":1,"b":2,"model":"m","messages":[]}"#, r#"{"model":"m","messages":[]}"#),
         (r#"{"a":1,"model":"m","b":2,"messages":[]}"#, r#"{"model":"m","messages":[]}"#),
@@ -106,12 +108,12 @@ fn keys_are_renamed_and_dropped() {
         (r#"{ "a":1 , "model":"m" , "messages":[] , "b":2 }"#, r#"{ "model":"m" , "messages":[] }"#),
         (r#"{"model":"m","messages":[],"c":1}"#, r#"{"model":"m","messages":[],"c":1}"#),
     ] {
-        check(body, &rewrite(&[], &["a", "b", "model"]), expect);
+        check(body, &rewrite(doubled), expect);
     }
-    // A dropped `stream_options` takes the change inside it along.
+    // A `stream_options` that is left out takes the change inside it along.
     check(
         r#"{"model":"m","messages":[],"stream":true,"stream_options":{"x":1}}"#,
-        &Rewrite { model: "n", want_usage: true, rename: &[], drop: &["stream_options"] },
+        &Rewrite { model: "n", want_usage: true, rename: &[("stream_options", "messages")] },
         r#"{"model":"n","messages":[],"stream":true}"#,
     );
 }
@@ -152,14 +154,16 @@ proptest! {
         let space = if pretty { " \n" } else { "" };
         let text: Vec<String> = members.iter().map(|(k, v)| format!("{space}{}{space}:{v}{space}", json!(k))).collect();
         let body = format!("{{{}}}", text.join(","));
-        let rewrite = Rewrite { model: &name, want_usage: true, rename: &[("a", "b")], drop: &["d"] };
+        let rewrite = Rewrite { model: &name, want_usage: true, rename: &[("a", "b"), ("d", "e")] };
         let got: Value = serde_json::from_str(&spliced(&body, &rewrite).0).unwrap();
         let mut expect: Value = serde_json::from_str(&body).unwrap();
         let object = expect.as_object_mut().unwrap();
         object.insert("model".into(), json!(name));
-        let one = object.remove("a").unwrap();
-        object.insert("b".into(), one);
-        object.remove("d");
+        for (from, to) in rewrite.rename {
+            if let Some(value) = object.remove(*from) {
+                object.entry(*to).or_insert(value);
+            }
+        }
         if stream {
             let options = object.entry("stream_options").or_insert(Value::Null);
             if options.is_null() { *options = json!({}); }

@@ -42,10 +42,18 @@ fn dialects_come_to_the_same_figures() {
 }
 
 #[test]
+fn a_zero_is_a_figure() {
+    check(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#, usage(0, 0, 0, 0));
+    check(r#"{"prompt_tokens":0,"total_tokens":0}"#, usage(0, 0, 0, 0));
+}
+
+#[test]
 fn figures_that_cannot_be_true_do_not_count() {
     for text in [
         "{}",
-        r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
+        r#"{"total_tokens":21}"#,
+        r#"{"prompt_tokens":null,"completion_tokens":null,"total_tokens":0}"#,
+        r#"{"prompt_tokens":0,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":6}}"#,
         r#"{"prompt_tokens":-1,"completion_tokens":5}"#,
         r#"{"prompt_tokens":1.5,"completion_tokens":5}"#,
         r#"{"prompt_tokens":"7","completion_tokens":5}"#,

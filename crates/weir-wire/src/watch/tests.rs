@@ -195,6 +195,11 @@ fn usage_is_taken_from_wherever_dialects_put_it() {
         "complete",
         "m Some((9, 1)) [0:stop] first=true tokens=1 bad=0",
     );
+    check(&[zero], false, &[zero, END], "complete", "- None [0:stop] first=true tokens=1 bad=0");
+    // A usage chunk of zeros means them.
+    let nothing = r#"{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}"#;
+    let facts = "- Some((0, 0)) [0:stop] first=true tokens=1 bad=0";
+    check(&[zero, nothing], false, &[zero, END], "complete", facts);
     // Groq, and an ordinary last chunk that carries usage: both stay.
     let groq = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"r","usage":{"prompt_tokens":4,"completion_tokens":3}}}"#;
     check(

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::demo::fleet::{ROUTES, SERVERS};
     use weir_config::ProcessEnvironment;
-    use weir_engine::Engine;
+    use weir_engine::{Engine, Rosters};
 
     #[test]
     fn the_text_is_a_configuration_that_serves() {
@@ -69,7 +69,7 @@ mod tests {
         let text = yaml(&SERVERS, &addresses, &ROUTES, Ports { public: 7600, admin: 0 });
         let config =
             weir_config::parse("demo", &text, &ProcessEnvironment).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        Engine::check(&config).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        Engine::check(&config, Rosters::BUILT_IN).unwrap_or_else(|e| panic!("{e}\n{text}"));
         assert_eq!(config.server.listen.port(), 7600);
         assert!(config.telemetry.access_log.is_none());
         assert_eq!(config.deployments.len(), SERVERS.len());

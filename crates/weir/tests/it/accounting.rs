@@ -90,6 +90,20 @@ fn usage_becomes_an_exact_cost() {
     check(large, "74.99999925", counted(99_999_999, 99_999_999, 0, 0, 0));
 }
 
+/// An upstream that says it counted nothing is believed: the answer came from its cache, or was free.
+#[test]
+fn a_stated_zero_is_no_estimate() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream);
+    let usage = json!({ "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 });
+    upstream.script([Answer::json(200, &whole(&usage)), Answer::events(events(&usage))]);
+    for stream in [false, true] {
+        let line = line_of(&weir, &weir.post(CHAT, &[], &chat(stream)));
+        let counted = json!({ "input": 0, "output": 0, "cached": 0, "cache_write": 0, "reasoning": 0, "source": "reported" });
+        assert_eq!((&line["usage"], &line["cost_usd"]), (&counted, &json!("0")), "{line}");
+    }
+}
+
 /// Usage that is missing, or cannot be true, is estimated and said to be; the client still gets what the upstream wrote.
 #[test]
 fn missing_or_impossible_usage_is_estimated() {

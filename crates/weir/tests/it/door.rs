@@ -377,6 +377,36 @@ fn too_many_connections_are_turned_away() {
     assert!(room.is_some());
 }
 
+/// The admin listener has its own number of connections: one more is told so, closed, counted and warned of, once.
+#[test]
+fn the_admin_listener_turns_away_what_it_has_no_room_for() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream, "", "");
+    let open: Vec<RawClient> = (0..256).map(|_| RawClient::connect(weir.admin).unwrap()).collect();
+    let refused = || {
+        let mut late = RawClient::connect(weir.admin).unwrap();
+        late.set_deadline(Duration::from_millis(200)).unwrap();
+        late.read_reply().ok()
+    };
+    // Those that asked for readiness at the start may have been there still, so that one or two more are taken.
+    let reply = weir.process.eventually(refused).unwrap();
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (503, &json!("admin_overloaded")));
+    assert_eq!((reply.header("retry-after"), reply.header("connection")), (Some("1"), Some("close")));
+    assert_eq!(refused().unwrap().status, 503);
+    assert_eq!(weir.get("/health/ready").status, 200, "the public listener has room of its own");
+    drop(open);
+    let counted = weir.process.eventually(|| {
+        let reply = call(weir.admin, "GET", "/metrics", &[], b"").ok().filter(|reply| reply.status == 200)?;
+        let count = |line: &str| {
+            line.strip_prefix("weir_connections_rejected_total{reason=\"admin_full\"} ")?.parse().ok()
+        };
+        reply.text().lines().find_map(count)
+    });
+    assert!(counted >= Some(2.0_f64), "{counted:?}");
+    let said = weir.logs().lines().filter(|line| line.contains("the admin listener has no room")).count();
+    assert_eq!(said, 1, "{}", weir.logs());
+}
+
 /// S3. Every public operation has every guard: key, method, kind and coding of the body, its size and form.
 #[test]
 fn every_public_operation_has_every_guard() {
@@ -470,6 +500,11 @@ fn the_admin_listener_is_guarded() {
             _ => reply.json()["error"]["code"].as_str().unwrap_or_default().to_owned(),
         };
         assert_eq!((reply.status, code.as_str()), expect, "{method} {path} {headers:?}");
+        let bearer = (reply.status == 401).then_some("Bearer");
+        assert_eq!(reply.header("www-authenticate"), bearer, "{method} {path} {headers:?}");
+        let right = weir_server::admin::ROUTES.iter().find(|route| route.path == path);
+        let right = right.filter(|_| reply.status == 405).map(|route| route.method.as_str());
+        assert_eq!(reply.header("allow"), right, "{method} {path} {headers:?}");
     };
     let port = weir.admin.port();
     let (local, v6, origin) = (format!("localhost:{port}"), format!("[::1]:{port}"), format!("http://{own}"));

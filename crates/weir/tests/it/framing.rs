@@ -162,6 +162,33 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(client.read_reply().unwrap().json()["status"], "live");
 }
 
+/// H7. What comes while an earlier request is being answered is kept as it came, however much it is.
+#[test]
+fn a_large_request_waits_behind_a_slow_one() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream);
+    let first = post(&format!("content-length: {}\r\n", BODY.len()), BODY);
+    for words in [100, 3_000, 10_000, 60_000] {
+        let gate = Gate::new();
+        upstream.script([Answer::chat("first").hold(&gate), Answer::chat("second")]);
+        let text: String = (0..words).map(|n| format!("w{n} ")).collect();
+        let body = json!({ "model": "chat", "messages": [{ "role": "user", "content": text }] }).to_string();
+        let second = post(&format!("content-length: {}\r\n", body.len()), &body);
+        let before = upstream.calls().len();
+        let mut client = weir.connect().unwrap();
+        let (with_first, later) = second.split_at(second.len() / 3);
+        client.send(&[&first, with_first].concat()).unwrap();
+        upstream.wait_for_calls(before + 1);
+        client.send(later).unwrap();
+        gate.release();
+        for expect in ["first", "second"] {
+            let reply = client.read_reply().unwrap();
+            assert_eq!(reply.json()["choices"][0]["message"]["content"], expect, "{words}");
+        }
+        assert_eq!(upstream.calls()[before + 1].json()["messages"][0]["content"], text, "{words}");
+    }
+}
+
 /// H1. A head that is none gets its refusal behind the answer to a good one, too.
 #[test]
 fn a_malformed_request_behind_a_good_one_is_refused() {
@@ -377,4 +404,49 @@ fn a_second_answer_would_be_seen() {
     client.send(&[one, last].concat()).unwrap();
     client.read_reply().unwrap();
     assert!(client.read_to_end().unwrap().starts_with(b"HTTP/1.1 200"));
+}
+
+/// The answers that end their connection say so and do so; after all others it serves on.
+#[test]
+fn the_answers_that_end_a_connection_are_these() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream);
+    let whole = |framing: &str| post(framing, BODY);
+    let length = format!("content-length: {}\r\n", BODY.len());
+    let long = "x".repeat(100_000);
+    let at = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: weir\r\n\r\n").into_bytes();
+    let rows: [(&str, Vec<u8>, u16, bool); 14] = [
+        ("malformed_http", whole(&format!("{length}{length}")), 400, true),
+        ("malformed_http", whole(&format!("host: b\r\n{length}")), 400, true),
+        ("malformed_http", b"GET / HTTP/1.1\r\nx-\0: a\r\n\r\n".to_vec(), 400, true),
+        ("incomplete_body", post("transfer-encoding: chunked\r\n", "zz\r\n"), 400, true),
+        ("request_too_large", post("content-length: 1000000000\r\n", ""), 413, true),
+        ("uri_too_long", at(&format!("/{long}")), 414, true),
+        ("headers_too_large", whole(&format!("x-long: {}\r\n{length}", long.repeat(4))), 431, true),
+        ("invalid_json", post("content-length: 2\r\n", "{]"), 400, false),
+        ("missing_required_parameter", post("content-length: 2\r\n", "{}"), 400, false),
+        ("model_not_found", post("content-length: 27\r\n", r#"{"model":"x","messages":[]}"#), 404, false),
+        ("not_found", at("/v1/nothing"), 404, false),
+        ("method_not_allowed", at(CHAT), 405, false),
+        ("unsupported_media_type", whole(&format!("content-encoding: gzip\r\n{length}")), 415, false),
+        ("not_found", at("/"), 404, false),
+    ];
+    for (code, request, status, ends) in rows {
+        let mut client = weir.connect().unwrap();
+        client.send(&request).unwrap();
+        let reply = client.read_reply().unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (status, &json!(code)),
+            "{}",
+            reply.text()
+        );
+        assert_eq!(reply.header("connection"), ends.then_some("close"), "{code}");
+        if ends {
+            client.wait_for_close().unwrap_or_else(|error| panic!("{code}: {error}"));
+        } else {
+            client.send(&whole(&length)).unwrap();
+            assert_eq!(client.read_reply().unwrap().status, 200, "{code}");
+        }
+    }
 }

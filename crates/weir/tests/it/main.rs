@@ -10,6 +10,7 @@ mod door;
 mod faults;
 mod framing;
 mod lifecycle;
+mod panics;
 mod reloading;
 mod retries;
 mod streams;

@@ -127,3 +127,24 @@ fn completions_and_embeddings_are_answered() {
         assert_eq!(reply["usage"]["prompt_tokens"], 9, "{reply}");
     }
 }
+
+/// Embeddings have no streams. A client that asks for one all the same gets what the upstream makes of it: the answer.
+#[test]
+fn embeddings_are_no_stream_whatever_is_asked_for() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream, "");
+    let answer = json!({ "object": "list", "model": "served", "data": [{ "embedding": [0.5], "index": 0 }],
+                         "usage": { "prompt_tokens": 3, "total_tokens": 3 } });
+    for stream in [json!(true), json!(false), json!(null), json!("yes")] {
+        upstream.script([Answer::json(200, &answer)]);
+        let asked = json!({ "model": "m0", "input": "hi", "stream": stream, "stream_options": { "include_usage": true } });
+        let reply = post(&weir, EMBEDDINGS, &asked);
+        assert_eq!((reply.status, reply.json()), (200, answer.clone()), "{stream}");
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        let sent = upstream.calls().last().unwrap().json();
+        assert_eq!((&sent["stream"], &sent["stream_options"]), (&asked["stream"], &asked["stream_options"]));
+        let id = reply.header("x-request-id").unwrap();
+        let line = weir.wait_for_log("the call", |line| line["request_id"] == id);
+        assert_eq!((&line["stream"], &line["usage"]["input"]), (&json!(false), &json!(3)), "{line}");
+    }
+}

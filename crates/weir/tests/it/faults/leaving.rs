@@ -93,6 +93,67 @@ fn in_the_middle_of_a_stream() {
     }
 }
 
+/// A client that has sent the next request, or its beginning, when it leaves: what is behind the one that is being
+/// answered changes nothing. One that only ends its sending counts as gone, with and without a further request.
+#[test]
+fn with_another_request_behind_it() {
+    let request = |stream| {
+        let body = call(stream).to_string();
+        let length = body.len();
+        format!(
+            "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let next = request(false);
+    type Leave = fn(RawClient) -> Option<RawClient>;
+    let ways: [(&str, Leave); 3] = [
+        ("closed", |client| {
+            drop(client);
+            None
+        }),
+        ("reset", |client| {
+            client.reset().unwrap();
+            None
+        }),
+        ("ended its sending", |client| {
+            client.finish_sending().unwrap();
+            Some(client)
+        }),
+    ];
+    let upstream = Upstream::start();
+    let weir = weir(&upstream.url(), NO_RETRY);
+    let mut calls = 0;
+    for (way, leave) in ways {
+        for behind in ["", "P", &next[..next.len() / 2], &next, &next.repeat(20)] {
+            for (stream, at_once) in [(false, true), (false, false), (true, true), (true, false)] {
+                let row =
+                    format!("{way}, {} bytes behind, stream: {stream}, at once: {at_once}", behind.len());
+                let streamed = Answer::stream(["a", "b", "c"]).gate(&opened(2));
+                upstream.script([if stream { streamed } else { Answer::never() }]);
+                let mut client = weir.connect().unwrap();
+                let first = request(stream);
+                client.send([&first[..], if at_once { behind } else { "" }].concat().as_bytes()).unwrap();
+                upstream.wait_for(&row, |log| log.calls.len() > calls);
+                if !at_once {
+                    client.send(behind.as_bytes()).unwrap();
+                }
+                if stream {
+                    assert_eq!(client.read_head().unwrap().status, 200, "{row}");
+                    client.read_event().unwrap().unwrap();
+                }
+                let left = leave(client);
+                assert_eq!(upstream.wait_for_end(calls).how, How::PeerClosed, "{row}");
+                assert_nothing_left(&weir);
+                drop(left);
+                calls += 1;
+                assert_eq!(upstream.calls().len(), calls, "{row}: the one behind it has nobody to go to");
+                #[allow(clippy::cast_precision_loss, reason = "some dozens")]
+                weir.wait_for_metric("weir_requests_total", &[("outcome", "client_gone")], calls as f64);
+            }
+        }
+    }
+}
+
 /// A client that leaves while Weir waits before it tries again: nothing is tried again.
 #[test]
 fn between_two_attempts() {
