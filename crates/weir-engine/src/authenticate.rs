@@ -1,11 +1,12 @@
 //! Who is calling.
 
-use http::{HeaderMap, header};
+use http::header;
 use ring::hmac;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_config::Key;
 use weir_core::{Class, Fault};
+use weir_wire::Headers;
 
 /// The index of a key in the snapshot's table.
 pub(crate) type KeyIndex = u32;
@@ -54,16 +55,16 @@ impl KeyTable {
     ///
     /// # Errors
     /// 401 when keys are configured and the request shows none of them.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
+    pub(crate) fn authenticate(&self, headers: &Headers) -> Result<Caller, Fault> {
         if self.names.is_empty() {
             return Ok(Caller { key: None });
         }
-        let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+        let mut shown = headers.all(&header::AUTHORIZATION);
         let (Some(value), None) = (shown.next(), shown.next()) else {
             let message = "no API key was sent; send it as the header \"Authorization: Bearer <key>\"";
             return Err(Fault::new(Class::Caller, 401, "missing_api_key", message));
         };
-        bearer(value.as_bytes())
+        bearer(value)
             .and_then(|secret| self.by_digest.get(&self.digest(secret)).copied())
             .map(|key| Caller { key: Some(key) })
             .ok_or_else(|| {
@@ -90,11 +91,11 @@ mod tests {
         let keys = [("alice", "wr-alice-key"), ("bob", "wr-bob-key")]
             .map(|(name, secret)| Key { name: name.into(), secret: Secret::new(secret) });
         let table = KeyTable::new(&keys).unwrap();
-        let mut headers = HeaderMap::new();
+        let mut headers = http::HeaderMap::new();
         for value in authorization {
             headers.append(header::AUTHORIZATION, value.parse().unwrap());
         }
-        let got = table.authenticate(&headers);
+        let got = table.authenticate(&Headers::from(&headers));
         match (got, expect) {
             (Ok(caller), Ok(name)) => assert_eq!(table.name(caller.key.unwrap()), name),
             (Err(fault), Err(code)) => {
@@ -121,6 +122,6 @@ mod tests {
 
     #[test]
     fn without_keys_everyone_on_loopback_may_call() {
-        assert!(KeyTable::new(&[]).unwrap().authenticate(&HeaderMap::new()).unwrap().key.is_none());
+        assert!(KeyTable::new(&[]).unwrap().authenticate(&Headers::default()).unwrap().key.is_none());
     }
 }

@@ -3,7 +3,7 @@
 use crate::record::{Asked, Record};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use http_body::Body;
 use smallvec::SmallVec;
 use std::future::poll_fn;
@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::time::Instant;
 use weir_config::Limits;
 use weir_core::{Class, Endpoint, Fault};
+use weir_wire::Headers;
 use weir_wire::call::CallFacts;
 
 /// A request whose body has been read: the facts routing needs, and the bytes to pass on.
@@ -36,7 +37,7 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 pub(crate) async fn read_and_parse<B>(
     record: &mut Record,
     endpoint: Endpoint,
-    headers: &HeaderMap,
+    headers: &Headers,
     body: B,
 ) -> Result<Box<Call>, Fault>
 where
@@ -44,9 +45,7 @@ where
     B::Error: std::fmt::Display,
 {
     let limits = record.snapshot.gateway.settings.limits.clone();
-    record.body_given_up = true;
     let body = read(body, headers, &limits, record).await?;
-    record.body_given_up = false;
     record.request_bytes = body.len() as u64;
     let facts = CallFacts::read(&body, endpoint)?;
     record.streamed = facts.stream;
@@ -62,30 +61,23 @@ where
     let passed_on = PASSED_ON
         .iter()
         .filter(|name| !of_no_trace(name))
-        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
+        .filter_map(|name| Some((name.clone(), HeaderValue::from_bytes(headers.get(name)?).ok()?)))
         .collect();
     let trailers = headers
-        .get_all(header::TE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
+        .all(&header::TE)
+        .flat_map(|value| value.split(|b| *b == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     Ok(Box::new(Call { endpoint, body, facts, route, passed_on, trailers }))
 }
 
 /// Reads a whole body within its limits of size and time.
-async fn read<B>(
-    mut body: B,
-    headers: &HeaderMap,
-    limits: &Limits,
-    record: &mut Record,
-) -> Result<Bytes, Fault>
+async fn read<B>(mut body: B, headers: &Headers, limits: &Limits, record: &mut Record) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
     let most = limits.max_body;
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let stated = headers.text(&header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok());
     if stated.is_some_and(|length| length > most as u64) {
         return Err(too_large(most));
     }

@@ -1,6 +1,6 @@
 //! One callable place, compiled.
 
-use crate::headers::About;
+use crate::headers::about;
 use crate::record::TRACEPARENT;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -10,6 +10,7 @@ use weir_core::{Endpoint, Pricing, Secret, Timeouts};
 use weir_net::{Head, Origin};
 use weir_provider::Quirks;
 use weir_routing::Health;
+use weir_wire::HeaderLines;
 
 /// One deployment of the snapshot: everything a call to it needs, prepared once.
 pub(crate) struct Deployment {
@@ -25,8 +26,8 @@ pub(crate) struct Deployment {
     /// What a call must not show to a client.
     pub(crate) secrets: Arc<[Secret]>,
     pub(crate) probe: Option<Probe>,
-    /// Response headers about it, ready to be copied.
-    pub(crate) about: About,
+    /// The fields of a response that name it.
+    pub(crate) about: HeaderLines,
 }
 
 /// How a deployment is actively asked whether it is well.
@@ -52,9 +53,10 @@ impl Provider {
         kind: &weir_provider::Kind,
         origin: Origin,
     ) -> Result<Self, String> {
-        let mut headers = kind
-            .headers(origin.host_header(), config.api_key.as_ref(), &config.headers)
-            .map_err(|name| format!("the value of header {name:?} holds a character that no header may hold"))?;
+        let mut headers =
+            kind.headers(origin.host_header(), config.api_key.as_ref(), &config.headers).map_err(|name| {
+                format!("the value of header {name:?} holds a character that no header may hold")
+            })?;
         headers.remove(TRACEPARENT); // every call has one of its own
         let head = |endpoint| {
             Ok(Head::new(&Method::POST, &path(&kind.path(origin.base_path(), endpoint))?, &headers))
@@ -98,9 +100,9 @@ impl Deployment {
                 Some(Probe { head: Head::new(&Method::GET, &path, &headers), interval: check.interval })
             }
         };
-        let header = |text: &str| {
-            HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"))
-        };
+        for text in [&config.name, &config.model] {
+            HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"))?;
+        }
         let secrets = stated.api_key.iter().chain(stated.headers.iter().map(|(_, value)| value));
         Ok(Deployment {
             name: config.name.clone(),
@@ -113,7 +115,7 @@ impl Deployment {
             health,
             secrets: secrets.filter(|s| !s.is_empty()).cloned().collect(),
             probe,
-            about: About::new(&header(&config.name)?, &header(&config.model)?, optional),
+            about: about(&config.name, optional),
         })
     }
 }

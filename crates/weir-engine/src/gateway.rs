@@ -246,8 +246,7 @@ fn compile_deployments(
         let provider = &config.providers[deployment.provider];
         let Some((compiled, kind)) = &providers[deployment.provider] else { continue };
         let health = Arc::new(Health::new(&health_settings(deployment)));
-        match Deployment::compile(deployment, provider, kind, compiled, config.server.headers, health)
-        {
+        match Deployment::compile(deployment, provider, kind, compiled, config.server.headers, health) {
             Ok(compiled) => deployments.push(compiled),
             Err(message) => {
                 let path = format!("deployments.{}", deployment.name);

@@ -4,14 +4,15 @@ use crate::call::Call;
 use crate::opening::{StreamAnswer, WholeAnswer};
 use crate::record::Record;
 use crate::relay::Relay;
-use crate::reply::Reply;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use std::fmt::{Display, Write};
+use crate::reply::{Reply, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::fmt::{self, Display};
 use std::time::Duration;
 use weir_config::ResponseHeaders;
 use weir_core::{Fault, RequestId};
 use weir_provider::without_secrets;
+use weir_wire::HeaderLines;
 use weir_wire::error;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,123 +30,102 @@ const RESPONSE_SIZE: HeaderName = HeaderName::from_static("x-response-size");
 /// What a stream's trailers hold, as its head has to announce (RFC 9110 §6.6.2).
 const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
 
+/// Room for the fields of any usual response.
+const USUAL: usize = 512;
+
 /// The answer to a request for the list of models.
-pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response<Reply> {
-    let mut values = Values::new();
-    let mut response = begin(&mut record, StatusCode::OK, &mut values);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.map(|()| Reply::whole(body, record))
+pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
+    let mut headers = begin(&mut record, StatusCode::OK);
+    headers.put(&header::CONTENT_TYPE, "application/json");
+    Response { status: StatusCode::OK, headers, body: Reply::whole(body, record) }
 }
 
 /// A whole answer. Everything about it is known, unless it was too large to be held.
-pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response<Reply> {
+pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response {
     let known = answer.facts.as_ref();
     if let Some(facts) = known {
         let usage = facts.usage_or_estimate(call.facts.prompt_bytes);
         record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
         record.usage = Some(usage);
     }
-    let mut values = Values::new();
-    let mut response = match (known, record.deployment()) {
-        (Some(_), Some(deployment)) => {
-            let about = deployment.about.whole.clone();
-            begin_with(&mut record, StatusCode::OK, &mut values, about)
-        }
-        _ => begin(&mut record, StatusCode::OK, &mut values),
-    };
-    let headers = response.headers_mut();
-    if let Some(stated) = answer.content_type.as_ref().filter(|stated| *stated != "application/json") {
-        headers.insert(header::CONTENT_TYPE, stated.clone());
-    }
-    served_model(headers, &record, known.and_then(|f| f.model.as_deref()));
-    headers.insert(OVERHEAD, values.millis(record.overhead()));
+    let mut headers = begin(&mut record, StatusCode::OK);
+    let stated = answer.content_type.as_ref().map_or(&b"application/json"[..], HeaderValue::as_bytes);
+    headers.text(&header::CONTENT_TYPE, stated);
+    served_model(&mut headers, &record, known.and_then(|f| f.model.as_deref()));
+    headers.put(&OVERHEAD, Millis(record.overhead()));
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
-        let cost = values.show(record.cost);
+        headers.put(&COST, record.cost);
         if optional.litellm {
-            headers.insert(LITELLM_COST, cost.clone());
+            headers.put(&LITELLM_COST, record.cost);
         }
-        headers.insert(COST, cost);
     }
     if optional.timing {
-        headers
-            .insert(PROCESS_TIME, values.show(format_args!("{:.6}", record.started.elapsed().as_secs_f64())));
-        headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
+        headers.put(&PROCESS_TIME, format_args!("{:.6}", record.started.elapsed().as_secs_f64()));
+        headers.put(&REQUEST_SIZE, record.request_bytes);
         if known.is_some() {
-            headers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
-            headers.insert(RESPONSE_SIZE, HeaderValue::from(answer.body.len()));
+            headers.put(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
+            headers.put(&RESPONSE_SIZE, answer.body.len());
         }
     }
-    match answer.rest {
-        None => response.map(|()| Reply::whole(answer.body, record)),
+    let body = match answer.rest {
+        None => Reply::whole(answer.body, record),
         Some(rest) => {
-            announce_trailers(headers, call);
-            let relay = Relay::large(record, answer.body, rest, answer.limits, answer.lease, call);
-            response.map(|()| Reply::Stream(relay))
+            announce_trailers(&mut headers, call);
+            Reply::Stream(Relay::large(record, answer.body, rest, answer.limits, answer.lease, call))
         }
-    }
+    };
+    Response { status: StatusCode::OK, headers, body }
 }
 
 /// The head of a stream: what is known when its first token is there. The rest follows as trailers for clients that ask.
-pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Response<Reply> {
+pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Response {
     record.head_is_out();
-    let mut values = Values::new();
-    let mut response = begin(&mut record, StatusCode::OK, &mut values);
-    let headers = response.headers_mut();
-    let events = HeaderValue::from_static("text/event-stream; charset=utf-8");
-    let stated = answer.content_type.clone().filter(|v| v.as_bytes().starts_with(b"text/event-stream"));
-    headers.insert(header::CONTENT_TYPE, stated.unwrap_or(events));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    served_model(headers, &record, answer.watch.model().map(|m| m.as_str()));
-    headers.insert(OVERHEAD, values.millis(record.overhead()));
+    let mut headers = begin(&mut record, StatusCode::OK);
+    let stated = answer.content_type.as_ref().map(HeaderValue::as_bytes);
+    let stated = stated.filter(|v| v.starts_with(b"text/event-stream"));
+    headers.text(&header::CONTENT_TYPE, stated.unwrap_or(b"text/event-stream; charset=utf-8"));
+    headers.put(&header::CACHE_CONTROL, "no-cache");
+    served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
+    headers.put(&OVERHEAD, Millis(record.overhead()));
     if record.snapshot.gateway.settings.headers.timing {
-        headers.insert(REQUEST_SIZE, HeaderValue::from(record.request_bytes));
+        headers.put(&REQUEST_SIZE, record.request_bytes);
     }
-    announce_trailers(headers, call);
-    response.map(|()| Reply::Stream(Relay::stream(record, answer, call)))
+    announce_trailers(&mut headers, call);
+    Response { status: StatusCode::OK, headers, body: Reply::Stream(Relay::stream(record, answer, call)) }
 }
 
 /// A fault, in the client's format.
-pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> {
+pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
     let fault = without_our_secrets(&record, fault);
     let body = error::body(&fault, Some(&record.id));
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = begin(&mut record, status, &mut Values::new());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(text) = &fault.retry_after_text
-        && let Ok(value) = HeaderValue::from_str(text)
-    {
-        headers.insert(header::RETRY_AFTER, value);
+    let mut headers = begin(&mut record, status);
+    headers.put(&header::CONTENT_TYPE, "application/json");
+    if let Some(text) = &fault.retry_after_text {
+        headers.put(&header::RETRY_AFTER, text);
     } else if let Some(after) = fault.retry_after {
         // Whole seconds, rounded up: coming back early would only be refused again.
-        headers.insert(
-            header::RETRY_AFTER,
-            HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)),
-        );
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        headers.put(&header::RETRY_AFTER, seconds.max(1));
     }
     if let Some(allow) = fault.allow {
-        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        headers.put(&header::ALLOW, allow);
     }
     if fault.status == 401 {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    // What is left of a body that was too large, too slow or broken is not waited for.
-    if record.body_given_up {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.put(&header::WWW_AUTHENTICATE, "Bearer");
     }
     record.failed(fault);
-    response.map(|()| Reply::whole(body, record))
+    Response { status, headers, body: Reply::whole(body, record) }
 }
 
 /// The answer to a request whose record is gone.
-pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response<Reply> {
-    let mut response = Response::new(Reply::plain(error::body(fault, Some(&id))));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(REQUEST_ID, Values::new().show(id));
-    response
+pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response {
+    let mut headers = HeaderLines::default();
+    headers.put(&header::CONTENT_TYPE, "application/json");
+    headers.put(&REQUEST_ID, id);
+    let body = Reply::plain(error::body(fault, Some(&id)));
+    Response { status: StatusCode::INTERNAL_SERVER_ERROR, headers, body }
 }
 
 /// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.
@@ -157,100 +137,55 @@ fn without_our_secrets(record: &Record, fault: Fault) -> Fault {
 
 /// The trailers of a stream that has ended.
 pub(crate) fn trailers(record: &Record) -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(3);
-    let mut values = Values::new();
-    trailers.insert(COST, values.show(record.cost));
-    trailers.insert(OVERHEAD, values.millis(record.overhead()));
-    trailers.insert(TOKEN_USAGE, HeaderValue::from(record.usage.map_or(0, |u| u.total())));
-    trailers
+    let mut trailers = HeaderLines::default();
+    trailers.put(&COST, record.cost);
+    trailers.put(&OVERHEAD, Millis(record.overhead()));
+    trailers.put(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
+    trailers.to_map()
 }
 
-/// The headers that are the same for every answer of one deployment at the first attempt.
-pub(crate) struct About {
-    /// For whatever ends with it.
-    any: HeaderMap,
-    /// For whole answers: with a place for each header that is written anew, so that a copy need not grow.
-    whole: HeaderMap,
-}
-
-impl About {
-    /// `name` of the deployment, `model` as it is called there.
-    pub(crate) fn new(name: &HeaderValue, model: &HeaderValue, optional: ResponseHeaders) -> Self {
-        let mut any = HeaderMap::with_capacity(12);
-        any.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        any.insert(REQUEST_ID, HeaderValue::from_static(""));
-        any.insert(ATTEMPTS, HeaderValue::from_static("1"));
-        any.insert(DEPLOYMENT, name.clone());
-        any.insert(MODEL, model.clone());
-        if optional.litellm {
-            any.insert(LITELLM_MODEL, name.clone());
-        }
-        let mut whole = any.clone();
-        let costs = if optional.litellm { &[COST, LITELLM_COST][..] } else { &[COST] };
-        for name in costs.iter().chain([&OVERHEAD]) {
-            whole.insert(name, HeaderValue::from_static(""));
-        }
-        About { any, whole }
+/// The fields that name a deployment, rendered once.
+pub(crate) fn about(deployment: &str, optional: ResponseHeaders) -> HeaderLines {
+    let mut about = HeaderLines::default();
+    about.put(&DEPLOYMENT, deployment);
+    if optional.litellm {
+        about.put(&LITELLM_MODEL, deployment);
     }
+    about
 }
 
 /// The beginning of every response.
-fn begin(record: &mut Record, status: StatusCode, values: &mut Values) -> Response<()> {
-    let about = record.deployment().map(|deployment| deployment.about.any.clone());
-    begin_with(record, status, values, about.unwrap_or_else(|| HeaderMap::with_capacity(8)))
-}
-
-fn begin_with(
-    record: &mut Record,
-    status: StatusCode,
-    values: &mut Values,
-    headers: HeaderMap,
-) -> Response<()> {
+fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, values.show(record.id));
-    if record.attempts.len() > 1 {
-        headers.insert(ATTEMPTS, HeaderValue::from(record.attempts.len()));
+    let mut headers = HeaderLines::with_capacity(USUAL);
+    headers.text(&REQUEST_ID, record.id.as_str().as_bytes());
+    if let Some(deployment) = record.deployment() {
+        headers.extend(&deployment.about);
+        headers.put(&ATTEMPTS, record.attempts.len());
     }
-    response
+    headers
 }
 
-/// What the upstream calls itself, where that is not what it was asked for as.
-fn served_model(headers: &mut HeaderMap, record: &Record, stated: Option<&str>) {
-    let asked = record.deployment().map(|d| &*d.model);
-    if let Some(stated) = stated.filter(|s| Some(*s) != asked)
-        && let Ok(value) = HeaderValue::from_str(stated)
-    {
-        headers.insert(MODEL, value);
+/// The model that answered: what the upstream calls itself, else what it was asked for as.
+fn served_model(headers: &mut HeaderLines, record: &Record, stated: Option<&str>) {
+    let asked = || record.deployment().map(|d| &*d.model);
+    if let Some(model) = stated.or_else(asked) {
+        headers.text(&MODEL, model.as_bytes());
     }
 }
 
-fn announce_trailers(headers: &mut HeaderMap, call: &Call) {
+fn announce_trailers(headers: &mut HeaderLines, call: &Call) {
     if call.trailers {
-        headers.insert(header::TRAILER, HeaderValue::from_static(TRAILERS));
+        headers.put(&header::TRAILER, TRAILERS);
     }
 }
 
-/// Header values that are written for one response: all in one buffer.
-struct Values(BytesMut);
+/// A time in milliseconds, to the microsecond.
+struct Millis(Duration);
 
-impl Values {
-    fn new() -> Self {
-        Values(BytesMut::with_capacity(128))
-    }
-
-    /// Digits and hexadecimal words as a header's value.
-    fn show(&mut self, value: impl Display) -> HeaderValue {
-        // Neither can fail: writing to memory, and characters that every header may hold.
-        let _ = write!(self.0, "{value}");
-        HeaderValue::from_maybe_shared(self.0.split().freeze()).unwrap_or(HeaderValue::from_static("-"))
-    }
-
-    fn millis(&mut self, time: Duration) -> HeaderValue {
-        let micros = time.as_micros();
-        self.show(format_args!("{}.{:03}", micros / 1000, micros % 1000))
+impl Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
     }
 }

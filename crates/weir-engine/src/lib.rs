@@ -25,7 +25,7 @@ pub use engine::{Engine, ReloadReport};
 pub use gateway::{Gateway, Rosters, Settings};
 pub use line::{Ingress, serve};
 pub use panics::{panic_text, panicked};
-pub use reply::{Broken, Reply};
+pub use reply::{Broken, Reply, Response};
 
 /// The names that `providers.<name>.kind` may have.
 pub fn provider_kinds() -> Vec<&'static str> {

@@ -6,14 +6,13 @@ use crate::core::Core;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
 use crate::record::{Asked, Record};
-use crate::reply::Reply;
+use crate::reply::Response;
 use bytes::Bytes;
-use http::{HeaderMap, Response};
 use http_body::Body;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use weir_core::{Class, Endpoint, Fault, RequestId};
-use weir_wire::error;
+use weir_core::{Class, Endpoint, Fault};
+use weir_wire::Headers;
 use weir_wire::models::{ModelCard, list_body};
 
 /// `created` of every listed model, which clients require and which means nothing here: 2025-01-01.
@@ -37,7 +36,7 @@ pub struct Ingress<B> {
     /// What is asked for, by method and path.
     pub ask: Ask,
     /// The request's headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The unread body.
     pub body: B,
     /// When the head had been read.
@@ -45,7 +44,7 @@ pub struct Ingress<B> {
 }
 
 /// Serves one request. Never fails: whatever goes wrong, a panic included, becomes an answer in the client's format.
-pub async fn serve<B>(core: Rc<Core>, ingress: Ingress<B>) -> Response<Reply>
+pub async fn serve<B>(core: Rc<Core>, ingress: Ingress<B>) -> Response
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -126,17 +125,8 @@ fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
     }
 }
 
-/// Records a request that the door refused before its head could be read; the id and the body of the answer.
-pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault) -> (RequestId, Bytes) {
-    let mut record = Record::begin(core, &HeaderMap::new(), Instant::now());
-    let body = error::body(&fault, Some(&record.id));
-    record.status = fault.status;
-    record.response_bytes = body.len() as u64;
-    record.failed(fault);
-    (record.id, body)
-}
-
-/// The body of an answer to a request that never reached the line, in OpenAI's envelope.
-pub fn refusal_body(fault: &Fault) -> Bytes {
-    error::body(fault, None)
+/// The answer to a request that was refused before its head could be read. It is recorded as any other is.
+pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault) -> Response {
+    let record = Record::begin(core, &Headers::default(), Instant::now());
+    headers::refusal(record, fault)
 }

@@ -4,8 +4,8 @@
 
 use crate::attempt::Opened;
 use crate::call::Call;
-use crate::inflate::Inflate;
 use crate::deployment::{Deployment, Provider};
+use crate::inflate::Inflate;
 use crate::record::{Record, traceparent};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
@@ -122,9 +122,8 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
     record.waited += sent.elapsed();
     let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
     let head = answer.head;
-    let compressed = head
-        .get(&header::CONTENT_ENCODING)
-        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
+    let compressed =
+        head.get(&header::CONTENT_ENCODING).is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
     match head.status.as_u16() {
         200..=203 => {}

@@ -1,13 +1,14 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Outcome, RequestId, TraceContext, Usage};
+use weir_wire::Headers;
 
 /// W3C trace context, in and out.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -61,8 +62,6 @@ pub(crate) struct Record {
     pub(crate) response_bytes: u64,
     pub(crate) first_token: Option<Duration>,
     pub(crate) inter_token: Option<Duration>,
-    /// Whether the client's body was given up before its end.
-    pub(crate) body_given_up: bool,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -70,10 +69,10 @@ pub(crate) struct Record {
 
 impl Record {
     /// Begins the record of one request and counts it as being served.
-    pub(crate) fn begin(core: &Rc<Core>, headers: &HeaderMap, received: Instant) -> Box<Record> {
+    pub(crate) fn begin(core: &Rc<Core>, headers: &Headers, received: Instant) -> Box<Record> {
         core.engine.requests.fetch_add(1, Relaxed);
         core.recorder.in_flight(1);
-        let parent = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(TraceContext::parse);
+        let parent = headers.text(&TRACEPARENT).and_then(TraceContext::parse);
         let (high, low, span) = (core.random(), core.random(), core.random() | 1);
         let random = u128::from(high) << 64 | u128::from(low);
         let trace = TraceContext {
@@ -104,7 +103,6 @@ impl Record {
             response_bytes: 0,
             first_token: None,
             inter_token: None,
-            body_given_up: false,
             waited: Duration::ZERO,
             overhead: None,
         })

@@ -3,10 +3,22 @@
 use crate::record::Record;
 use crate::relay::Relay;
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use weir_wire::HeaderLines;
+
+/// The answer to a public request.
+pub struct Response {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header fields, but for those that belong to a connection.
+    pub headers: HeaderLines,
+    /// Its body.
+    pub body: Reply,
+}
 
 /// The body of every public response.
 pub enum Reply {

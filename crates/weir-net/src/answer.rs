@@ -128,12 +128,12 @@ impl AnswerBody {
                 }
                 data
             }
-            State::Chunked(chunks) => match chunks.push(come) {
+            State::Chunked(chunks) => match chunks.push(&mut come) {
                 Err(why) => return self.broken(why.to_owned()),
                 Ok(data) => {
+                    self.reusable &= come.is_empty();
                     if chunks.has_ended() && !chunks.has_trailers() {
-                        let nothing_more = !chunks.has_surplus();
-                        self.finished(nothing_more);
+                        self.finished(true);
                     }
                     data
                 }
@@ -146,8 +146,7 @@ impl AnswerBody {
     fn trailers(&mut self) -> Option<HeaderMap> {
         let State::Chunked(chunks) = &mut self.state else { return None };
         let trailers = chunks.take_trailers()?;
-        let nothing_more = !chunks.has_surplus();
-        self.finished(nothing_more);
+        self.finished(true);
         Some(trailers)
     }
 }

@@ -4,10 +4,10 @@
 //! two changes of task for each call, and what a call costs is visible where it is made.
 
 use crate::head::{Read, Reader};
+use crate::landing::poll_take;
 use crate::pool::Counts;
 use crate::request::Request;
 use bytes::Bytes;
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,15 +17,6 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-
-/// Taken from a socket at once at most.
-const READ: usize = 64 * 1024;
-
-thread_local! {
-    /// Where every read of this thread lands first. What came is then copied out at its own size: an idle connection
-    /// holds no buffer, and the one that is always used stays in the cache.
-    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
-}
 
 /// A plain or an encrypted socket.
 pub(crate) enum Socket {
@@ -135,10 +126,7 @@ impl Connection {
             let come = ready!(self.poll_read(cx)).map_err(Broken::Lost)?;
             if come.is_empty() {
                 let closed = "the connection was closed before an answer";
-                return Poll::Ready(Err(Broken::Lost(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    closed,
-                ))));
+                return Poll::Ready(Err(Broken::Lost(io::Error::new(io::ErrorKind::UnexpectedEof, closed))));
             }
             if let Some(read) = reader.push(come).map_err(Broken::Malformed)? {
                 let reusable = read.reusable && sent;
@@ -149,10 +137,6 @@ impl Connection {
 
     /// What comes next; nothing at the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        LANDING.with_borrow_mut(|landing| {
-            let mut into = ReadBuf::new(landing);
-            ready!(self.socket.poll_read(cx, &mut into))?;
-            Poll::Ready(Ok(Bytes::copy_from_slice(into.filled())))
-        })
+        poll_take(cx, |cx, into| self.socket.poll_read(cx, into))
     }
 }

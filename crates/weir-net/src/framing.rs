@@ -25,14 +25,14 @@ const MOST_TRAILERS: usize = 16 * 1024;
 /// Trailers at most.
 const TRAILER_FIELDS: usize = 64;
 
-/// Takes the chunked coding off a body, whatever the cuts between reads.
+/// Takes the chunked coding off a body, whatever the cuts between reads. Strict: every line ends in CR LF, a size is
+/// hexadecimal digits only, and everything is bounded.
 #[derive(Debug, Default)]
-pub(crate) struct Chunks {
+pub struct Chunks {
     at: At,
     /// A line that is not complete yet.
     line: BytesMut,
     trailers: Option<HeaderMap>,
-    surplus: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,11 +50,11 @@ enum At {
 }
 
 impl Chunks {
-    /// Takes what came and gives the data in it, which may be nothing.
+    /// Takes what came and gives the data in it, which may be nothing. What lies behind the end stays in `come`.
     ///
     /// # Errors
     /// What is not as the coding wants it. Nothing can be read after that.
-    pub(crate) fn push(&mut self, mut come: Bytes) -> Result<Bytes, &'static str> {
+    pub fn push(&mut self, come: &mut Bytes) -> Result<Bytes, &'static str> {
         let mut one = Bytes::new();
         let mut several = BytesMut::new();
         while !come.is_empty() {
@@ -75,11 +75,8 @@ impl Chunks {
                         several.extend_from_slice(&data);
                     }
                 }
-                At::End => {
-                    self.surplus = true;
-                    break;
-                }
-                At::Size | At::AfterData | At::Trailers => self.line(&mut come)?,
+                At::End => break,
+                At::Size | At::AfterData | At::Trailers => self.line(come)?,
             }
         }
         Ok(if several.is_empty() { one } else { several.freeze() })
@@ -129,22 +126,17 @@ impl Chunks {
     }
 
     /// Whether the last chunk and the trailers have come.
-    pub(crate) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.at == At::End
     }
 
-    /// Whether something came behind the end.
-    pub(crate) fn has_surplus(&self) -> bool {
-        self.surplus
-    }
-
     /// Whether trailers have come that were not taken.
-    pub(crate) fn has_trailers(&self) -> bool {
+    pub fn has_trailers(&self) -> bool {
         self.trailers.is_some()
     }
 
     /// The trailers, once.
-    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
         self.trailers.take()
     }
 }

@@ -1,5 +1,5 @@
-//! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup. How buffers are best written to a
-//! socket ([`poll_write_joined`]) it shares with the crate that speaks HTTP inward.
+//! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup. How sockets are read ([`poll_take`]) and the
+//! chunked coding ([`Chunks`]) it shares with the crate that speaks HTTP inward.
 //!
 //! Knows no models, routes or vendors: it is given an [`Origin`] and a request, and gives back an [`Answer`] or a
 //! [`weir_core::Fault`]. It never repeats a request; it only takes another connection when a pooled one
@@ -15,13 +15,14 @@ mod connect;
 mod connection;
 mod framing;
 mod head;
+mod landing;
 mod origin;
 mod pool;
 mod request;
-mod write;
 
 pub use answer::{Answer, AnswerBody, AnswerHead};
+pub use framing::Chunks;
+pub use landing::poll_take;
 pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
 pub use request::{Head, Pieces, Request};
-pub use write::poll_write_joined;

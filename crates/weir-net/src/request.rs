@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn a_request_arrives_whole_however_it_is_cut() {
         let more = [(header::TE, HeaderValue::from_static("trailers"))];
-        let start = "POST /v1/x?y=1 HTTP/1.1\r\nhost: h:1\r\nauthorization: Bearer sk-secret\r\nte: trailers\r\n";
+        let start =
+            "POST /v1/x?y=1 HTTP/1.1\r\nhost: h:1\r\nauthorization: Bearer sk-secret\r\nte: trailers\r\n";
         let small = vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")];
         let large: Vec<Bytes> = (b'a'..b'a' + 12).map(|c| Bytes::from(vec![c; 5000])).collect();
         for pieces in [vec![], small, large] {

@@ -133,7 +133,7 @@ impl TurnedAway {
         }
         let message = "the admin listener has as many connections open as it takes; close some of them";
         let body =
-            weir_engine::line::refusal_body(&Fault::new(Class::Limited, 503, "admin_overloaded", message));
+            weir_wire::error::body(&Fault::new(Class::Limited, 503, "admin_overloaded", message), None);
         let head = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
              retry-after: 1\r\nconnection: close\r\n\r\n",
@@ -250,7 +250,7 @@ fn json_body(status: StatusCode, value: &serde_json::Value) -> Response<Full<Byt
 
 fn refuse(fault: &Fault) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = respond(status, "application/json", weir_engine::line::refusal_body(fault));
+    let mut response = respond(status, "application/json", weir_wire::error::body(fault, None));
     if let Some(allow) = fault.allow {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     }

@@ -4,8 +4,8 @@
 //! the door (sizes, slow clients, full house, panics) and ends in good order.
 
 pub mod admin;
+mod connection;
 mod cors;
-mod door;
 mod drain;
 pub mod listen;
 pub mod public;

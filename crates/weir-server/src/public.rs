@@ -1,29 +1,19 @@
 //! The public API: `/v1/*` and the health checks.
 
-use crate::door::{Door, Gate, Limits};
-use crate::{Drain, Phase, cors, door, listen};
+use crate::connection::{self, Limits, Method, Request};
+use crate::{Drain, Phase, cors, listen};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::{StatusCode, header};
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
-use std::time::Instant;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use weir_core::{Class, Endpoint, Fault};
 use weir_engine::line::Ask;
-use weir_engine::{Core, Ingress, Reply, panic_text, serve};
+use weir_engine::{Core, Ingress, Reply, Response, serve};
+use weir_wire::{HeaderLines, Headers};
 
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
 ///
@@ -51,17 +41,23 @@ pub async fn run(
         let limits = &gateway.settings().limits;
         let Some(open) = Open::count(&connections, &here, limits.max_connections as usize) else {
             core.recorder().rejected_connection("full");
-            door::turn_away(&core, &stream);
+            connection::turn_away(&core, &stream);
             return;
         };
         let limits = Limits {
             header: limits.header_timeout,
             keep_alive: limits.keep_alive,
             send: limits.send_timeout,
+            max_head: limits.max_header,
         };
-        let connection = connection(core.clone(), stream, limits, watched.clone());
+        if stream.set_nodelay(true).is_err() {
+            return; // the client is gone already
+        }
+        let (core, drain) = (core.clone(), watched.clone());
         tokio::task::spawn_local(async move {
-            connection.await;
+            let phase = drain.clone();
+            let answer = |request| answer(core.clone(), phase.phase(), request);
+            connection::serve(core.clone(), stream, limits, drain, answer).await;
             drop(open);
         });
     })
@@ -115,73 +111,34 @@ impl Drop for Open {
     }
 }
 
-async fn connection(core: Rc<Core>, stream: TcpStream, limits: Limits, mut drain: Drain) {
-    if stream.set_nodelay(true).is_err() {
-        return; // the client is gone already
-    }
-    let gate = Gate::new();
-    let phase = drain.clone();
-    let max_head = core.gateway().settings().limits.max_header;
-    let door = Door::new(core.clone(), stream, gate.clone(), limits);
-    let service = service_fn(move |request| answer(core.clone(), gate.clone(), phase.phase(), request));
-    let serving = http1::Builder::new()
-        .header_read_timeout(None) // the door's own limits tell idle connections from slow heads
-        .max_buf_size(max_head.max(8192))
-        .serve_connection(TokioIo::new(door), service);
-    let mut serving = pin!(serving);
-    tokio::select! {
-        biased;
-        // An error here is the client's: it hung up, was too slow, or did not speak HTTP.
-        _ = serving.as_mut() => return,
-        () = drain.reached(Phase::Draining) => serving.as_mut().graceful_shutdown(),
-    }
-    let _ = serving.await;
-}
-
 /// One request, from its head to the response's head.
-async fn answer(
-    core: Rc<Core>,
-    gate: Rc<Gate>,
-    phase: Phase,
-    request: Request<Incoming>,
-) -> Result<Response<Guarded>, Infallible> {
-    let received = Instant::now();
-    let objection = objection(&gate, &request);
-    gate.serving();
-    let (head, body) = request.into_parts();
+async fn answer(core: Rc<Core>, phase: Phase, request: Request) -> Response {
+    let Request { head, body, received } = request;
     let gateway = core.gateway();
-    let origin = cors::allowed(gateway.settings(), &head.headers);
-    let early = match objection {
-        Some(_) => None,
-        None => health(&head.method, head.uri.path(), phase)
-            .or_else(|| cors::preflight(gateway.settings(), &head.method, &head.headers)),
-    };
+    let settings = gateway.settings();
+    let origin = cors::allowed(settings, &head.headers);
+    let early = health(head.method, head.path(), phase)
+        .or_else(|| cors::preflight(settings, head.method, &head.headers));
     let mut response = match early {
         Some(response) => response,
         None => {
-            let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
-            let body = Asking { body, gate: gate.clone() };
-            let ingress = Ingress { ask, headers: head.headers, body, received };
-            serve(core, ingress).await
+            let ask = ask(head.method, head.path(), &head.headers);
+            serve(core, Ingress { ask, headers: head.headers, body, received }).await
         }
     };
     if let Some(origin) = origin {
-        cors::allow(response.headers_mut(), origin);
+        cors::allow(&mut response.headers, &origin);
     }
-    if objection.is_some() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response.map(|reply| Guarded { reply: Some(reply), gate }))
+    response
 }
 
 /// What a request asks for, by method and path. Paths are compared as they are: no decoding, no normalisation.
-fn ask(head: &http::request::Parts) -> Ask {
-    let path = head.uri.path();
+fn ask(method: Method, path: &str, headers: &Headers) -> Ask {
     if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == path) {
-        if head.method != Method::POST {
+        if method != Method::Post {
             return Ask::Nothing(Fault::wrong_method("POST"));
         }
-        return match wrong_media(&head.headers) {
+        return match wrong_media(headers) {
             Some(fault) => Ask::Nothing(fault),
             None => Ask::Call(*endpoint),
         };
@@ -192,7 +149,7 @@ fn ask(head: &http::request::Parts) -> Ask {
             "there is nothing at this address; the API is below /v1, for example POST /v1/chat/completions";
         return Ask::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
     }
-    if head.method != Method::GET {
+    if method != Method::Get {
         return Ask::Nothing(Fault::wrong_method("GET"));
     }
     match model {
@@ -201,29 +158,16 @@ fn ask(head: &http::request::Parts) -> Ask {
     }
 }
 
-/// What is wrong with a request before its path is looked at: its framing, or whom it is meant for (RFC 9112 §3.2).
-fn objection(gate: &Gate, request: &Request<Incoming>) -> Option<&'static str> {
-    let hosts = request.headers().get_all(header::HOST).iter().take(2).count();
-    if hosts > 1 || (hosts == 0 && request.version() == http::Version::HTTP_11) {
-        return Some("an HTTP/1.1 request has to have exactly one Host header");
-    }
-    gate.objection(request.method(), request.headers())
-}
-
-fn malformed(why: &'static str) -> Fault {
-    Fault::new(Class::Caller, 400, "malformed_http", why)
-}
-
-fn wrong_media(headers: &HeaderMap) -> Option<Fault> {
+fn wrong_media(headers: &Headers) -> Option<Fault> {
     let unsupported =
         |message: String| Some(Fault::new(Class::Caller, 415, "unsupported_media_type", message));
-    if let Some(coding) = headers.get(header::CONTENT_ENCODING)
-        && coding != "identity"
+    if let Some(coding) = headers.get(&header::CONTENT_ENCODING)
+        && coding != b"identity"
     {
         return unsupported("compressed request bodies are not supported; send the body as it is".to_owned());
     }
-    let value = headers.get(header::CONTENT_TYPE)?;
-    let kind = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let value = headers.get(&header::CONTENT_TYPE)?;
+    let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     let json = kind.eq_ignore_ascii_case(b"application/json")
         || (kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json"));
     if json {
@@ -255,8 +199,8 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// The health checks: no key, no log line, no dependence on anything shared.
-fn health(method: &Method, path: &str, phase: Phase) -> Option<Response<Reply>> {
-    if method != Method::GET && method != Method::HEAD {
+fn health(method: Method, path: &str, phase: Phase) -> Option<Response> {
+    if !matches!(method, Method::Get | Method::Head) {
         return None;
     }
     let (status, body) = match (path, phase) {
@@ -265,91 +209,9 @@ fn health(method: &Method, path: &str, phase: Phase) -> Option<Response<Reply>> 
         ("/health/ready", _) => (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#),
         _ => return None,
     };
-    Some(json(status, Bytes::from_static(body.as_bytes())))
-}
-
-fn json(status: StatusCode, body: Bytes) -> Response<Reply> {
-    let mut response = Response::new(Reply::plain(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// A request's body that tells the door when it has ended.
-struct Asking {
-    body: Incoming,
-    gate: Rc<Gate>,
-}
-
-impl Body for Asking {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() && self.body.is_end_stream() {
-            self.gate.request_ended();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A response's body that tells the door when it has been handed over, and turns a panic into the end of its stream.
-pub struct Guarded {
-    reply: Option<Reply>,
-    gate: Rc<Gate>,
-}
-
-impl Body for Guarded {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let Some(reply) = &mut self.reply else { return Poll::Ready(None) };
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *reply).poll_frame(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(None)) => Poll::Ready(None),
-            Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(frame))),
-            Ok(Poll::Ready(Some(Err(broken)))) => Poll::Ready(Some(Err(io::Error::other(broken)))),
-            Err(panic) => {
-                reply.panicked();
-                // What is left of it may panic again when it is dropped.
-                let left = self.reply.take();
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(left)));
-                let text = panic_text(&*panic);
-                tracing::error!(panic = text, "a response panicked");
-                Poll::Ready(Some(Err(io::Error::other(text)))) // hyper cuts the connection: no false end
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.reply.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.reply.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.gate.served();
-    }
+    let mut headers = HeaderLines::default();
+    headers.put(&header::CONTENT_TYPE, "application/json");
+    Some(Response { status, headers, body: Reply::plain(Bytes::from_static(body.as_bytes())) })
 }
 
 #[cfg(test)]

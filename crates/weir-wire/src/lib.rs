@@ -4,6 +4,7 @@
 mod answer;
 pub mod call;
 pub mod error;
+pub mod headers;
 pub mod json;
 pub mod models;
 pub mod name;
@@ -14,6 +15,7 @@ pub mod usage;
 pub mod watch;
 
 pub use answer::FinishReason;
+pub use headers::{HeaderLines, Headers};
 pub use name::ModelName;
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ fn read(text: &[u8], step: usize) -> Result<Option<(Read, Vec<u8>)>, String> {
 #[track_caller]
 fn check(text: &str, status: u16, framing: Framing, reusable: bool, ahead: &str) {
     for step in (1..=text.len()).rev() {
-        let (read, rest) = read(text.as_bytes(), step).unwrap().unwrap_or_else(|| panic!("{text:?} by {step}"));
+        let (read, rest) =
+            read(text.as_bytes(), step).unwrap().unwrap_or_else(|| panic!("{text:?} by {step}"));
         let got = (read.head.status.as_u16(), read.framing, read.reusable);
         assert_eq!(got, (status, framing, reusable), "{text:?} by {step}");
         assert_eq!(String::from_utf8(rest).unwrap(), ahead, "{text:?} by {step}");
@@ -61,7 +62,8 @@ fn a_connection_is_used_again_only_when_both_sides_may() {
 #[test]
 fn informational_answers_are_passed_over() {
     let early = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
-    let text = format!("HTTP/1.1 100 Continue\r\n\r\n{early}HTTP/1.1 201 Created\r\ncontent-length: 1\r\n\r\nx");
+    let text =
+        format!("HTTP/1.1 100 Continue\r\n\r\n{early}HTTP/1.1 201 Created\r\ncontent-length: 1\r\n\r\nx");
     check(&text, 201, Framing::Sized(1), true, "x");
     refused(&early.repeat(20), "informational");
     refused("HTTP/1.1 101 Switching Protocols\r\n\r\n", "informational");

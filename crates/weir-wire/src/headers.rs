@@ -1,0 +1,240 @@
+//! Header fields: as they came in, and as they go out.
+//!
+//! Both keep the bytes of the wire. A request's dozen fields are looked up a few times each, and a response's are written
+//! once, so neither is worth a map.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
+use std::fmt::{self, Display, Write};
+use std::ops::Range;
+
+/// The fields of a request, in the buffer they came in.
+#[derive(Clone, Default)]
+pub struct Headers {
+    text: Bytes,
+    fields: SmallVec<[Field; 16]>,
+}
+
+/// Where one field lies in the buffer.
+#[derive(Clone, Copy)]
+struct Field {
+    name: (u32, u32),
+    value: (u32, u32),
+}
+
+fn range((start, end): (u32, u32)) -> Range<usize> {
+    start as usize..end as usize
+}
+
+impl Headers {
+    /// With fields that are parts of `text`; names and values that are not are left out.
+    pub fn of<'a>(text: &'a Bytes, fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let within = |part: &[u8]| {
+            let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+            let end = start.checked_add(part.len()).filter(|end| *end <= text.len())?;
+            Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
+        };
+        let field = |(name, value)| Some(Field { name: within(name)?, value: within(value)? });
+        let fields = fields.into_iter().filter_map(field).collect();
+        Headers { text: text.clone(), fields }
+    }
+
+    /// Every field, in order: name as it was written, and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|f| (self.part(f.name), self.part(f.value)))
+    }
+
+    fn part(&self, at: (u32, u32)) -> &[u8] {
+        self.text.get(range(at)).unwrap_or_default()
+    }
+
+    /// The values of all fields of this name.
+    pub fn all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
+        let name = name.as_str().as_bytes();
+        self.iter()
+            .filter(move |(n, _)| n.len() == name.len() && n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
+    }
+
+    /// The value of the first field of this name.
+    pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// The same as text; `None`, too, when it is not visible ASCII.
+    pub fn text(&self, name: &HeaderName) -> Option<&str> {
+        let value = self.get(name)?;
+        if !value.iter().all(|b| (b' '..0x7f).contains(b) || *b == b'\t') {
+            return None;
+        }
+        std::str::from_utf8(value).ok()
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+impl fmt::Debug for Headers {
+    /// Names only: keys are among the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
+    }
+}
+
+impl From<&HeaderMap> for Headers {
+    fn from(map: &HeaderMap) -> Self {
+        let mut text = BytesMut::new();
+        let mut at = Vec::with_capacity(map.len());
+        let mut put = |part: &[u8]| {
+            let start = text.len();
+            text.put_slice(part);
+            start..text.len()
+        };
+        for (name, value) in map {
+            at.push((put(name.as_str().as_bytes()), put(value.as_bytes())));
+        }
+        let text = text.freeze();
+        let fields = at.into_iter().map(|(name, value)| (&text[name], &text[value]));
+        Headers::of(&text, fields)
+    }
+}
+
+/// The fields of a response, rendered line by line as HTTP/1.1 sends them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HeaderLines(BytesMut);
+
+impl HeaderLines {
+    /// With room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        HeaderLines(BytesMut::with_capacity(bytes))
+    }
+
+    /// Adds a field. A value that no header can hold (line ends and other control characters) is left out with its name.
+    pub fn put(&mut self, name: &HeaderName, value: impl Display) {
+        self.field(name, |out| write!(out, "{value}").is_ok());
+    }
+
+    /// The same with a value that is text already.
+    pub fn text(&mut self, name: &HeaderName, value: &[u8]) {
+        self.field(name, |out| {
+            out.put_slice(value);
+            true
+        });
+    }
+
+    fn field(&mut self, name: &HeaderName, write: impl FnOnce(&mut BytesMut) -> bool) {
+        let before = self.0.len();
+        self.0.put_slice(name.as_str().as_bytes());
+        self.0.put_slice(b": ");
+        let start = self.0.len();
+        let written = write(&mut self.0);
+        let fits = |b: &u8| *b == b'\t' || (*b >= b' ' && *b != 0x7f);
+        if written && self.0[start..].iter().all(fits) {
+            self.0.put_slice(b"\r\n");
+        } else {
+            self.0.truncate(before);
+        }
+    }
+
+    /// Adds all fields of another.
+    pub fn extend(&mut self, other: &HeaderLines) {
+        self.0.put_slice(&other.0);
+    }
+
+    /// The rendered lines, each with its line end.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As a map, for servers that take one.
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for line in self.as_bytes().split(|b| *b == b'\n') {
+            let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+            let name = HeaderName::from_bytes(&line[..colon]);
+            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+            if let (Ok(name), Ok(value)) = (name, value) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+}
+
+impl fmt::Debug for HeaderLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HeaderLines").field(&String::from_utf8_lossy(&self.0)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header;
+
+    fn received() -> Headers {
+        let text = Bytes::from_static(b"Host: h\r\nX-A: 1\r\nx-a: \xff\r\nAuthorization: Bearer secret\r\n");
+        let part = |range: Range<usize>| &text[range];
+        let fields = [
+            (part(0..4), part(6..7)),
+            (part(9..12), part(14..15)),
+            (part(17..20), part(22..23)),
+            (part(25..38), part(40..53)),
+        ];
+        Headers::of(&text, fields)
+    }
+
+    #[test]
+    fn fields_are_found_whatever_their_case() {
+        let headers = received();
+        let name = HeaderName::from_static("x-a");
+        assert_eq!(headers.get(&header::HOST), Some(&b"h"[..]));
+        assert_eq!(headers.all(&name).collect::<Vec<_>>(), [&b"1"[..], b"\xff"]);
+        assert_eq!(headers.text(&name), Some("1"));
+        assert_eq!(headers.get(&header::COOKIE), None);
+        assert_eq!((headers.len(), headers.is_empty()), (4, false));
+    }
+
+    #[test]
+    fn values_do_not_print() {
+        assert_eq!(format!("{:?}", received()), r#"["Host", "X-A", "x-a", "Authorization"]"#);
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_buffer_is_no_field() {
+        let text = Bytes::from_static(b"ab");
+        assert!(Headers::of(&text, [(&b"c"[..], &b"d"[..])]).is_empty());
+    }
+
+    #[test]
+    fn a_map_becomes_fields() {
+        let mut map = HeaderMap::new();
+        map.append("x-a", HeaderValue::from_static("1"));
+        map.append("x-a", HeaderValue::from_static("2"));
+        let headers = Headers::from(&map);
+        assert_eq!(headers.all(&HeaderName::from_static("x-a")).collect::<Vec<_>>(), [b"1", b"2"]);
+    }
+
+    #[test]
+    fn lines_are_rendered_and_never_split() {
+        let mut lines = HeaderLines::default();
+        lines.put(&header::CONTENT_TYPE, "application/json");
+        lines.put(&header::ETAG, "a\r\nset-cookie: b");
+        lines.put(&header::AGE, 7);
+        assert_eq!(lines.as_bytes(), b"content-type: application/json\r\nage: 7\r\n");
+        let mut more = HeaderLines::default();
+        more.put(&header::AGE, "8");
+        lines.extend(&more);
+        let map = lines.to_map();
+        assert_eq!(map[header::CONTENT_TYPE], "application/json");
+        assert_eq!(map.get_all(header::AGE).iter().collect::<Vec<_>>(), ["7", "8"]);
+    }
+}
