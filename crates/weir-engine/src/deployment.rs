@@ -5,9 +5,9 @@ use crate::record::TRACEPARENT;
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 use weir_config::ResponseHeaders;
-use weir_core::{Endpoint, Pricing, Secret, Timeouts, TraceContext};
+use weir_core::{Endpoint, Pricing, Timeouts, TraceContext};
 use weir_net::Origin;
-use weir_provider::Quirks;
+use weir_provider::{Private, Quirks};
 use weir_routing::Health;
 
 /// One deployment of the snapshot: everything a call to it needs, prepared once.
@@ -22,7 +22,7 @@ pub(crate) struct Deployment {
     pub(crate) timeouts: Timeouts,
     pub(crate) health: Arc<Health>,
     /// What a call must not show to a client.
-    pub(crate) secrets: Arc<[Secret]>,
+    pub(crate) private: Private,
     pub(crate) probe: Option<Probe>,
     uris: [Uri; Endpoint::ALL.len()],
     headers: HeaderMap,
@@ -83,7 +83,11 @@ impl Deployment {
             pricing: config.pricing,
             timeouts: config.timeouts.or(provider.timeouts),
             health,
-            secrets: secrets.filter(|s| !s.is_empty()).cloned().collect(),
+            private: Private::new(
+                secrets,
+                origin.host_header().to_str().unwrap_or_default(),
+                provider.base_url.is_some(),
+            ),
             probe,
             uris: uris.map(Option::unwrap_or_default),
             headers,

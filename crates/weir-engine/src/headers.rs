@@ -11,7 +11,6 @@ use std::fmt::{Display, Write};
 use std::time::Duration;
 use weir_config::ResponseHeaders;
 use weir_core::{Fault, RequestId};
-use weir_provider::without_secrets;
 use weir_wire::error;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -107,7 +106,7 @@ pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &
 
 /// A fault, in the client's format.
 pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> {
-    let fault = without_our_secrets(&record, fault);
+    let fault = fit_to_tell(&record, fault);
     let body = error::body(&fault, Some(&record.id));
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = begin(&mut record, status, &mut Values::new());
@@ -148,11 +147,12 @@ pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response<Reply> {
     response
 }
 
-/// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.
-fn without_our_secrets(record: &Record, fault: Fault) -> Fault {
+/// A fault without what is private of any deployment that was called, whatever way an upstream's words took to get here.
+/// Every fault passes through here before a client or the log learns of it.
+pub(crate) fn fit_to_tell(record: &Record, fault: Fault) -> Fault {
     let called =
         record.attempts.iter().filter_map(|tried| record.snapshot.gateway.deployments.get(tried.deployment));
-    called.fold(fault, |fault, deployment| without_secrets(fault, &deployment.secrets))
+    called.fold(fault, |fault, deployment| deployment.private.cut_out_of(fault))
 }
 
 /// The trailers of a stream that has ended.

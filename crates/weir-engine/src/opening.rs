@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
 use weir_core::{Class, Fault};
 use weir_net::{AnswerBody, Pieces};
-use weir_provider::{Refusal, fault, unexpected_status, without_secrets};
+use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Rewrite, splice};
@@ -134,7 +134,6 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
                 status,
                 headers: &head.headers,
                 body: &body,
-                secrets: &deployment.secrets,
                 now: SystemTime::now(),
             }));
         }
@@ -194,7 +193,7 @@ async fn open_whole(
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
-        let facts = reply_facts(&body, call.endpoint).map_err(|fault| clean(fault, record))?;
+        let facts = reply_facts(&body, call.endpoint)?;
         (Some(facts), None)
     } else {
         (None, Some(source))
@@ -258,7 +257,7 @@ async fn open_stream(
             return Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await);
         }
         if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
-            return Err(clean(fault, record));
+            return Err(fault);
         }
         // Comments and keep-alives are no beginning: until the first event the call can still be tried elsewhere. They
         // are of no use to the client once they are late, so that only the latest are kept.
@@ -271,14 +270,6 @@ async fn open_stream(
             }
             return Ok(Opened::Stream(open));
         }
-    }
-}
-
-/// A fault that an upstream stated inside an answer, without our credentials in its words.
-pub(crate) fn clean(fault: Fault, record: &Record) -> Fault {
-    match record.deployment() {
-        Some(deployment) => without_secrets(fault, &deployment.secrets),
-        None => fault,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::headers;
-use crate::opening::{Limits, Source, StreamAnswer, clean, timed_out};
+use crate::opening::{Limits, Source, StreamAnswer, timed_out};
 use crate::record::Record;
 use crate::reply::Broken;
 use bytes::Bytes;
@@ -241,7 +241,7 @@ impl Relay {
     /// mark follows, so that it cannot take the answer for a whole one.
     fn fail(&mut self, fault: Fault) {
         let fault = match &self.record {
-            Some(record) => clean(fault, record),
+            Some(record) => headers::fit_to_tell(record, fault),
             None => fault,
         };
         self.state = State::Ended;
