@@ -112,6 +112,7 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response<Reply> 
     let mut response = begin(&mut record, status, &mut Values::new());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.remove(MODEL); // no model answered
     if let Some(text) = &fault.retry_after_text
         && let Ok(value) = HeaderValue::from_str(text)
     {

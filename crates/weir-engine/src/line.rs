@@ -5,10 +5,10 @@ use crate::call::{Call, read_and_parse};
 use crate::core::Core;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
-use crate::record::{Asked, Record};
+use crate::record::{Address, Asked, Record};
 use crate::reply::Reply;
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Response, Uri};
 use http_body::Body;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -36,6 +36,10 @@ pub enum Ask {
 pub struct Ingress<B> {
     /// What is asked for, by method and path.
     pub ask: Ask,
+    /// Its method.
+    pub method: Method,
+    /// Its address, as it was sent.
+    pub uri: Uri,
     /// The request's headers.
     pub headers: HeaderMap,
     /// The unread body.
@@ -77,6 +81,9 @@ where
     let snapshot = record.snapshot.clone();
     let gateway = &*snapshot.gateway;
     // 1 ingress
+    if !matches!(ingress.ask, Ask::Call(_)) {
+        record.address = Some(Address::new(ingress.method.as_str(), ingress.uri.path()));
+    }
     let endpoint = match ingress.ask {
         Ask::Nothing(fault) => return Err(fault),
         Ask::Call(endpoint) => Some(endpoint),
@@ -126,9 +133,11 @@ fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
     }
 }
 
-/// Records a request that the door refused before its head could be read; the id and the body of the answer.
-pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault) -> (RequestId, Bytes) {
+/// Records a request that the door refused before its head could be read; the id and the body of the answer. `asked`:
+/// its method and path, when its first line told them.
+pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault, asked: Option<(&str, &str)>) -> (RequestId, Bytes) {
     let mut record = Record::begin(core, &HeaderMap::new(), Instant::now());
+    record.address = asked.map(|(method, path)| Address::new(method, path));
     let body = error::body(&fault, Some(&record.id));
     record.status = fault.status;
     record.response_bytes = body.len() as u64;

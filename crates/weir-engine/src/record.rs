@@ -20,6 +20,20 @@ pub(crate) enum Asked {
     Unknown(Box<str>),
 }
 
+/// Where a request went that is no call to a model, cut to what a log line may hold. Without its query: keys may stand
+/// there.
+pub(crate) struct Address {
+    method: Box<str>,
+    path: Box<str>,
+}
+
+impl Address {
+    pub(crate) fn new(method: &str, path: &str) -> Box<Address> {
+        let cut = |text: &str, most| text.chars().take(most).collect();
+        Box::new(Address { method: cut(method, 16), path: cut(path, 256) })
+    }
+}
+
 /// One upstream call.
 pub(crate) struct Tried {
     pub(crate) deployment: usize,
@@ -39,6 +53,7 @@ pub(crate) struct Record {
     started_at: SystemTime,
     pub(crate) started: Instant,
     pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
     pub(crate) key: Option<u32>,
     pub(crate) route: Option<usize>,
@@ -84,6 +99,7 @@ impl Record {
             started_at: SystemTime::now(),
             started: received,
             endpoint: None,
+            address: None,
             asked: None,
             key: None,
             route: None,
@@ -179,6 +195,8 @@ impl Drop for Record {
             parent_span: self.parent_span,
             started_at: self.started_at,
             endpoint: self.endpoint,
+            method: self.address.as_ref().map(|address| &*address.method),
+            path: self.address.as_ref().map(|address| &*address.path),
             model: self.asked.as_ref().map(|asked| match asked {
                 Asked::Known(index) => gateway.models().get(*index).map_or("", |m| &**m),
                 Asked::Unknown(text) => text,

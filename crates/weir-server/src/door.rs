@@ -133,6 +133,18 @@ impl Gate {
     }
 }
 
+/// Method and path, as far as they can be told, of a request whose head is not read in full.
+fn first_line(sent: &[u8]) -> Option<(&str, &str)> {
+    let begin = sent.iter().position(|b| !matches!(b, b'\r' | b'\n'))?;
+    let line = sent.get(begin..)?.split(|b| matches!(b, b'\r' | b'\n')).next()?;
+    let mut words = line.splitn(3, |b| *b == b' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let path = target.split(|b| matches!(b, b'?' | b'#')).next()?;
+    // Another form of target may hold credentials (RFC 9112 §3.2.2).
+    let told = method.iter().all(u8::is_ascii_uppercase) && path.starts_with(b"/");
+    told.then_some((std::str::from_utf8(method).ok()?, std::str::from_utf8(path).ok()?))
+}
+
 /// A request's head as it was sent.
 #[derive(Debug, Default)]
 struct Head {
@@ -276,14 +288,14 @@ impl Door {
             return None;
         }
         let status: u16 = std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
-        Some(response(&self.core, refused_head(status)))
+        Some(response(&self.core, refused_head(status), &self.gate.head.borrow()))
     }
 }
 
-/// A fault as a complete response that ends the connection. The request is recorded as any other is.
-fn response(core: &Rc<Core>, fault: Fault) -> Bytes {
+/// A fault as a complete response that ends the connection. The request, of which `sent` came, is recorded as any other is.
+fn response(core: &Rc<Core>, fault: Fault, sent: &[u8]) -> Bytes {
     let (status, retry_after) = (fault.status, fault.retry_after);
-    let (id, body) = refused_at_the_door(core, fault);
+    let (id, body) = refused_at_the_door(core, fault, first_line(sent));
     let reason =
         http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
     let again = retry_after.map(|after| format!("retry-after: {}\r\n", after.as_secs().max(1)));
@@ -313,7 +325,7 @@ pub(crate) fn turn_away(core: &Rc<Core>, stream: &TcpStream) {
     let fault = Fault::new(Class::Limited, 503, "gateway_overloaded", message)
         .with_retry_after(Duration::from_secs(1));
     // Not by way of the runtime, which does not know yet whether the new socket can be written to.
-    let _ = socket2::SockRef::from(stream).send(&response(core, fault));
+    let _ = socket2::SockRef::from(stream).send(&response(core, fault, &[]));
 }
 
 fn too_slow() -> Fault {
@@ -343,7 +355,8 @@ impl AsyncRead for Door {
         let slow_head = door.gate.phase.get() == Phase::Head && !door.gate.head.borrow().is_empty();
         if slow_head {
             // Best effort: a client that is too slow to send may still read.
-            let _ = door.stream.try_write(&response(&door.core, too_slow()));
+            let told = response(&door.core, too_slow(), &door.gate.head.borrow());
+            let _ = door.stream.try_write(&told);
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request came in time")))
     }

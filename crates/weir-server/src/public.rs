@@ -161,7 +161,8 @@ async fn answer(
         None => {
             let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
             let body = Asking { body, gate: gate.clone() };
-            let ingress = Ingress { ask, headers: head.headers, body, received };
+            let http::request::Parts { method, uri, headers, .. } = head;
+            let ingress = Ingress { ask, method, uri, headers, body, received };
             serve(core, ingress).await
         }
     };

@@ -105,3 +105,19 @@ fn chunks_need_a_head_that_was_seen_whole() {
     check(&[&long], 0, &chunked, "shorter than 8 KiB");
     check(&[earlier, "\r\n"], 1, &[("content-length", "5")], "");
 }
+
+#[test]
+fn a_head_that_is_refused_still_tells_where_it_wanted_to_go() {
+    let check = |sent: &str, expect: Option<(&str, &str)>| {
+        assert_eq!(first_line(sent.as_bytes()), expect, "{sent:?}")
+    };
+    check("GET /v1/models?key=secret HTTP/1.1\r\nx-\0: a", Some(("GET", "/v1/models")));
+    check("\r\nPOST /v1#a HTTP/1.1\n\n", Some(("POST", "/v1")));
+    check("POST /v1/cha", Some(("POST", "/v1/cha")));
+    check("GET http://user:secret@host/ HTTP/1.1\r\n", None);
+    check("CONNECT host:443 HTTP/1.1\r\n", None);
+    check("authorization: Bearer secret\r\n", None);
+    check("\x16\x03\x01 /", None);
+    check("POST", None);
+    check("", None);
+}
