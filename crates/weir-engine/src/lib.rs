@@ -3,6 +3,7 @@
 //! Knows no HTTP server: it is given a head and an unread body and returns a response whose body carries the exchange to
 //! its end. The line itself is [`line::serve`]; it reads like a table of contents.
 
+mod admit;
 mod attempt;
 mod authenticate;
 mod call;

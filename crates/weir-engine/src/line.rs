@@ -1,6 +1,8 @@
 //! The straight line: what happens to one request, in order.
 
+use crate::admit::admit;
 use crate::attempt::{Opened, attempt};
+use crate::authenticate::Caller;
 use crate::call::{Call, read_and_parse};
 use crate::core::Core;
 use crate::headers;
@@ -11,8 +13,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
 use http_body::Body;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-use weir_core::{Class, Endpoint, Fault, RequestId};
+use std::time::Instant;
+use weir_core::{Endpoint, Fault, RequestId};
 use weir_wire::error;
 use weir_wire::models::{ModelCard, list_body};
 
@@ -92,31 +94,19 @@ where
     record.endpoint = endpoint;
     // 2 authenticate
     let caller = gateway.keys.authenticate(&ingress.headers)?;
-    record.key = caller.key;
+    record.key = caller.key();
     // (the listings need no model and end here)
-    let Some(endpoint) = endpoint else { return listing(record, &ingress.ask) };
+    let Some(endpoint) = endpoint else { return listing(record, &caller, &ingress.ask) };
     // 4 admit: before the body is read, so that a full gateway costs nothing but the head
-    admit(record)?;
+    let admitted = admit(record, &caller)?;
     // 3 read and parse
-    let call = read_and_parse(record, endpoint, &ingress.headers, ingress.body).await?;
+    let call = read_and_parse(record, admitted, endpoint, &ingress.headers, ingress.body).await?;
     // 7 route, 8 attempt
     let opened = attempt(record, &call).await?;
     Ok(Done::Opened(opened, call))
 }
 
-/// Stage 4. Over the gateway's own capacity a request is refused at once, with the time after which to come back.
-fn admit(record: &Record) -> Result<(), Fault> {
-    let most = record.snapshot.gateway.settings.limits.max_requests;
-    if record.core.engine.requests_in_flight() <= most as usize {
-        return Ok(());
-    }
-    let message =
-        format!("this gateway serves {most} requests at a time and has no room now; try again shortly");
-    Err(Fault::new(Class::Limited, 503, "gateway_overloaded", message)
-        .with_retry_after(Duration::from_secs(1)))
-}
-
-fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
+fn listing(record: &mut Record, _: &Caller, ask: &Ask) -> Result<Done, Fault> {
     let gateway = &record.snapshot.gateway;
     match ask {
         Ask::Model(name) if !gateway.has_model(name) => {

@@ -102,8 +102,8 @@ impl Private {
     }
 
     fn without_addresses(&self, text: &str) -> String {
-        let cut = |text: String, address: &Box<str>| text.replace(&**address, "[upstream]");
-        self.addresses.iter().fold(text.to_owned(), cut)
+        let addresses = self.addresses.iter().map(|address| &**address);
+        addresses.fold(text.to_owned(), |text, address: &str| text.replace(address, "[upstream]"))
     }
 }
 
