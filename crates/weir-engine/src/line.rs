@@ -23,7 +23,7 @@ const LISTED_SINCE: u64 = 1_735_689_600;
 
 /// What a public request asks for.
 #[derive(Debug)]
-pub enum Ask {
+pub enum Operation {
     /// A model's answer.
     Call(Endpoint),
     /// The list of models.
@@ -37,7 +37,7 @@ pub enum Ask {
 /// A public request as the door hands it in: head read, body not.
 pub struct Ingress<B> {
     /// What is asked for, by method and path.
-    pub ask: Ask,
+    pub operation: Operation,
     /// Its method.
     pub method: Method,
     /// Its address, as it was sent.
@@ -83,20 +83,20 @@ where
     let snapshot = record.snapshot.clone();
     let gateway = &*snapshot.gateway;
     // 1 ingress
-    if !matches!(ingress.ask, Ask::Call(_)) {
+    if !matches!(ingress.operation, Operation::Call(_)) {
         record.address = Some(Address::new(ingress.method.as_str(), ingress.uri.path()));
     }
-    let endpoint = match ingress.ask {
-        Ask::Nothing(fault) => return Err(fault),
-        Ask::Call(endpoint) => Some(endpoint),
-        Ask::Models | Ask::Model(_) => None,
+    let endpoint = match ingress.operation {
+        Operation::Nothing(fault) => return Err(fault),
+        Operation::Call(endpoint) => Some(endpoint),
+        Operation::Models | Operation::Model(_) => None,
     };
     record.endpoint = endpoint;
     // 2 authenticate
     let caller = gateway.keys.authenticate(&ingress.headers)?;
     record.key = caller.key();
     // (the listings need no model and end here)
-    let Some(endpoint) = endpoint else { return listing(record, &caller, &ingress.ask) };
+    let Some(endpoint) = endpoint else { return listing(record, &caller, &ingress.operation) };
     // 4 admit: before the body is read, so that a full gateway costs nothing but the head
     let admitted = admit(record, &caller)?;
     // 3 read and parse
@@ -106,15 +106,15 @@ where
     Ok(Done::Opened(opened, call))
 }
 
-fn listing(record: &mut Record, _: &Caller, ask: &Ask) -> Result<Done, Fault> {
+fn listing(record: &mut Record, _: &Caller, operation: &Operation) -> Result<Done, Fault> {
     let gateway = &record.snapshot.gateway;
-    match ask {
-        Ask::Model(name) if !gateway.has_model(name) => {
+    match operation {
+        Operation::Model(name) if !gateway.has_model(name) => {
             let fault = gateway.unknown_model(name);
             record.asked = Some(Asked::Unknown(name.chars().take(128).collect()));
             Err(fault)
         }
-        Ask::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
+        Operation::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
         _ => {
             let cards: Vec<_> =
                 gateway.models().iter().map(|m| ModelCard::new(m, LISTED_SINCE, "weir")).collect();

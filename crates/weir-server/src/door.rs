@@ -28,7 +28,7 @@ const READ_AHEAD: usize = 64 * 1024;
 
 /// Where a connection is between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum Place {
     /// Nothing of a request's head has come yet.
     Idle,
     /// Part of a head has come, or the connection is new.
@@ -41,7 +41,7 @@ enum Phase {
 
 /// Time limits of a client's connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct TimeLimits {
     /// For the whole head of a request.
     pub(crate) header: Duration,
     /// Between two requests.
@@ -53,7 +53,7 @@ pub(crate) struct Limits {
 /// What the door and the request handler of one connection tell each other.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    phase: Cell<Phase>,
+    place: Cell<Place>,
     since: Cell<Instant>,
     head: RefCell<Vec<u8>>,
     /// Whether the request that is being served has been read to its end.
@@ -64,7 +64,7 @@ impl Gate {
     pub(crate) fn new() -> Rc<Gate> {
         let since = Cell::new(Instant::now());
         Rc::new(Gate {
-            phase: Cell::new(Phase::Head),
+            place: Cell::new(Place::Head),
             since,
             head: RefCell::default(),
             whole: Cell::new(false),
@@ -73,7 +73,7 @@ impl Gate {
 
     /// A request's head has been read in full.
     pub(crate) fn serving(&self) {
-        self.phase.set(Phase::Serving);
+        self.place.set(Place::Serving);
         self.whole.set(false);
         let mut head = self.head.borrow_mut();
         head.clear();
@@ -87,7 +87,7 @@ impl Gate {
 
     /// The response has been handed over in full.
     pub(crate) fn served(&self) {
-        self.phase.set(Phase::Flushing);
+        self.place.set(Place::Flushing);
     }
 
     /// What in a request's framing is no honest client's doing: hyper mends or hides these before anybody can see them,
@@ -116,16 +116,16 @@ impl Gate {
         )
     }
 
-    fn move_to(&self, phase: Phase) {
-        self.phase.set(phase);
+    fn move_to(&self, place: Place) {
+        self.place.set(place);
         self.since.set(Instant::now());
     }
 
     fn received(&self, bytes: &[u8]) {
-        if self.phase.get() == Phase::Idle {
-            self.move_to(Phase::Head);
+        if self.place.get() == Place::Idle {
+            self.move_to(Place::Head);
         }
-        if self.phase.get() == Phase::Head {
+        if self.place.get() == Place::Head {
             let mut head = self.head.borrow_mut();
             let room = HEAD_KEPT.saturating_sub(head.len());
             head.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -189,7 +189,7 @@ pub(crate) struct Door {
     core: Rc<Core>,
     stream: TcpStream,
     gate: Rc<Gate>,
-    limits: Limits,
+    limits: TimeLimits,
     timer: Pin<Box<Sleep>>,
     /// Since when the client has not taken what is there for it.
     stalled: Option<Instant>,
@@ -202,18 +202,18 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(core: Rc<Core>, stream: TcpStream, gate: Rc<Gate>, limits: Limits) -> Door {
+    pub(crate) fn new(core: Rc<Core>, stream: TcpStream, gate: Rc<Gate>, limits: TimeLimits) -> Door {
         let timer = Box::pin(tokio::time::sleep(limits.header));
         let ahead = BytesMut::new();
         Door { core, stream, gate, limits, timer, stalled: None, refusal: None, ahead, awaited: false }
     }
 
-    /// Until when the present phase may last; `None` while a request is being served.
+    /// Until when the connection may stay where it is; `None` while a request is being served.
     fn deadline(&self) -> Option<Instant> {
-        let within = match self.gate.phase.get() {
-            Phase::Idle => self.limits.keep_alive,
-            Phase::Head => self.limits.header,
-            Phase::Serving | Phase::Flushing => return None,
+        let within = match self.gate.place.get() {
+            Place::Idle => self.limits.keep_alive,
+            Place::Head => self.limits.header,
+            Place::Serving | Place::Flushing => return None,
         };
         Some(self.gate.since.get() + within)
     }
@@ -252,7 +252,7 @@ impl Door {
     /// Fails when the client has left while its answer is being made. hyper looks for that itself, but not while bytes of
     /// a further request lie in its buffer. A client that only ended its sending counts as gone, as it does for hyper.
     fn client_is_there(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.awaited || self.gate.phase.get() != Phase::Serving || !self.gate.whole.get() {
+        if self.awaited || self.gate.place.get() != Place::Serving || !self.gate.whole.get() {
             return Ok(());
         }
         while self.ahead.len() < READ_AHEAD {
@@ -284,7 +284,7 @@ impl Door {
     /// hyper answers a head it cannot parse by itself, before any handler is called. Its status is kept and told in the
     /// API's envelope. `None` when `head` is not such an answer.
     fn refusal_for(&self, head: &[u8]) -> Option<Bytes> {
-        if !matches!(self.gate.phase.get(), Phase::Head | Phase::Idle) {
+        if !matches!(self.gate.place.get(), Place::Head | Place::Idle) {
             return None;
         }
         let status: u16 = std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
@@ -352,7 +352,7 @@ impl AsyncRead for Door {
         }
         let Some(deadline) = door.deadline() else { return Poll::Pending };
         ready!(door.poll_deadline(cx, deadline));
-        let slow_head = door.gate.phase.get() == Phase::Head && !door.gate.head.borrow().is_empty();
+        let slow_head = door.gate.place.get() == Place::Head && !door.gate.head.borrow().is_empty();
         if slow_head {
             // Best effort: a client that is too slow to send may still read.
             let told = response(&door.core, too_slow(), &door.gate.head.borrow());
@@ -392,7 +392,7 @@ impl AsyncWrite for Door {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !matches!(self.gate.phase.get(), Phase::Serving | Phase::Flushing) {
+        if !matches!(self.gate.place.get(), Place::Serving | Place::Flushing) {
             let first = bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| b);
             return self.poll_write(cx, first);
         }
@@ -406,8 +406,8 @@ impl AsyncWrite for Door {
 
     /// hyper calls this when everything it had has been written, whenever it has looked at the connection.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.gate.phase.get() == Phase::Flushing {
-            self.gate.move_to(Phase::Idle);
+        if self.gate.place.get() == Place::Flushing {
+            self.gate.move_to(Place::Idle);
         }
         // A TCP socket has no buffer of its own that could be flushed.
         Poll::Ready(self.get_mut().client_is_there(cx))

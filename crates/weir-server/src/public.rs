@@ -1,6 +1,6 @@
 //! The public API: `/v1/*` and the health checks.
 
-use crate::door::{Door, Gate, Limits};
+use crate::door::{Door, Gate, TimeLimits};
 use crate::{Drain, Phase, cors, door, listen};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -22,7 +22,7 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use weir_core::{Class, Endpoint, Fault};
-use weir_engine::line::Ask;
+use weir_engine::line::Operation;
 use weir_engine::{Core, Ingress, Reply, panic_text, serve};
 
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
@@ -54,7 +54,7 @@ pub async fn run(
             door::turn_away(&core, &stream);
             return;
         };
-        let limits = Limits {
+        let limits = TimeLimits {
             header: limits.header_timeout,
             keep_alive: limits.keep_alive,
             send: limits.send_timeout,
@@ -115,7 +115,7 @@ impl Drop for Open {
     }
 }
 
-async fn connection(core: Rc<Core>, stream: TcpStream, limits: Limits, mut drain: Drain) {
+async fn connection(core: Rc<Core>, stream: TcpStream, limits: TimeLimits, mut drain: Drain) {
     if stream.set_nodelay(true).is_err() {
         return; // the client is gone already
     }
@@ -159,10 +159,11 @@ async fn answer(
     let mut response = match early {
         Some(response) => response,
         None => {
-            let ask = objection.map_or_else(|| ask(&head), |why| Ask::Nothing(malformed(why)));
+            let operation =
+                objection.map_or_else(|| operation(&head), |why| Operation::Nothing(malformed(why)));
             let body = Asking { body, gate: gate.clone() };
             let http::request::Parts { method, uri, headers, .. } = head;
-            let ingress = Ingress { ask, method, uri, headers, body, received };
+            let ingress = Ingress { operation, method, uri, headers, body, received };
             serve(core, ingress).await
         }
     };
@@ -176,29 +177,29 @@ async fn answer(
 }
 
 /// What a request asks for, by method and path. Paths are compared as they are: no decoding, no normalisation.
-fn ask(head: &http::request::Parts) -> Ask {
+fn operation(head: &http::request::Parts) -> Operation {
     let path = head.uri.path();
     if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == path) {
         if head.method != Method::POST {
-            return Ask::Nothing(Fault::wrong_method("POST"));
+            return Operation::Nothing(Fault::wrong_method("POST"));
         }
         return match wrong_media(&head.headers) {
-            Some(fault) => Ask::Nothing(fault),
-            None => Ask::Call(*endpoint),
+            Some(fault) => Operation::Nothing(fault),
+            None => Operation::Call(*endpoint),
         };
     }
     let model = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
     if path != "/v1/models" && model.is_none() {
         let message =
             "there is nothing at this address; the API is below /v1, for example POST /v1/chat/completions";
-        return Ask::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
+        return Operation::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
     }
     if head.method != Method::GET {
-        return Ask::Nothing(Fault::wrong_method("GET"));
+        return Operation::Nothing(Fault::wrong_method("GET"));
     }
     match model {
-        None => Ask::Models,
-        Some(id) => Ask::Model(percent_decoded(id).into()),
+        None => Operation::Models,
+        Some(id) => Operation::Model(percent_decoded(id).into()),
     }
 }
 

@@ -9,7 +9,7 @@ fn objection(pieces: &[&str], before: usize, shown: &[(&'static str, &'static st
     for piece in earlier {
         gate.received(piece.as_bytes());
         gate.serving();
-        gate.move_to(Phase::Idle);
+        gate.move_to(Place::Idle);
     }
     for piece in own {
         gate.received(piece.as_bytes());
@@ -109,7 +109,7 @@ fn chunks_need_a_head_that_was_seen_whole() {
 #[test]
 fn a_head_that_is_refused_still_tells_where_it_wanted_to_go() {
     let check = |sent: &str, expect: Option<(&str, &str)>| {
-        assert_eq!(first_line(sent.as_bytes()), expect, "{sent:?}")
+        assert_eq!(first_line(sent.as_bytes()), expect, "{sent:?}");
     };
     check("GET /v1/models?key=secret HTTP/1.1\r\nx-\0: a", Some(("GET", "/v1/models")));
     check("\r\nPOST /v1#a HTTP/1.1\n\n", Some(("POST", "/v1")));

@@ -1,19 +1,19 @@
 use super::*;
 
-fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Ask {
+fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Operation {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    ask(&request.body(()).unwrap().into_parts().0)
+    operation(&request.body(()).unwrap().into_parts().0)
 }
 
 fn check(method: &str, path: &str, headers: &[(&'static str, &str)], expect: &str) {
     let got = match asked(method, path, headers) {
-        Ask::Call(endpoint) => endpoint.operation().to_owned(),
-        Ask::Models => "models".to_owned(),
-        Ask::Model(name) => format!("model {name}"),
-        Ask::Nothing(fault) => fault.status.to_string(),
+        Operation::Call(endpoint) => endpoint.operation().to_owned(),
+        Operation::Models => "models".to_owned(),
+        Operation::Model(name) => format!("model {name}"),
+        Operation::Nothing(fault) => fault.status.to_string(),
     };
     assert_eq!(got, expect, "{method} {path} {headers:?}");
 }
