@@ -71,6 +71,10 @@ pub struct Exchange<'a> {
     pub started_at: SystemTime,
     /// What was asked; `None` when the request failed before that was known.
     pub endpoint: Option<Endpoint>,
+    /// The method of a request that is no call to a model (bounded, never a metric label).
+    pub method: Option<&'a str>,
+    /// The path of such a request, without its query, in which keys may stand (bounded, never a metric label).
+    pub path: Option<&'a str>,
     /// The model the client asked for, as it wrote it (bounded, never a metric label).
     pub model: Option<&'a str>,
     /// The name of the key that was presented.

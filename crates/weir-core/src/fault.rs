@@ -165,6 +165,14 @@ impl Fault {
         Fault { allow: Some(allow), ..Fault::new(Class::Caller, 405, "method_not_allowed", message) }
     }
 
+    /// An upstream did not accept our credential: 502 in our words, since the upstream's speak of a key that is not the
+    /// client's. Those are for the log.
+    pub fn upstream_credentials(said: impl Into<Box<str>>) -> Self {
+        let message = "The credential configured for the upstream was not accepted. \
+                       This is for the operator of the gateway to mend; your own key is fine.";
+        Fault::new(Class::Credential, 502, "upstream_credentials", message).with_cause(said)
+    }
+
     /// The same, naming the field at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {

@@ -14,8 +14,14 @@ pub(crate) type KeyIndex = u32;
 /// Who presented what: the proof that [`KeyTable::authenticate`] let a request through.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
+    key: Option<KeyIndex>,
+}
+
+impl Caller {
     /// The key that was presented; `None` when the gateway has no keys and therefore only listens on loopback.
-    pub(crate) key: Option<KeyIndex>,
+    pub(crate) fn key(&self) -> Option<KeyIndex> {
+        self.key
+    }
 }
 
 /// The keys callers may present. Only a keyed hash of each is held, so that a dump of memory shows no key, and a lookup

@@ -1,5 +1,6 @@
 //! Stage 3: the body becomes a call.
 
+use crate::admit::Admitted;
 use crate::record::{Asked, Record};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
@@ -24,6 +25,8 @@ pub(crate) struct Call {
     pub(crate) passed_on: SmallVec<[(HeaderName, HeaderValue); 2]>,
     /// Whether the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4).
     pub(crate) trailers: bool,
+    /// For as long as the call lasts. Private, so that nobody else makes a call.
+    _admitted: Admitted,
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
@@ -36,6 +39,7 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// 413, 408 and 400 for the body, 404 for a model nobody serves.
 pub(crate) async fn read_and_parse<B>(
     record: &mut Record,
+    admitted: Admitted,
     endpoint: Endpoint,
     headers: &Headers,
     body: B,
@@ -67,7 +71,7 @@ where
         .all(&header::TE)
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    Ok(Box::new(Call { endpoint, body, facts, route, passed_on, trailers }))
+    Ok(Box::new(Call { endpoint, body, facts, route, passed_on, trailers, _admitted: admitted }))
 }
 
 /// Reads a whole body within its limits of size and time.

@@ -6,9 +6,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
 use weir_config::ResponseHeaders;
-use weir_core::{Endpoint, Pricing, Secret, Timeouts};
+use weir_core::{Endpoint, Pricing, Timeouts};
 use weir_net::{Head, Origin};
-use weir_provider::Quirks;
+use weir_provider::{Private, Quirks};
 use weir_routing::Health;
 use weir_wire::HeaderLines;
 
@@ -23,8 +23,6 @@ pub(crate) struct Deployment {
     pub(crate) pricing: Pricing,
     pub(crate) timeouts: Timeouts,
     pub(crate) health: Arc<Health>,
-    /// What a call must not show to a client.
-    pub(crate) secrets: Arc<[Secret]>,
     pub(crate) probe: Option<Probe>,
     /// The fields of a response that name it.
     pub(crate) about: HeaderLines,
@@ -44,6 +42,8 @@ pub(crate) struct Provider {
     heads: Box<[Head]>,
     /// What every call carries; the credential is among it.
     headers: HeaderMap,
+    /// What a call must not show to a client.
+    pub(crate) private: Private,
 }
 
 impl Provider {
@@ -62,7 +62,10 @@ impl Provider {
             Ok(Head::new(&Method::POST, &path(&kind.path(origin.base_path(), endpoint))?, &headers))
         };
         let heads = Endpoint::ALL.into_iter().map(head).collect::<Result<_, String>>()?;
-        Ok(Provider { name: config.name.clone(), origin: Arc::new(origin), heads, headers })
+        let secrets = config.api_key.iter().chain(config.headers.iter().map(|(_, value)| value));
+        let authority = origin.host_header().to_str().unwrap_or_default();
+        let private = Private::new(secrets, authority, config.base_url.is_some());
+        Ok(Provider { name: config.name.clone(), origin: Arc::new(origin), heads, headers, private })
     }
 
     /// The head of a call to `endpoint`.
@@ -103,7 +106,6 @@ impl Deployment {
         for text in [&config.name, &config.model] {
             HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot stand in a header"))?;
         }
-        let secrets = stated.api_key.iter().chain(stated.headers.iter().map(|(_, value)| value));
         Ok(Deployment {
             name: config.name.clone(),
             provider_name: provider.name.clone(),
@@ -113,7 +115,6 @@ impl Deployment {
             pricing: config.pricing,
             timeouts: config.timeouts.or(stated.timeouts),
             health,
-            secrets: secrets.filter(|s| !s.is_empty()).cloned().collect(),
             probe,
             about: about(&config.name, optional),
         })

@@ -11,7 +11,6 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 use weir_config::ResponseHeaders;
 use weir_core::{Fault, RequestId};
-use weir_provider::without_secrets;
 use weir_wire::HeaderLines;
 use weir_wire::error;
 
@@ -97,7 +96,7 @@ pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &
 
 /// A fault, in the client's format.
 pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
-    let fault = without_our_secrets(&record, fault);
+    let fault = fit_to_tell(&record, fault);
     let body = error::body(&fault, Some(&record.id));
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = begin(&mut record, status);
@@ -128,11 +127,13 @@ pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response {
     Response { status: StatusCode::INTERNAL_SERVER_ERROR, headers, body }
 }
 
-/// A fault without the credentials of any deployment that was called, whatever way an upstream's words took to get here.
-fn without_our_secrets(record: &Record, fault: Fault) -> Fault {
-    let called =
-        record.attempts.iter().filter_map(|tried| record.snapshot.gateway.deployments.get(tried.deployment));
-    called.fold(fault, |fault, deployment| without_secrets(fault, &deployment.secrets))
+/// A fault without what is private of any deployment that was called, whatever way an upstream's words took to get here.
+/// Every fault passes through here before a client or the log learns of it.
+pub(crate) fn fit_to_tell(record: &Record, fault: Fault) -> Fault {
+    let gateway = &record.snapshot.gateway;
+    let called = record.attempts.iter().filter_map(|tried| gateway.deployments.get(tried.deployment));
+    let providers = called.filter_map(|deployment| gateway.providers.get(deployment.provider));
+    providers.fold(fault, |fault, provider| provider.private.cut_out_of(fault))
 }
 
 /// The trailers of a stream that has ended.

@@ -3,6 +3,7 @@
 //! Knows no HTTP server: it is given a head and an unread body and returns a response whose body carries the exchange to
 //! its end. The line itself is [`line::serve`]; it reads like a table of contents.
 
+mod admit;
 mod attempt;
 mod authenticate;
 mod call;
@@ -25,6 +26,7 @@ pub use engine::{Engine, ReloadReport};
 pub use gateway::{Gateway, Rosters, Settings};
 pub use line::{Ingress, serve};
 pub use panics::{panic_text, panicked};
+pub use record::Address;
 pub use reply::{Broken, Reply, Response};
 
 /// The names that `providers.<name>.kind` may have.

@@ -1,17 +1,19 @@
 //! The straight line: what happens to one request, in order.
 
+use crate::admit::admit;
 use crate::attempt::{Opened, attempt};
+use crate::authenticate::Caller;
 use crate::call::{Call, read_and_parse};
 use crate::core::Core;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
-use crate::record::{Asked, Record};
+use crate::record::{Address, Asked, Record};
 use crate::reply::Response;
 use bytes::Bytes;
 use http_body::Body;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-use weir_core::{Class, Endpoint, Fault};
+use std::time::Instant;
+use weir_core::{Endpoint, Fault};
 use weir_wire::Headers;
 use weir_wire::models::{ModelCard, list_body};
 
@@ -20,7 +22,7 @@ const LISTED_SINCE: u64 = 1_735_689_600;
 
 /// What a public request asks for.
 #[derive(Debug)]
-pub enum Ask {
+pub enum Operation {
     /// A model's answer.
     Call(Endpoint),
     /// The list of models.
@@ -34,7 +36,9 @@ pub enum Ask {
 /// A public request as the door hands it in: head read, body not.
 pub struct Ingress<B> {
     /// What is asked for, by method and path.
-    pub ask: Ask,
+    pub operation: Operation,
+    /// Where it went, for the log, when it is no call to a model.
+    pub address: Option<Box<Address>>,
     /// The request's headers.
     pub headers: Headers,
     /// The unread body.
@@ -76,47 +80,36 @@ where
     let snapshot = record.snapshot.clone();
     let gateway = &*snapshot.gateway;
     // 1 ingress
-    let endpoint = match ingress.ask {
-        Ask::Nothing(fault) => return Err(fault),
-        Ask::Call(endpoint) => Some(endpoint),
-        Ask::Models | Ask::Model(_) => None,
+    record.address = ingress.address;
+    let endpoint = match ingress.operation {
+        Operation::Nothing(fault) => return Err(fault),
+        Operation::Call(endpoint) => Some(endpoint),
+        Operation::Models | Operation::Model(_) => None,
     };
     record.endpoint = endpoint;
     // 2 authenticate
     let caller = gateway.keys.authenticate(&ingress.headers)?;
-    record.key = caller.key;
+    record.key = caller.key();
     // (the listings need no model and end here)
-    let Some(endpoint) = endpoint else { return listing(record, &ingress.ask) };
+    let Some(endpoint) = endpoint else { return listing(record, &caller, &ingress.operation) };
     // 4 admit: before the body is read, so that a full gateway costs nothing but the head
-    admit(record)?;
+    let admitted = admit(record, &caller)?;
     // 3 read and parse
-    let call = read_and_parse(record, endpoint, &ingress.headers, ingress.body).await?;
+    let call = read_and_parse(record, admitted, endpoint, &ingress.headers, ingress.body).await?;
     // 7 route, 8 attempt
     let opened = attempt(record, &call).await?;
     Ok(Done::Opened(opened, call))
 }
 
-/// Stage 4. Over the gateway's own capacity a request is refused at once, with the time after which to come back.
-fn admit(record: &Record) -> Result<(), Fault> {
-    let most = record.snapshot.gateway.settings.limits.max_requests;
-    if record.core.engine.requests_in_flight() <= most as usize {
-        return Ok(());
-    }
-    let message =
-        format!("this gateway serves {most} requests at a time and has no room now; try again shortly");
-    Err(Fault::new(Class::Limited, 503, "gateway_overloaded", message)
-        .with_retry_after(Duration::from_secs(1)))
-}
-
-fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
+fn listing(record: &mut Record, _: &Caller, operation: &Operation) -> Result<Done, Fault> {
     let gateway = &record.snapshot.gateway;
-    match ask {
-        Ask::Model(name) if !gateway.has_model(name) => {
+    match operation {
+        Operation::Model(name) if !gateway.has_model(name) => {
             let fault = gateway.unknown_model(name);
             record.asked = Some(Asked::Unknown(name.chars().take(128).collect()));
             Err(fault)
         }
-        Ask::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
+        Operation::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
         _ => {
             let cards: Vec<_> =
                 gateway.models().iter().map(|m| ModelCard::new(m, LISTED_SINCE, "weir")).collect();
@@ -125,8 +118,10 @@ fn listing(record: &mut Record, ask: &Ask) -> Result<Done, Fault> {
     }
 }
 
-/// The answer to a request that was refused before its head could be read. It is recorded as any other is.
-pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault) -> Response {
-    let record = Record::begin(core, &Headers::default(), Instant::now());
+/// The answer to a request that was refused before its head could be read. It is recorded as any other is. `address`, when
+/// its first line told it.
+pub fn refused_at_the_door(core: &Rc<Core>, fault: Fault, address: Option<Box<Address>>) -> Response {
+    let mut record = Record::begin(core, &Headers::default(), Instant::now());
+    record.address = address;
     headers::refusal(record, fault)
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
 use weir_core::{Class, Fault};
 use weir_net::{AnswerBody, Pieces, Request};
-use weir_provider::{Refusal, fault, unexpected_status, without_secrets};
+use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Rewrite, splice};
@@ -34,7 +34,7 @@ const COMMENTS_KEPT: usize = 16 * 1024;
 
 /// Time limits of one call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
     /// Until the head of a whole answer, or the first event of a stream.
     pub(crate) first: Instant,
@@ -53,7 +53,7 @@ pub(crate) struct WholeAnswer {
     pub(crate) rest: Option<Source>,
     /// What it says about itself; unknown for a large one.
     pub(crate) facts: Option<ReplyFacts>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct StreamAnswer {
     /// What has come already and goes to the client first.
     pub(crate) ready: sse::Pieces,
     pub(crate) ended: bool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -109,7 +109,7 @@ impl Source {
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
-pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Result<Opened, Fault> {
+pub(crate) async fn open(record: &mut Record, call: &Call, limits: CallLimits) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
     let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
         return Err(crate::panics::panicked());
@@ -134,7 +134,6 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
                 status,
                 headers: &head.headers(),
                 body: &body,
-                secrets: &deployment.secrets,
                 now: SystemTime::now(),
             }));
         }
@@ -171,7 +170,7 @@ pub(crate) fn timed_out(what: &'static str) -> Fault {
     Fault::new(Class::Timeout, 504, "upstream_timeout", format!("the model's server {what}"))
 }
 
-async fn refusal_body(mut source: Source, limits: Limits) -> Bytes {
+async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
     let mut all = BytesMut::new();
     let until = limits.deadline.min(Instant::now() + limits.idle.min(Duration::from_secs(5)));
     // A refusal whose body breaks off is a refusal all the same.
@@ -189,12 +188,12 @@ async fn open_whole(
     call: &Call,
     mut source: Source,
     content_type: Option<HeaderValue>,
-    limits: Limits,
+    limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
-        let facts = reply_facts(&body, call.endpoint).map_err(|fault| clean(fault, record))?;
+        let facts = reply_facts(&body, call.endpoint)?;
         (Some(facts), None)
     } else {
         (None, Some(source))
@@ -206,7 +205,7 @@ async fn open_whole(
 async fn held(
     source: &mut Source,
     most: usize,
-    limits: Limits,
+    limits: CallLimits,
     waited: &mut Duration,
 ) -> Result<(Bytes, bool), Fault> {
     let mut all = BytesMut::new();
@@ -235,7 +234,7 @@ async fn open_stream(
     call: &Call,
     source: Source,
     content_type: Option<HeaderValue>,
-    limits: Limits,
+    limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
@@ -258,7 +257,7 @@ async fn open_stream(
             return Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await);
         }
         if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
-            return Err(clean(fault, record));
+            return Err(fault);
         }
         // Comments and keep-alives are no beginning: until the first event the call can still be tried elsewhere. They
         // are of no use to the client once they are late, so that only the latest are kept.
@@ -274,21 +273,19 @@ async fn open_stream(
     }
 }
 
-/// A fault that an upstream stated inside an answer, without our credentials in its words.
-pub(crate) fn clean(fault: Fault, record: &Record) -> Fault {
-    match record.deployment() {
-        Some(deployment) => without_secrets(fault, &deployment.secrets),
-        None => fault,
-    }
-}
-
 /// Whether a body's beginning can be an event stream, whatever its content type says.
 fn looks_like_events(piece: &[u8]) -> bool {
     !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
 }
 
 /// What is wrong with an answer that should have been a stream: usually an error with status 200.
-async fn not_a_stream(piece: Bytes, mut source: Source, call: &Call, most: usize, limits: Limits) -> Fault {
+async fn not_a_stream(
+    piece: Bytes,
+    mut source: Source,
+    call: &Call,
+    most: usize,
+    limits: CallLimits,
+) -> Fault {
     let rest = match held(&mut source, most, limits, &mut Duration::default()).await {
         Ok((rest, _)) => rest,
         Err(fault) => return fault,

@@ -27,6 +27,22 @@ pub(crate) enum Asked {
     Unknown(Box<str>),
 }
 
+/// Where a request went that is no call to a model, cut to what a log line may hold. Without its query: keys may stand
+/// there.
+#[derive(Debug)]
+pub struct Address {
+    method: Box<str>,
+    path: Box<str>,
+}
+
+impl Address {
+    /// Of a request to `path`, given without its query.
+    pub fn new(method: &str, path: &str) -> Box<Address> {
+        let cut = |text: &str, most| text.chars().take(most).collect();
+        Box::new(Address { method: cut(method, 16), path: cut(path, 256) })
+    }
+}
+
 /// One upstream call.
 pub(crate) struct Tried {
     pub(crate) deployment: usize,
@@ -46,6 +62,7 @@ pub(crate) struct Record {
     started_at: SystemTime,
     pub(crate) started: Instant,
     pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
     pub(crate) key: Option<u32>,
     pub(crate) route: Option<usize>,
@@ -89,6 +106,7 @@ impl Record {
             started_at: SystemTime::now(),
             started: received,
             endpoint: None,
+            address: None,
             asked: None,
             key: None,
             route: None,
@@ -183,6 +201,8 @@ impl Drop for Record {
             parent_span: self.parent_span,
             started_at: self.started_at,
             endpoint: self.endpoint,
+            method: self.address.as_ref().map(|address| &*address.method),
+            path: self.address.as_ref().map(|address| &*address.path),
             model: self.asked.as_ref().map(|asked| match asked {
                 Asked::Known(index) => gateway.models().get(*index).map_or("", |m| &**m),
                 Asked::Unknown(text) => text,

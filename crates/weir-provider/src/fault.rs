@@ -17,27 +17,22 @@ pub struct Refusal<'a> {
     pub headers: &'a HeaderMap,
     /// The answer's body, or its beginning.
     pub body: &'a [u8],
-    /// Credentials that must not appear in what the client gets.
-    pub secrets: &'a [Secret],
     /// Wall-clock time, to read dates in `Retry-After`.
     pub now: SystemTime,
 }
 
-/// Reads a refusal: status, code, message and `Retry-After` are kept, secrets are not; our own credential's trouble is
-/// said in our words, since the client can do nothing about it.
+/// Reads a refusal: status, code, message and `Retry-After` are kept; our own credential's trouble is said in our words,
+/// since the client can do nothing about it. The upstream's words may hold what is not to be shown; see [`Private`].
 pub fn fault(refusal: Refusal<'_>) -> Fault {
-    let Refusal { status, headers, body, secrets, now } = refusal;
+    let Refusal { status, headers, body, now } = refusal;
     let stated = read_error(status, body);
     let class = stated.class(status);
     let said = format!("upstream status {status}");
     if class == Class::Credential {
-        let ours =
-            "the model's server did not accept this gateway's credential; its operator has to renew it";
-        let said = format!("{said}: {}", clean(&stated.message, secrets));
-        return Fault::new(class, 502, "upstream_credentials", ours).with_cause(said);
+        return Fault::upstream_credentials(format!("{said}: {}", stated.message));
     }
-    let ours = Fault::new(class, status, "upstream_error", stated.message);
-    let stated = Fault {
+    let ours = Fault::new(class, status, "upstream_error", stated.message).with_cause(said);
+    Fault {
         // An upstream that states a type but no code means none; one that states neither speaks no known format.
         code: stated.code.map(Cow::Owned).or(ours.code.filter(|_| stated.kind.is_none())),
         kind: stated.kind.map(Cow::Owned),
@@ -45,36 +40,71 @@ pub fn fault(refusal: Refusal<'_>) -> Fault {
         retry_after: retry_after(headers, now),
         retry_after_text: headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(Into::into),
         ..ours
-    };
-    without_secrets(stated.with_cause(said), secrets)
+    }
 }
 
-/// A fault that an upstream stated, with our credentials cut out of its words.
-pub fn without_secrets(mut fault: Fault, secrets: &[Secret]) -> Fault {
-    let clean = |text: &str| clean(text, secrets);
-    fault.message = clean(&fault.message).into();
-    for text in [&mut fault.code, &mut fault.kind, &mut fault.param].into_iter().flatten() {
-        if let Cow::Owned(words) = text {
-            *words = clean(words);
-        }
-    }
-    fault.cause = fault.cause.map(|cause| clean(&cause).into());
-    fault
+/// What a client must not learn of a deployment from an upstream's words: what it is shown, and where it is.
+#[derive(Clone, Debug, Default)]
+pub struct Private {
+    secrets: Vec<Secret>,
+    /// Longer ones first, so that none is cut by its beginning.
+    addresses: Vec<Box<str>>,
 }
 
-/// `text` without secrets. An upstream's words have been cut to length before they get here, which may have left the
-/// beginning of a secret at their end.
-fn clean(text: &str, secrets: &[Secret]) -> String {
-    let mut text = redact(text, secrets);
-    for secret in secrets.iter().map(Secret::expose) {
-        let left =
-            (6..secret.len()).rev().find(|&n| secret.get(..n).is_some_and(|part| text.ends_with(part)));
-        if let Some(left) = left {
-            text.truncate(text.len() - left);
-            text.push_str("[secret]");
+impl Private {
+    /// `authority`: host and port as in the base URL. `own`: whether the operator wrote that URL; where a vendor's API
+    /// lives is known to everybody, and its host stands in links that help.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s Secret>, authority: &str, own: bool) -> Self {
+        let secrets = secrets.into_iter().filter(|s| !s.is_empty()).cloned().collect();
+        let mut addresses = Vec::new();
+        let parsed = authority.parse::<http::uri::Authority>();
+        if let Ok(authority) = &parsed {
+            let host = authority.host();
+            match authority.port() {
+                Some(_) => addresses.push(authority.as_str().into()),
+                None => addresses.extend([443, 80].map(|port| format!("{host}:{port}").into_boxed_str())),
+            }
+            // A name without a dot may be an ordinary word.
+            if own && (host.contains('.') || host.starts_with('[')) {
+                addresses.push(host.trim_matches(['[', ']']).into());
+            }
         }
+        Private { secrets, addresses }
     }
-    text
+
+    /// The same fault without any of it. The cause is for the log, where an address helps.
+    #[must_use]
+    pub fn cut_out_of(&self, mut fault: Fault) -> Fault {
+        let clean = |text: &str| self.without_addresses(&self.without_secrets(text));
+        fault.message = clean(&fault.message).into();
+        for text in [&mut fault.code, &mut fault.kind, &mut fault.param].into_iter().flatten() {
+            if let Cow::Owned(words) = text {
+                *words = clean(words);
+            }
+        }
+        fault.cause = fault.cause.map(|cause| self.without_secrets(&cause).into());
+        fault
+    }
+
+    /// An upstream's words have been cut to length before they get here, which may have left the beginning of a secret at
+    /// their end.
+    fn without_secrets(&self, text: &str) -> String {
+        let mut text = redact(text, &self.secrets);
+        for secret in self.secrets.iter().map(Secret::expose) {
+            let left =
+                (6..secret.len()).rev().find(|&n| secret.get(..n).is_some_and(|part| text.ends_with(part)));
+            if let Some(left) = left {
+                text.truncate(text.len() - left);
+                text.push_str("[secret]");
+            }
+        }
+        text
+    }
+
+    fn without_addresses(&self, text: &str) -> String {
+        let addresses = self.addresses.iter().map(|address| &**address);
+        addresses.fold(text.to_owned(), |text, address: &str| text.replace(address, "[upstream]"))
+    }
 }
 
 /// An answer whose status no model's API gives: a redirect (never followed), an empty success, a 304.

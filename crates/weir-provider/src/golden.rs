@@ -1,6 +1,6 @@
 //! The recorded cases under `fixtures/openai`: what each vendor must be sent, and what its refusals must become.
 
-use crate::{Kind, Refusal, fault, kind, kinds};
+use crate::{Kind, Private, Refusal, fault, kind, kinds};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::BTreeMap;
@@ -98,15 +98,10 @@ fn told(refusal: &str) -> String {
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
         headers.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     }
-    let secrets = [Secret::new(SECRET)];
+    let private = Private::new(&[Secret::new(SECRET)], "upstream.example", true);
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let fault = fault(Refusal {
-        status,
-        headers: &headers,
-        body: body.trim_end().as_bytes(),
-        secrets: &secrets,
-        now,
-    });
+    let body = body.trim_end().as_bytes();
+    let fault = private.cut_out_of(fault(Refusal { status, headers: &headers, body, now }));
     let mut out = format!("class {}, blame {}\n", fault.class.name(), fault.blame().name());
     out.push_str(&format!("client gets {}, type {:?}, ", fault.status, fault.kind.as_deref().unwrap_or("-")));
     out.push_str(&format!("code {:?}\n", fault.code.as_deref().unwrap_or("-")));

@@ -11,7 +11,7 @@ mod retry_after;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use weir_core::{Endpoint, Secret};
 
-pub use fault::{Refusal, fault, unexpected_status, without_secrets};
+pub use fault::{Private, Refusal, fault, unexpected_status};
 pub use retry_after::retry_after;
 
 /// How a vendor wants to be shown the credential.

@@ -360,7 +360,9 @@ impl Machine {
 
     fn give_up(&mut self, now: Moment) -> Action {
         Action::GiveUp(match self.told.take() {
-            Some(fault) if fault.class == Class::Credential => upstream_credentials(&fault),
+            Some(Fault { class: Class::Credential, message, cause, .. }) => {
+                Fault::upstream_credentials(cause.unwrap_or_else(|| message.into()))
+            }
             Some(fault) => fault,
             None if now >= self.deadline => out_of_time(),
             None if self.met_full => all_deployments_full(),
@@ -371,14 +373,6 @@ impl Machine {
 
 /// So long a client is asked to wait when nobody could be called: long enough for a place to come free.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// The fault a client gets when an upstream did not accept our credential: 502 in our words, since the upstream's speak
-/// of a key that is not the client's.
-pub fn upstream_credentials(seen: &Fault) -> Fault {
-    let message = "The credential configured for the upstream was not accepted. \
-                   This is for the operator of the gateway to mend; your own key is fine.";
-    Fault::new(Class::Credential, 502, "upstream_credentials", message).with_cause(seen.to_string())
-}
 
 /// The fault a client gets when every deployment has as many calls in flight as it may: 503, try again in a second.
 pub fn all_deployments_full() -> Fault {

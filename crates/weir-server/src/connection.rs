@@ -8,7 +8,7 @@ mod response;
 mod wire;
 
 use crate::{Drain, Phase};
-use head::Head;
+use head::{Head, Refused};
 use response::Writer;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -26,7 +26,7 @@ use wire::Wire;
 
 /// Time limits of a client's connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct TimeLimits {
     /// For the whole head of a request.
     pub(crate) header: Duration,
     /// Between two requests.
@@ -49,7 +49,7 @@ pub(crate) struct Request {
 pub(crate) async fn serve<A>(
     core: Rc<Core>,
     stream: TcpStream,
-    limits: Limits,
+    limits: TimeLimits,
     mut drain: Drain,
     answer: impl Fn(Request) -> A,
 ) where
@@ -65,7 +65,7 @@ pub(crate) async fn serve<A>(
         let head = match poll_fn(|cx| wire.borrow_mut().poll_head(cx, is_running())).await {
             Ok(Some(head)) => head,
             Ok(None) => return,
-            Err(fault) => return refuse(&core, &wire, fault).await,
+            Err(refused) => return refuse(&core, &wire, refused).await,
         };
         let Head { request: head, length, keep_alive, expects, version } = head;
         wire.borrow_mut().begin_body(length, expects);
@@ -93,8 +93,8 @@ async fn while_there<T>(wire: &RefCell<Wire>, making: impl Future<Output = T>) -
 }
 
 /// Answers a request whose head was refused, and ends the connection.
-async fn refuse(core: &Rc<Core>, wire: &RefCell<Wire>, fault: Fault) {
-    let response = refusal(core, fault);
+async fn refuse(core: &Rc<Core>, wire: &RefCell<Wire>, refused: Refused) {
+    let response = refusal(core, refused);
     let mut writer = Writer::new(response, head::Version::Http11, false, false);
     if poll_fn(|cx| writer.poll(cx, &mut wire.borrow_mut())).await.is_ok() {
         linger(wire).await;
@@ -102,8 +102,8 @@ async fn refuse(core: &Rc<Core>, wire: &RefCell<Wire>, fault: Fault) {
 }
 
 /// A fault found before the line as a response. It is recorded as any other is.
-fn refusal(core: &Rc<Core>, fault: Fault) -> Response {
-    weir_engine::line::refused_at_the_door(core, fault)
+fn refusal(core: &Rc<Core>, refused: Refused) -> Response {
+    weir_engine::line::refused_at_the_door(core, refused.fault, refused.address)
 }
 
 /// Tells a client for which there is no room so, as far as its socket takes it without waiting.
@@ -112,7 +112,8 @@ pub(crate) fn turn_away(core: &Rc<Core>, stream: &TcpStream) {
     let fault = Fault::new(Class::Limited, 503, "gateway_overloaded", message)
         .with_retry_after(Duration::from_secs(1));
     // Not by way of the runtime, which does not know yet whether the new socket can be written to.
-    let _ = socket2::SockRef::from(stream).send(&response::at_once(refusal(core, fault)));
+    let _ = socket2::SockRef::from(stream)
+        .send(&response::at_once(refusal(core, Refused { fault, address: None })));
 }
 
 /// So long a client may go on sending what nobody reads any more.

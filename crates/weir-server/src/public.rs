@@ -1,6 +1,6 @@
 //! The public API: `/v1/*` and the health checks.
 
-use crate::connection::{self, Limits, Method, Request};
+use crate::connection::{self, Method, Request, TimeLimits};
 use crate::{Drain, Phase, cors, listen};
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;
 use weir_core::{Class, Endpoint, Fault};
-use weir_engine::line::Ask;
-use weir_engine::{Core, Ingress, Reply, Response, serve};
+use weir_engine::line::Operation;
+use weir_engine::{Address, Core, Ingress, Reply, Response, serve};
 use weir_wire::{HeaderLines, Headers};
 
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
@@ -44,7 +44,7 @@ pub async fn run(
             connection::turn_away(&core, &stream);
             return;
         };
-        let limits = Limits {
+        let limits = TimeLimits {
             header: limits.header_timeout,
             keep_alive: limits.keep_alive,
             send: limits.send_timeout,
@@ -122,8 +122,12 @@ async fn answer(core: Rc<Core>, phase: Phase, request: Request) -> Response {
     let mut response = match early {
         Some(response) => response,
         None => {
-            let ask = ask(head.method, head.path(), &head.headers);
-            serve(core, Ingress { ask, headers: head.headers, body, received }).await
+            let operation = operation(head.method, head.path(), &head.headers);
+            let address = match operation {
+                Operation::Call(_) => None,
+                _ => Some(Address::new(head.method_name(), head.path())),
+            };
+            serve(core, Ingress { operation, address, headers: head.headers, body, received }).await
         }
     };
     if let Some(origin) = origin {
@@ -133,28 +137,28 @@ async fn answer(core: Rc<Core>, phase: Phase, request: Request) -> Response {
 }
 
 /// What a request asks for, by method and path. Paths are compared as they are: no decoding, no normalisation.
-fn ask(method: Method, path: &str, headers: &Headers) -> Ask {
+fn operation(method: Method, path: &str, headers: &Headers) -> Operation {
     if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == path) {
         if method != Method::Post {
-            return Ask::Nothing(Fault::wrong_method("POST"));
+            return Operation::Nothing(Fault::wrong_method("POST"));
         }
         return match wrong_media(headers) {
-            Some(fault) => Ask::Nothing(fault),
-            None => Ask::Call(*endpoint),
+            Some(fault) => Operation::Nothing(fault),
+            None => Operation::Call(*endpoint),
         };
     }
     let model = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
     if path != "/v1/models" && model.is_none() {
         let message =
             "there is nothing at this address; the API is below /v1, for example POST /v1/chat/completions";
-        return Ask::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
+        return Operation::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
     }
     if method != Method::Get {
-        return Ask::Nothing(Fault::wrong_method("GET"));
+        return Operation::Nothing(Fault::wrong_method("GET"));
     }
     match model {
-        None => Ask::Models,
-        Some(id) => Ask::Model(percent_decoded(id).into()),
+        None => Operation::Models,
+        Some(id) => Operation::Model(percent_decoded(id).into()),
     }
 }
 

@@ -42,6 +42,8 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         parent_span: None,
         started_at,
         endpoint: Some(Endpoint::Chat),
+        method: None,
+        path: None,
         model: Some("gpt-4o-mini"),
         key: Some("team-a"),
         route: Some("chat"),

@@ -15,6 +15,8 @@ pub(crate) fn answered() -> Exchange<'static> {
         parent_span: None,
         started_at: at(1_763_717_000, 123_456),
         endpoint: Some(Endpoint::Chat),
+        method: None,
+        path: None,
         model: Some("smart"),
         key: Some("team-a"),
         route: Some("smart"),

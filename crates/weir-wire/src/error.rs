@@ -93,8 +93,7 @@ pub(crate) fn fault_inside(body: &[u8]) -> Fault {
     let status = error.implied_status();
     let class = error.class(status);
     if class == Class::Credential {
-        let message = "The upstream did not accept the gateway's credential.";
-        return Fault::new(class, 502, "upstream_credentials", message).with_cause(error.message);
+        return Fault::upstream_credentials(error.message);
     }
     let fault = Fault::new(class, status, "upstream_error", error.message);
     Fault {

@@ -65,7 +65,7 @@ fn details(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<(), JsonFau
     reader.members(&mut |reader, key| {
         match &*key.unescape() {
             "cached_tokens" => {
-                usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?.unwrap_or(0))
+                usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?.unwrap_or(0));
             }
             "cache_write_tokens" => usage.cache_write = count(reader, &mut figures.broken)?.unwrap_or(0),
             "reasoning_tokens" => usage.reasoning = count(reader, &mut figures.broken)?.unwrap_or(0),

@@ -11,7 +11,7 @@ mod text;
 mod traffic;
 
 use crate::cli::{Failure, say};
-use crate::run::Gateway;
+use crate::run::Running;
 use crate::signals::{self, Signal};
 use fleet::{ROUTES, SERVERS};
 use paint::Paint;
@@ -85,14 +85,14 @@ fn free_or_any(wanted: Ports) -> Ports {
     Ports { public: free(wanted.public), admin: free(wanted.admin) }
 }
 
-fn start_gateway(servers: &Servers, ports: Ports) -> Result<Gateway, Failure> {
+fn start_gateway(servers: &Servers, ports: Ports) -> Result<Running, Failure> {
     let text = router::yaml(&SERVERS, &servers.addresses, &ROUTES, ports);
     let config = weir_config::parse("demo", &text, &ProcessEnvironment)?;
-    Gateway::start(&config, None)
+    Running::start(&config, None)
 }
 
 /// Says what there is, then sends and shows until the end.
-fn show(gateway: &Gateway, arguments: &Arguments) -> Result<(), Failure> {
+fn show(gateway: &Running, arguments: &Arguments) -> Result<(), Failure> {
     let paint = Paint::of_stdout();
     say(&guide::guide(&ROUTES, gateway.public, gateway.admin, paint))?;
     for (usual, real) in [(USUAL.public, gateway.public), (USUAL.admin, gateway.admin)] {

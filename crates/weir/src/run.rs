@@ -28,21 +28,21 @@ pub(crate) fn until_signalled(config: &Config, path: Option<PathBuf>) -> Result<
         Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?
     };
     let from = path.as_ref().map_or_else(|| "the environment".to_owned(), |p| p.display().to_string());
-    let gateway = Gateway::start_on(runtime, config, path)?;
+    let running = Running::start_on(runtime, config, path)?;
     tracing::info!(
         config = from,
-        public = %gateway.public,
-        admin = %gateway.admin,
+        public = %running.public,
+        admin = %running.admin,
         routes = config.routes.len(),
         deployments = config.deployments.len(),
         "weir serves http://{}/v1",
-        gateway.public
+        running.public
     );
-    gateway.serve_until_signalled(signals)
+    running.serve_until_signalled(signals)
 }
 
 /// A running gateway.
-pub(crate) struct Gateway {
+pub(crate) struct Running {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) engine: Arc<Engine>,
@@ -55,13 +55,13 @@ pub(crate) struct Gateway {
     grace: Duration,
 }
 
-impl Gateway {
+impl Running {
     /// Binds both listeners and starts everything.
-    pub(crate) fn start(config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
-        Gateway::start_on(runtime()?, config, path)
+    pub(crate) fn start(config: &Config, path: Option<PathBuf>) -> Result<Running, Failure> {
+        Running::start_on(runtime()?, config, path)
     }
 
-    fn start_on(runtime: Runtime, config: &Config, path: Option<PathBuf>) -> Result<Gateway, Failure> {
+    fn start_on(runtime: Runtime, config: &Config, path: Option<PathBuf>) -> Result<Running, Failure> {
         raise_file_limit();
         let telemetry = start_telemetry(config)?;
         let engine = Engine::new(config, Rosters::BUILT_IN, telemetry)?;
@@ -91,7 +91,7 @@ impl Gateway {
             })
             .collect::<io::Result<_>>()
             .map_err(|e| Failure::Runtime(format!("starting a core's thread: {e}")))?;
-        Ok(Gateway {
+        Ok(Running {
             public,
             admin,
             engine,

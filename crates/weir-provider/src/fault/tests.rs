@@ -2,14 +2,9 @@ use super::*;
 
 fn read(status: u16, body: &str) -> Fault {
     let headers = HeaderMap::new();
-    let secrets = [Secret::new("sk-canary-123456")];
-    fault(Refusal {
-        status,
-        headers: &headers,
-        body: body.as_bytes(),
-        secrets: &secrets,
-        now: SystemTime::UNIX_EPOCH,
-    })
+    let private = Private::new(&[Secret::new("sk-canary-123456")], "10.0.0.3:8000", true);
+    let refusal = Refusal { status, headers: &headers, body: body.as_bytes(), now: SystemTime::UNIX_EPOCH };
+    private.cut_out_of(fault(refusal))
 }
 
 fn check(status: u16, body: &str, class: Class, client_status: u16, code: Option<&str>) {
@@ -88,4 +83,30 @@ fn no_part_of_a_secret_is_left_where_a_long_message_is_cut() {
         let message = read(400, &body).message;
         assert!(!message.contains("sk-can"), "{filler}: {message}");
     }
+}
+
+#[test]
+fn an_address_in_an_upstreams_words_is_cut_out() {
+    let check = |authority: &str, own: bool, said: &str, expect: &str| {
+        let fault = Fault::new(Class::Overload, 502, "upstream_error", said.to_owned()).with_cause(said);
+        let got = Private::new(&[], authority, own).cut_out_of(fault);
+        assert_eq!((&*got.message, got.cause.as_deref()), (expect, Some(said)), "{authority}, own: {own}");
+    };
+    check(
+        "10.0.0.3:8000",
+        true,
+        "10.0.0.3:8000 refused, 10.0.0.3 port 8000",
+        "[upstream] refused, [upstream] port 8000",
+    );
+    check("[fd00::3]:8000", true, "http://[fd00::3]:8000/v1, fd00::3", "http://[upstream]/v1, [upstream]");
+    check("llm-7.internal", true, "llm-7.internal:443: no route", "[upstream]: no route");
+    check("llm-7.internal", true, "cannot resolve llm-7.internal", "cannot resolve [upstream]");
+    check(
+        "vllm:8000",
+        true,
+        "vllm has no such model, says vllm:8000",
+        "vllm has no such model, says [upstream]",
+    );
+    check("api.groq.com", false, "api.groq.com:443 reset", "[upstream] reset");
+    check("api.groq.com", false, "see https://api.groq.com/docs", "see https://api.groq.com/docs");
 }

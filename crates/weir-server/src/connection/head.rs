@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::header;
 use std::mem::MaybeUninit;
 use weir_core::{Class, Fault};
+use weir_engine::Address;
 use weir_wire::Headers;
 
 /// Header fields of a request at most.
@@ -28,11 +29,17 @@ pub(crate) enum Method {
 #[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
+    method_name: Bytes,
     path: Bytes,
     pub(crate) headers: Headers,
 }
 
 impl RequestHead {
+    /// The method as it was written.
+    pub(crate) fn method_name(&self) -> &str {
+        std::str::from_utf8(&self.method_name).unwrap_or_default()
+    }
+
     /// The path without the query, as it was written: visible ASCII.
     pub(crate) fn path(&self) -> &str {
         std::str::from_utf8(&self.path).unwrap_or_default()
@@ -64,6 +71,14 @@ pub(crate) struct Head {
     pub(crate) version: Version,
 }
 
+/// Why a request was refused before or because of its head.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) fault: Fault,
+    /// Where it went, as far as its first line told.
+    pub(crate) address: Option<Box<Address>>,
+}
+
 /// A head that is being read.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -81,7 +96,7 @@ impl Reader {
     ///
     /// # Errors
     /// Why the request is refused: 400, 414 or 431.
-    pub(crate) fn push(&mut self, come: &mut Bytes, most: usize) -> Result<Option<Head>, Fault> {
+    pub(crate) fn push(&mut self, come: &mut Bytes, most: usize) -> Result<Option<Head>, Refused> {
         if self.part.is_empty() {
             // Empty lines before a request are passed over (RFC 9112 §2.2).
             let blank = come.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -89,27 +104,56 @@ impl Reader {
             if come.is_empty() {
                 return Ok(None);
             }
+            return match end_of_head(come, 0).map_err(|fault| Refused::of(fault, come))? {
+                Some(end) => head(&come.split_to(end), most).map(Some),
+                None => self.keep(come, most),
+            };
         }
         let searched = self.part.len().saturating_sub(3);
-        let end = if self.part.is_empty() {
-            end_of_head(come, 0)?
-        } else {
-            self.part.extend_from_slice(&std::mem::take(come));
-            let end = end_of_head(&self.part, searched)?;
-            if end.is_some() {
+        self.part.extend_from_slice(&std::mem::take(come));
+        match end_of_head(&self.part, searched).map_err(|fault| self.refused(fault))? {
+            Some(end) => {
                 *come = std::mem::take(&mut self.part).freeze();
+                head(&come.split_to(end), most).map(Some)
             }
-            end
-        };
-        match end {
-            Some(end) if end <= most => read(&come.split_to(end)).map(Some),
-            Some(_) => Err(too_large(come, most)),
-            None => {
-                self.part.extend_from_slice(&std::mem::take(come));
-                if self.part.len() <= most { Ok(None) } else { Err(too_large(&self.part, most)) }
-            }
+            None => self.keep(come, most),
         }
     }
+
+    /// Keeps what is not a whole head yet.
+    fn keep(&mut self, come: &mut Bytes, most: usize) -> Result<Option<Head>, Refused> {
+        self.part.extend_from_slice(&std::mem::take(come));
+        if self.part.len() <= most { Ok(None) } else { Err(self.refused(too_large(&self.part, most))) }
+    }
+
+    /// A fault of the head that has come in part.
+    pub(crate) fn refused(&self, fault: Fault) -> Refused {
+        Refused::of(fault, &self.part)
+    }
+}
+
+impl Refused {
+    fn of(fault: Fault, sent: &[u8]) -> Refused {
+        Refused { fault, address: first_line(sent) }
+    }
+}
+
+/// Reads a complete head of at most `most` bytes.
+fn head(text: &Bytes, most: usize) -> Result<Head, Refused> {
+    let head = if text.len() > most { Err(too_large(text, most)) } else { read(text) };
+    head.map_err(|fault| Refused::of(fault, text))
+}
+
+/// Method and path, as far as they can be told, of a request whose head is not read in full.
+fn first_line(sent: &[u8]) -> Option<Box<Address>> {
+    let begin = sent.iter().position(|b| !matches!(b, b'\r' | b'\n'))?;
+    let line = sent.get(begin..)?.split(|b| matches!(b, b'\r' | b'\n')).next()?;
+    let mut words = line.splitn(3, |b| *b == b' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let path = target.split(|b| matches!(b, b'?' | b'#')).next()?;
+    // Another form of target may hold credentials (RFC 9112 §3.2.2).
+    let told = method.iter().all(u8::is_ascii_uppercase) && path.starts_with(b"/");
+    told.then_some(Address::new(std::str::from_utf8(method).ok()?, std::str::from_utf8(path).ok()?))
 }
 
 /// Where the head ends, looking from `from` on.
@@ -163,10 +207,11 @@ fn read(text: &Bytes) -> Result<Head, Fault> {
         Some("OPTIONS") => Method::Options,
         _ => Method::Other,
     };
+    let method_name = text.slice_ref(request.method.unwrap_or_default().as_bytes());
     let fields = request.headers.iter().map(|field| (field.name.as_bytes(), field.value));
     let headers = Headers::of(text, fields);
     Ok(Head {
-        request: RequestHead { method, path, headers },
+        request: RequestHead { method, method_name, path, headers },
         length: stated.length,
         keep_alive: stated.keep_alive,
         expects: stated.expects && version == Version::Http11,
@@ -207,7 +252,7 @@ impl Stated {
             match field.name.len() {
                 4 if is(&header::HOST) => hosts += 1,
                 6 if is(&header::EXPECT) => {
-                    stated.expects = field.value.eq_ignore_ascii_case(b"100-continue")
+                    stated.expects = field.value.eq_ignore_ascii_case(b"100-continue");
                 }
                 10 if is(&header::CONNECTION) => {
                     for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {

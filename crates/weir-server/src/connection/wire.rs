@@ -1,7 +1,7 @@
 //! The socket, what has been read from it ahead of its use, and its timer.
 
-use super::Limits;
-use super::head::{Head, Length, Reader};
+use super::TimeLimits;
+use super::head::{Head, Length, Reader, Refused};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;
@@ -27,7 +27,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// One client's socket.
 pub(crate) struct Wire {
     stream: TcpStream,
-    pub(super) limits: Limits,
+    pub(super) limits: TimeLimits,
     reader: Reader,
     /// Read, and not yet used.
     ahead: Bytes,
@@ -55,7 +55,7 @@ enum BodyState {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, limits: Limits) -> Wire {
+    pub(crate) fn new(stream: TcpStream, limits: TimeLimits) -> Wire {
         Wire {
             stream,
             limits,
@@ -104,7 +104,7 @@ impl Wire {
         &mut self,
         cx: &mut Context<'_>,
         running: bool,
-    ) -> Poll<Result<Option<Head>, Fault>> {
+    ) -> Poll<Result<Option<Head>, Refused>> {
         loop {
             if !self.ahead.is_empty() {
                 let idle = self.is_idle();
@@ -130,7 +130,7 @@ impl Wire {
                     let since = *self.since.get_or_insert_with(Instant::now);
                     let within = if self.is_idle() { self.limits.keep_alive } else { self.limits.header };
                     ready!(self.poll_deadline(cx, since + within));
-                    return Poll::Ready(if begun { Err(too_slow()) } else { Ok(None) });
+                    return Poll::Ready(if begun { Err(self.reader.refused(too_slow())) } else { Ok(None) });
                 }
             }
         }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Ask {
+fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Operation {
     let method = match method {
         "GET" => Method::Get,
         "POST" => Method::Post,
@@ -10,15 +10,15 @@ fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Ask {
     for (name, value) in headers {
         map.append(*name, value.parse().unwrap());
     }
-    ask(method, path, &Headers::from(&map))
+    operation(method, path, &Headers::from(&map))
 }
 
 fn check(method: &str, path: &str, headers: &[(&'static str, &str)], expect: &str) {
     let got = match asked(method, path, headers) {
-        Ask::Call(endpoint) => endpoint.operation().to_owned(),
-        Ask::Models => "models".to_owned(),
-        Ask::Model(name) => format!("model {name}"),
-        Ask::Nothing(fault) => fault.status.to_string(),
+        Operation::Call(endpoint) => endpoint.operation().to_owned(),
+        Operation::Models => "models".to_owned(),
+        Operation::Model(name) => format!("model {name}"),
+        Operation::Nothing(fault) => fault.status.to_string(),
     };
     assert_eq!(got, expect, "{method} {path} {headers:?}");
 }

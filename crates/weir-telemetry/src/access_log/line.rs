@@ -22,7 +22,7 @@ pub(crate) struct LineFormat {
 impl LineFormat {
     /// Appends one line with its line feed. Members that do not apply are left out:
     ///
-    /// `ts` (RFC 3339, UTC, microseconds), `request_id`, `trace_id`, `key`, `endpoint`, `model` (as asked), `route`,
+    /// `ts` (RFC 3339, UTC, microseconds), `request_id`, `trace_id`, `key`, `endpoint`, `method` and `path` (of what is no call to a model), `model` (as asked), `route`,
     /// `deployment`, `provider`, `served_model`, `stream`, `status`, `outcome`, `code`, `blame` and `cause` of a
     /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one or a fault), `retries`,
     /// `fallbacks`, `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
@@ -94,6 +94,8 @@ fn identity(line: &mut Object<'_>, exchange: &Exchange<'_>) {
     trace.push(b'"');
     line.text_if("key", exchange.key);
     line.text_if("endpoint", exchange.endpoint.map(|endpoint| endpoint.operation()));
+    line.text_if("method", exchange.method);
+    line.text_if("path", exchange.path);
     line.text_if("model", exchange.model.map(|model| first_chars(model, MODEL_CHARS)));
     line.text_if("route", exchange.route);
     line.text_if("deployment", exchange.deployment);

@@ -83,7 +83,8 @@ fn an_error_in_a_success_is_that_error() {
     check(
         Endpoint::Chat,
         br#"{"error":{"message":"bad key sk-1","type":"authentication_error"}}"#,
-        "credential 502 upstream_credentials: The upstream did not accept the gateway's credential.",
+        "credential 502 upstream_credentials: The credential configured for the upstream was not accepted. \
+         This is for the operator of the gateway to mend; your own key is fine.",
     );
 }
 

@@ -179,6 +179,69 @@ fn a_connection_closed_between_two_calls_costs_no_call() {
     assert!(log.calls.iter().any(|call| call.nth_on_connection > 0), "no connection was used twice");
 }
 
+/// U12 as it happens: upstreams that close idle connections after a second, and clients that call every 0.9 to 1.1 s, so
+/// that many a call meets the close half-way. Each client has an upstream of its own, so that no other client's call keeps
+/// its connection busy. Runs when `WEIR_LONG` is set.
+#[test]
+fn connections_closed_after_a_second_cost_no_call() {
+    if std::env::var_os("WEIR_LONG").is_none() {
+        eprintln!("skipped: takes a minute of real time; `cargo xtask ci --long` runs it");
+        return;
+    }
+    const CLIENTS: usize = 40;
+    const CALLS: usize = 50;
+    let upstreams: Vec<Upstream> = (0..CLIENTS).map(|_| Upstream::start()).collect();
+    let section = |line: &dyn Fn(usize) -> String| (0..CLIENTS).map(line).collect::<String>();
+    let config = format!(
+        "providers:\n{}deployments:\n{}routes:\n{}",
+        section(&|n| format!("  p{n}: {{ kind: openai, base_url: '{}' }}\n", upstreams[n].url())),
+        section(&|n| format!("  d{n}: {{ provider: p{n}, model: up }}\n")),
+        section(&|n| format!("  m{n}: {{ deployments: [d{n}], {QUICK} }}\n")),
+    );
+    let weir = weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config);
+    let serve = |n: usize| {
+        upstreams[n].always(Answer::auto("well").keep_alive(Duration::from_secs(1)));
+        let mut client = weir.connect().unwrap();
+        for i in 0..CALLS {
+            let mut call = call(false);
+            call["model"] = json!(format!("m{n}"));
+            call["user"] = json!(i.to_string());
+            client.post(CHAT, &[], &call).unwrap();
+            let reply = client.read_reply().unwrap();
+            assert_eq!(reply.status, 200, "call {i} of client {n}: {}", reply.text());
+            // Every spacing from 900 to 1,100 ms, in an order that differs from client to client.
+            let spacing = 900 + (i * 83 + n * 29) % 201;
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "what is tested is a race in real time; no core is blocked"
+            )]
+            std::thread::sleep(Duration::from_millis(spacing as u64));
+        }
+    };
+    std::thread::scope(|scope| {
+        let serve = &serve;
+        (0..CLIENTS).for_each(|n| drop(scope.spawn(move || serve(n))));
+    });
+    let mut closed = 0;
+    for (n, upstream) in upstreams.iter().enumerate() {
+        let log = upstream.log();
+        let executed: Vec<String> = log
+            .calls
+            .iter()
+            .map(|call| call.json()["user"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        let wanted: Vec<String> = (0..CALLS).map(|i| i.to_string()).collect();
+        assert_eq!(executed, wanted, "upstream {n}: each call is executed once");
+        assert!(log.malformed.is_empty(), "{:?}", log.malformed);
+        closed += log.connections_total - 1;
+    }
+    let calls = CLIENTS * CALLS;
+    assert!(
+        (calls / 10..calls - calls / 10).contains(&closed),
+        "{closed} of {calls} connections were closed: no race"
+    );
+}
+
 /// U13: nothing there to talk to. Typed answers, and after five faults the breaker is open.
 #[test]
 fn an_unreachable_upstream_is_a_502_and_opens_the_breaker() {

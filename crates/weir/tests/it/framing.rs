@@ -299,6 +299,9 @@ fn malformed_json_is_a_typed_400() {
     let mut client = weir.connect().unwrap();
     for (path, _) in weir_server::public::CALLS {
         for (name, body) in malformed() {
+            if name == "stream is a word" && path == "/v1/embeddings" {
+                continue; // means nothing there
+            }
             // `messages` is what the prompt is called in a chat only.
             let body = match path {
                 "/v1/embeddings" => replace(&body, b"\"messages\"", b"\"input\""),

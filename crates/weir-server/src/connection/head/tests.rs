@@ -1,11 +1,10 @@
 use super::*;
 use proptest::prelude::*;
-use weir_core::Fault;
 
 const MOST: usize = 8 * 1024;
 
 /// Reads `text`, cut into pieces of `step` bytes; the head and what lies behind it.
-fn read(text: &[u8], step: usize) -> Result<Option<(Head, Vec<u8>)>, Fault> {
+fn read(text: &[u8], step: usize) -> Result<Option<(Head, Vec<u8>)>, Refused> {
     let mut reader = Reader::default();
     let mut pieces = text.chunks(step);
     while let Some(piece) = pieces.next() {
@@ -33,7 +32,9 @@ fn accepted(text: &str, expect: (Method, &str, Length, bool), behind: &str) -> H
 #[track_caller]
 fn refused(text: &str, status: u16, part: &str) {
     for step in [1, 2, 7, text.len()] {
-        let fault = read(text.as_bytes(), step).map(|read| read.is_some()).expect_err(text);
+        let Err(Refused { fault, .. }) = read(text.as_bytes(), step) else {
+            panic!("{text:?} by {step} is taken")
+        };
         assert_eq!(fault.status, status, "{text:?} by {step}");
         assert!(fault.message.contains(part), "{text:?} by {step}: {}", fault.message);
     }

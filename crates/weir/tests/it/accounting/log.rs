@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use weir_testkit::{Answer, RunningWeir, Upstream, weir};
 
 /// Every member that a line may have. A new one is a decision: does it keep bodies and secrets out?
-const MEMBERS: [&str; 28] = [
+const MEMBERS: [&str; 30] = [
     "ts",
     "request_id",
     "trace_id",
     "key",
     "endpoint",
+    "method",
+    "path",
     "model",
     "route",
     "deployment",
@@ -82,7 +84,7 @@ fn each_request_is_one_line_that_says_what_happened() {
     let plain = json!({
         "key": "alice", "endpoint": "chat", "model": "first", "route": "first", "deployment": "a", "provider": "up",
         "served_model": "up-a", "stream": false, "outcome": "ok", "attempts": 1, "retries": 0, "fallbacks": 0,
-        "cost_usd": "0.000019", "code": null, "blame": null, "attempted": null, "first_token_ms": null,
+        "cost_usd": "0.000019", "code": null, "method": null, "path": null, "blame": null, "attempted": null, "first_token_ms": null,
     });
     check(std::slice::from_ref(&said), CHAT, &chat("first", false), Some(key), &plain);
     let line = check(
@@ -129,7 +131,7 @@ fn each_request_is_one_line_that_says_what_happened() {
         "/v1/nothing",
         &json!({}),
         None,
-        &json!({ "code": "not_found", "endpoint": null, "attempts": 0 }),
+        &json!({ "code": "not_found", "endpoint": null, "attempts": 0, "method": "POST", "path": "/v1/nothing" }),
     );
 
     let mut weir = weir;
@@ -149,4 +151,36 @@ fn each_request_is_one_line_that_says_what_happened() {
     for private in ["canary", "wr-secret", "sk-secret"] {
         assert_eq!(all.lines().find(|line| line.contains(private)), None, "{private} is in a log");
     }
+}
+
+/// Where a request went that is no call to a model: its method and path, bounded, escaped, without its query.
+#[test]
+fn what_is_no_call_says_where_it_went() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream);
+    let long = format!("/v1/{}", "x".repeat(5000));
+    let cut = &long[..256];
+    let key = "authorization: Bearer wr-secret-alice\r\n";
+    let rows = [
+        ("GET /v1/models?key=canary HTTP/1.1", key, ("GET", "/v1/models"), 200),
+        ("GET /v1/models/first HTTP/1.1", key, ("GET", "/v1/models/first"), 200),
+        ("GET /v1/models/a%22b\"%0a HTTP/1.1", key, ("GET", "/v1/models/a%22b\"%0a"), 404),
+        ("DELETE /v1/models HTTP/1.1", "", ("DELETE", "/v1/models"), 405),
+        ("GET /v1/chat/completions HTTP/1.1", "", ("GET", "/v1/chat/completions"), 405),
+        ("PROPFINDANDMUCHMORETHANTHAT / HTTP/1.1", "", ("PROPFINDANDMUCHM", "/"), 404),
+        (&format!("GET {long}?key=canary HTTP/1.1"), "", ("GET", cut), 404),
+        ("GET http://canary@elsewhere/v1/x?canary HTTP/1.1", "", ("GET", "/v1/x"), 404),
+        ("GET /v1/models?key=canary HTTP/1.1", "x-\0: a\r\n", ("GET", "/v1/models"), 400),
+        (&format!("GET {long}?{} HTTP/1.1", "canary".repeat(12_000)), "", ("GET", cut), 414),
+    ];
+    for (line, header, (method, path), status) in rows {
+        let mut client = weir.connect().unwrap();
+        client.send(format!("{line}\r\nhost: x\r\n{header}\r\n").as_bytes()).unwrap();
+        let reply = client.read_reply().unwrap();
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.text());
+        let id = reply.header("x-request-id").unwrap();
+        let entry = weir.wait_for_log("the request's line", |entry| entry["request_id"] == id);
+        assert_eq!((&entry["method"], &entry["path"]), (&json!(method), &json!(path)), "{entry}");
+    }
+    assert!(!weir.process.stdout().contains("canary"), "{}", weir.process.stdout());
 }

@@ -2,6 +2,7 @@
 
 use super::{ADMIN_TOKEN, CHAT, CLIENT_KEY, COOKIE, HEADER_SECRET, UPSTREAM_KEY, exchange, start};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::process::Command;
 use weir_config::ProcessEnvironment;
 use weir_core::{Class, Fault, Secret};
@@ -54,9 +55,12 @@ fn hidden_forms_are_found() {
     assert!(forms("a/b").contains(&"a%2Fb".to_owned()));
 }
 
-/// Upstreams that answer in every way, as often as possible with the secrets that they were shown.
-fn answers() -> Vec<(&'static str, bool, Answer)> {
-    let echo = format!("You sent Bearer {UPSTREAM_KEY} and {HEADER_SECRET}.");
+/// Upstreams that answer in every way, as often as possible with the secrets that they were shown and their own `address`.
+fn answers(address: SocketAddr) -> Vec<(&'static str, bool, Answer)> {
+    let echo = format!(
+        "You sent Bearer {UPSTREAM_KEY} and {HEADER_SECRET}; http://{address}/v1: connection to {address} refused (host='{}').",
+        address.ip()
+    );
     let error = json!({ "error": { "message": echo, "type": UPSTREAM_KEY, "code": HEADER_SECRET, "param": UPSTREAM_KEY } });
     let event = format!("data: {error}\n\n");
     let named = format!("event: error\ndata: {}\n\n", error["error"]);
@@ -128,7 +132,7 @@ fn call_all(weir: &RunningWeir, upstream: &Upstream, mut seen: impl FnMut(&str, 
         let messages = json!([{ "role": "user", "content": "hi" }]);
         json!({ "model": model, "messages": messages, "stream": stream }).to_string()
     };
-    for (what, stream, answer) in answers() {
+    for (what, stream, answer) in answers(upstream.addr()) {
         upstream.script([answer]);
         seen(what, &exchange(weir.public, CHAT, &headers, body("m", stream).as_bytes()));
     }
@@ -156,7 +160,7 @@ fn k1_k4_keys_and_addresses_do_not_cross_the_gateway() {
         }
     });
     let calls = upstream.calls();
-    assert_eq!(calls.len(), answers().len());
+    assert_eq!(calls.len(), answers(upstream.addr()).len());
     for call in calls {
         let shown = format!(
             "{} {} {:?} {}",
@@ -200,7 +204,7 @@ fn k2_no_secret_is_in_any_log() {
     weir.signal("TERM");
     assert_eq!(weir.wait_for_exit().code(), Some(0));
     let access_log = std::fs::read_to_string(weir.folder().join("access.log")).unwrap();
-    assert!(access_log.lines().count() >= answers().len(), "{access_log}");
+    assert!(access_log.lines().count() >= answers(upstream.addr()).len(), "{access_log}");
     let logs = weir.logs();
     assert!(logs.contains("weir serves"), "{logs}");
     check_secrecy("the admin listener", &shown, &SECRETS);
@@ -229,15 +233,16 @@ fn k3_nothing_prints_a_secret() {
     let headers = weir_provider::openai::KIND.headers(&host, Some(&secret), &extra).unwrap();
     check_secrecy("a call's headers", &format!("{headers:?}"), &SECRETS);
     let secrets = [secret, Secret::new(HEADER_SECRET)];
+    let private = weir_provider::Private::new(&secrets, "api.example", true);
     let faults = [400, 401, 402, 403, 404, 422, 429, 500, 529].map(|status| {
         let body = json!({ "error": { "message": format!("{UPSTREAM_KEY}, {HEADER_SECRET}"), "type": UPSTREAM_KEY, "code": UPSTREAM_KEY } });
         let now = std::time::SystemTime::UNIX_EPOCH;
         let body = body.to_string();
-        weir_provider::fault(weir_provider::Refusal { status, headers: &headers, body: body.as_bytes(), secrets: &secrets, now })
+        weir_provider::fault(weir_provider::Refusal { status, headers: &headers, body: body.as_bytes(), now })
     });
     let inside = Fault::new(Class::Malformed, 502, "x", format!("{UPSTREAM_KEY} {HEADER_SECRET}"))
         .with_cause(UPSTREAM_KEY);
-    for fault in faults.into_iter().chain([weir_provider::without_secrets(inside, &secrets)]) {
+    for fault in faults.into_iter().chain([inside]).map(|fault| private.cut_out_of(fault)) {
         check_secrecy("a fault", &format!("{fault} {fault:?}"), &SECRETS);
         assert!(format!("{fault:?}").contains("[secret]") || fault.status == 502, "{fault:?}");
     }
