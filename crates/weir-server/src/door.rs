@@ -256,16 +256,17 @@ impl Door {
             return Ok(());
         }
         while self.ahead.len() < READ_AHEAD {
-            let mut piece = [0; 4096];
-            let mut piece = ReadBuf::new(&mut piece);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
+            match self.stream.poll_read_ready(cx) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(read) => read?,
+                Poll::Ready(ready) => ready?,
             }
-            if piece.filled().is_empty() {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the client has left"));
+            let mut piece = [0; 4096];
+            match self.stream.try_read(&mut piece) {
+                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the client has left")),
+                Ok(length) => self.ahead.extend_from_slice(piece.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {} // what was ready is no more
+                Err(error) => return Err(error),
             }
-            self.ahead.extend_from_slice(piece.filled());
         }
         Ok(())
     }
