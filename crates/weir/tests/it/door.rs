@@ -2,6 +2,7 @@
 //! every public operation and every admin route has every guard.
 
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
@@ -555,6 +556,8 @@ fn the_admin_listener_is_guarded() {
             check(method, &spelling, &[("host", &own)], (404, "not_found"));
         }
     }
+    let paths: HashSet<&str> = weir_server::admin::ROUTES.iter().map(|route| route.path).collect();
+    assert_eq!(paths.len(), weir_server::admin::ROUTES.len(), "a path has one method, which Allow names");
     assert!(weir_server::admin::ROUTES.iter().any(|route| route.writes && route.path == "/admin/reload"));
     check("GET", "/v1/models", &[("host", &own), token], (404, "not_found"));
     check("POST", CHAT, &[("host", &own), token], (404, "not_found"));
