@@ -6,8 +6,10 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn hex<const N: usize>(value: u128) -> [u8; N] {
     let mut out = [0; N];
-    for (i, digit) in out.iter_mut().enumerate() {
-        *digit = HEX[(value >> (4 * (N - 1 - i))) as usize & 15];
+    for (digits, byte) in out.rchunks_mut(2).zip(value.to_le_bytes()) {
+        for (digit, half) in digits.iter_mut().rev().zip([byte & 15, byte >> 4]) {
+            *digit = HEX[usize::from(half)];
+        }
     }
     out
 }
@@ -67,6 +69,11 @@ impl TraceContext {
         let span = u64::try_from(field(36..52)?).ok()?;
         let flags = field(53..55)?;
         (trace != 0 && span != 0).then_some(TraceContext { trace, span, sampled: flags & 1 == 1 })
+    }
+
+    /// The trace's id as 32 hexadecimal digits.
+    pub fn trace_hex(&self) -> [u8; 32] {
+        hex(self.trace)
     }
 
     /// The `traceparent` header that says `self.span` is the caller.

@@ -25,11 +25,12 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
     let core = record.core.clone();
     let route = &snapshot.gateway.routes[call.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
+    record.look_at_clock();
     let first = plan(record, call.route, &[]);
     let mut machine = Machine::new(&first, route.rules, route.fallbacks.len(), core.engine.moment(deadline));
     let mut event = Event::Begin;
     loop {
-        let now = core.now();
+        let now = record.now();
         event = match core.with_chance(|chance| machine.on(event, now, chance)) {
             Action::Call { deployment, fallback, cause, last, spread } => {
                 let index = deployment as usize;
@@ -43,14 +44,15 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
                         let limits = limits(record, index, here, last, deadline);
                         match one_call(record, call, lease, limits).await {
                             Ok(opened) => return Ok(opened),
-                            Err(fault) => Event::Faulted(fault),
+                            Err(fault) => Event::Faulted(fault), // the clock has been looked at
                         }
                     }
                 }
             }
             Action::Wait { until } => {
-                let wait = until.since(core.now());
+                let wait = until.since(now);
                 tokio::time::sleep(wait).await;
+                record.look_at_clock();
                 record.waited += wait;
                 Event::Waited
             }
@@ -73,7 +75,7 @@ fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
     record.route = Some(route);
     let snapshot = &record.snapshot;
     let wanted = snapshot.gateway.routes[route].rules.max_retries as usize + 1;
-    let now = record.core.now();
+    let now = record.now();
     let health = |deployment: u32| snapshot.gateway.deployments.get(deployment as usize).map(|d| &*d.health);
     let policy = &*snapshot.policies[route];
     record.core.with_chance(|chance| weir_routing::plan::plan(policy, &health, barred, wanted, now, chance))
@@ -88,7 +90,10 @@ async fn one_call(
     limits: Limits,
 ) -> Result<Opened, Fault> {
     let mut opened = opening::open(record, call, limits).await;
-    lease.report(opened.as_ref().map(|_| ()), record.core.now());
+    if opened.is_err() {
+        record.look_at_clock();
+    }
+    lease.report(opened.as_ref().map(|_| ()), record.now());
     match &mut opened {
         // A stream is in flight until the client has read it, or hung up.
         Ok(Opened::Stream(answer)) => answer.lease = Some(lease),
@@ -109,7 +114,7 @@ fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline
     let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts);
     let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
     let first =
-        set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(Instant::now() + within));
+        set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));
     Limits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first,

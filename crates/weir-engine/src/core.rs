@@ -150,7 +150,7 @@ impl Core {
         };
         let request = Request::new(&probe.head, &[traceparent(&span)], Pieces::default());
         let connect = deployment.timeouts.connect.unwrap_or(Timeouts::CONNECT);
-        let asking = snapshot.pools[deployment.provider].send(request, connect);
+        let asking = snapshot.pools[deployment.provider].send(request, connect, std::time::Instant::now());
         let answer = tokio::time::timeout(probe.interval.min(Timeouts::FIRST_TOKEN), asking)
             .await
             .map_err(|_| Fault::new(Class::Timeout, 504, "probe_timeout", "no answer in time"))??;

@@ -7,8 +7,6 @@ use crate::relay::Relay;
 use crate::reply::{Reply, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::fmt::{self, Display};
-use std::time::Duration;
 use weir_config::ResponseHeaders;
 use weir_core::{Fault, RequestId};
 use weir_wire::HeaderLines;
@@ -51,20 +49,20 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
     let stated = answer.content_type.as_ref().map_or(&b"application/json"[..], HeaderValue::as_bytes);
     headers.text(&header::CONTENT_TYPE, stated);
     served_model(&mut headers, &record, known.and_then(|f| f.model.as_deref()));
-    headers.put(&OVERHEAD, Millis(record.overhead()));
+    headers.millis(&OVERHEAD, record.overhead());
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
         headers.put(&COST, record.cost);
         if optional.litellm {
-            headers.put(&LITELLM_COST, record.cost);
+            headers.repeat(&LITELLM_COST);
         }
     }
     if optional.timing {
         headers.put(&PROCESS_TIME, format_args!("{:.6}", record.started.elapsed().as_secs_f64()));
-        headers.put(&REQUEST_SIZE, record.request_bytes);
+        headers.number(&REQUEST_SIZE, record.request_bytes);
         if known.is_some() {
-            headers.put(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
-            headers.put(&RESPONSE_SIZE, answer.body.len());
+            headers.number(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
+            headers.number(&RESPONSE_SIZE, answer.body.len());
         }
     }
     let body = match answer.rest {
@@ -86,9 +84,9 @@ pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &
     headers.text(&header::CONTENT_TYPE, stated.unwrap_or(b"text/event-stream; charset=utf-8"));
     headers.put(&header::CACHE_CONTROL, "no-cache");
     served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
-    headers.put(&OVERHEAD, Millis(record.overhead()));
+    headers.millis(&OVERHEAD, record.overhead());
     if record.snapshot.gateway.settings.headers.timing {
-        headers.put(&REQUEST_SIZE, record.request_bytes);
+        headers.number(&REQUEST_SIZE, record.request_bytes);
     }
     announce_trailers(&mut headers, call);
     Response { status: StatusCode::OK, headers, body: Reply::Stream(Relay::stream(record, answer, call)) }
@@ -106,7 +104,7 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
     } else if let Some(after) = fault.retry_after {
         // Whole seconds, rounded up: coming back early would only be refused again.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.put(&header::RETRY_AFTER, seconds.max(1));
+        headers.number(&header::RETRY_AFTER, seconds.max(1));
     }
     if let Some(allow) = fault.allow {
         headers.put(&header::ALLOW, allow);
@@ -140,8 +138,8 @@ pub(crate) fn fit_to_tell(record: &Record, fault: Fault) -> Fault {
 pub(crate) fn trailers(record: &Record) -> HeaderMap {
     let mut trailers = HeaderLines::default();
     trailers.put(&COST, record.cost);
-    trailers.put(&OVERHEAD, Millis(record.overhead()));
-    trailers.put(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
+    trailers.millis(&OVERHEAD, record.overhead());
+    trailers.number(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
     trailers.to_map()
 }
 
@@ -162,7 +160,7 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     headers.text(&REQUEST_ID, record.id.as_str().as_bytes());
     if let Some(deployment) = record.deployment() {
         headers.extend(&deployment.about);
-        headers.put(&ATTEMPTS, record.attempts.len());
+        headers.number(&ATTEMPTS, record.attempts.len());
     }
     headers
 }
@@ -178,15 +176,5 @@ fn served_model(headers: &mut HeaderLines, record: &Record, stated: Option<&str>
 fn announce_trailers(headers: &mut HeaderLines, call: &Call) {
     if call.trailers {
         headers.put(&header::TRAILER, TRAILERS);
-    }
-}
-
-/// A time in milliseconds, to the microsecond.
-struct Millis(Duration);
-
-impl Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
     }
 }

@@ -9,7 +9,7 @@ use crate::inflate::Inflate;
 use crate::record::{Record, traceparent};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
 use http_body::Body;
 use smallvec::{SmallVec, smallvec};
 use std::future::{Future, poll_fn};
@@ -117,13 +117,13 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
     let request = request(record, call, &snapshot.gateway.providers[deployment.provider], deployment);
-    let sent = Instant::now();
-    let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect)).await;
-    record.waited += sent.elapsed();
+    let sent = record.clock;
+    let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect, sent)).await;
+    let waited = record.look_at_clock().saturating_duration_since(sent);
+    record.waited += waited;
     let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
     let head = answer.head;
-    let compressed =
-        head.get(&header::CONTENT_ENCODING).is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
+    let compressed = head.content_encoding().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
     match head.status.as_u16() {
         200..=203 => {}
@@ -138,7 +138,7 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
             }));
         }
     }
-    let content_type = content_type(head.get(&header::CONTENT_TYPE), call.facts.stream);
+    let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
         open_stream(record, call, source, content_type, limits).await
     } else {

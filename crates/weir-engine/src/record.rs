@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause};
-use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Outcome, RequestId, TraceContext, Usage};
+use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
 use weir_wire::Headers;
 
 /// W3C trace context, in and out.
@@ -61,6 +61,8 @@ pub(crate) struct Record {
     parent_span: Option<u64>,
     started_at: SystemTime,
     pub(crate) started: Instant,
+    /// When the clock was last looked at: near enough for everything that follows without a wait.
+    pub(crate) clock: Instant,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
@@ -105,6 +107,7 @@ impl Record {
             parent_span: parent.map(|p| p.span),
             started_at: SystemTime::now(),
             started: received,
+            clock: received,
             endpoint: None,
             address: None,
             asked: None,
@@ -124,6 +127,17 @@ impl Record {
             waited: Duration::ZERO,
             overhead: None,
         })
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn look_at_clock(&mut self) -> Instant {
+        self.clock = Instant::now();
+        self.clock
+    }
+
+    /// The last look at it as the decision side counts time.
+    pub(crate) fn now(&self) -> Moment {
+        self.core.engine.moment(self.clock)
     }
 
     /// The deployment that answered, or was tried last.

@@ -25,15 +25,32 @@ pub struct Answer {
 pub struct AnswerHead {
     /// The status.
     pub status: StatusCode,
-    /// Header lines, known to be well-formed.
-    pub(crate) lines: Bytes,
+    /// The head as it came, known to be well-formed.
+    pub(crate) text: Bytes,
+    /// The two that every answer is asked for.
+    pub(crate) content_type: Option<Bytes>,
+    pub(crate) content_encoding: Option<Bytes>,
 }
 
 impl AnswerHead {
+    /// The value of `content-type`.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.content_type.as_deref()
+    }
+
+    /// The value of `content-encoding`.
+    pub fn content_encoding(&self) -> Option<&[u8]> {
+        self.content_encoding.as_deref()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.text.split(|b| *b == b'\n').skip(1)
+    }
+
     /// The value of the first header of this name, without the blanks around it.
     pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
         let name = name.as_str().as_bytes();
-        self.lines.split(|b| *b == b'\n').find_map(|line| {
+        self.lines().find_map(|line| {
             let (before, after) = line.split_at_checked(name.len())?;
             let value = after.strip_prefix(b":")?;
             before.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
@@ -43,7 +60,7 @@ impl AnswerHead {
     /// All headers.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for line in self.lines.split(|b| *b == b'\n') {
+        for line in self.lines() {
             let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
             let name = HeaderName::from_bytes(&line[..colon]);
             let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());

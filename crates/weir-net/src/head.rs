@@ -2,8 +2,9 @@
 
 use crate::answer::AnswerHead;
 use crate::framing::Framing;
-use bytes::{Buf, Bytes, BytesMut};
-use http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, StatusCode, header};
+use std::mem::MaybeUninit;
 
 /// A head larger than this is refused.
 const MAX_HEAD: usize = 128 * 1024;
@@ -69,9 +70,10 @@ impl Reader {
 
     /// Reads one complete head; `None` when it is only informational.
     fn head(&mut self, text: &Bytes) -> Result<Option<Read>, String> {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut answer = httparse::Response::new(&mut fields);
-        match answer.parse(text) {
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut answer = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        match parser.parse_response_with_uninit_headers(&mut answer, text, &mut fields) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Err("the head of the answer is cut".to_owned()),
             Err(e) => return Err(format!("the head of the answer: {e}")),
@@ -86,17 +88,30 @@ impl Reader {
             return Ok(None);
         }
         let (framing, reusable) = framing(status, answer.version == Some(1), answer.headers)?;
-        let mut lines = text.clone();
-        lines.advance(lines.iter().position(|b| *b == b'\n').map_or(0, |end| end + 1));
-        Ok(Some(Read { head: AnswerHead { status, lines }, framing, reusable, ahead: Bytes::new() }))
+        let (mut content_type, mut content_encoding) = (None, None);
+        for field in &*answer.headers {
+            match field.name.len() {
+                12 if is(field, &header::CONTENT_TYPE) => content_type = Some(text.slice_ref(field.value)),
+                16 if is(field, &header::CONTENT_ENCODING) => {
+                    content_encoding = Some(text.slice_ref(field.value))
+                }
+                _ => {}
+            }
+        }
+        let head = AnswerHead { status, text: text.clone(), content_type, content_encoding };
+        Ok(Some(Read { head, framing, reusable, ahead: Bytes::new() }))
     }
+}
+
+fn is(field: &httparse::Header<'_>, name: &HeaderName) -> bool {
+    field.name.eq_ignore_ascii_case(name.as_str())
 }
 
 /// Where the head ends: behind its first empty line. Lines may end without a carriage return, as RFC 9112 §2.2 allows a
 /// recipient to accept.
 fn end_of_head(text: &[u8]) -> Option<usize> {
     let mut from = 0;
-    while let Some(line) = text.get(from..)?.iter().position(|b| *b == b'\n') {
+    while let Some(line) = memchr::memchr(b'\n', text.get(from..)?) {
         let next = from + line + 1;
         match &text[next..] {
             [b'\n', ..] => return Some(next + 1),
@@ -117,24 +132,29 @@ fn framing(
     let mut coded = false;
     let mut reusable = persistent;
     for field in fields {
-        if field.name.eq_ignore_ascii_case("content-length") {
-            for stated in field.value.split(|b| *b == b',') {
-                let stated = number(stated.trim_ascii()).ok_or("the answer's length is not a number")?;
-                if length.is_some_and(|known| known != stated) {
-                    return Err("the answer has two lengths".to_owned());
+        match field.name.len() {
+            14 if is(field, &header::CONTENT_LENGTH) => {
+                for stated in field.value.split(|b| *b == b',') {
+                    let stated = number(stated.trim_ascii()).ok_or("the answer's length is not a number")?;
+                    if length.is_some_and(|known| known != stated) {
+                        return Err("the answer has two lengths".to_owned());
+                    }
+                    length = Some(stated);
                 }
-                length = Some(stated);
             }
-        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
-            if coded || !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                return Err("the answer has a transfer coding other than chunked".to_owned());
+            17 if is(field, &header::TRANSFER_ENCODING) => {
+                if coded || !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                    return Err("the answer has a transfer coding other than chunked".to_owned());
+                }
+                coded = true;
             }
-            coded = true;
-        } else if field.name.eq_ignore_ascii_case("connection") {
-            for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                reusable &= !option.eq_ignore_ascii_case(b"close");
-                reusable |= !persistent && option.eq_ignore_ascii_case(b"keep-alive");
+            10 if is(field, &header::CONNECTION) => {
+                for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                    reusable &= !option.eq_ignore_ascii_case(b"close");
+                    reusable |= !persistent && option.eq_ignore_ascii_case(b"keep-alive");
+                }
             }
+            _ => {}
         }
     }
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {

@@ -38,7 +38,8 @@ pub struct Counts {
 
 struct Idle {
     connection: Box<Connection>,
-    since: Instant,
+    /// Since when it has been seen to lie here, which is looked at with the chores only.
+    since: Option<Instant>,
 }
 
 /// The connections of one core to one origin: a stack, so that the most recently used one is taken first and those
@@ -72,7 +73,8 @@ impl Pool {
     }
 
     /// Sends one request and waits for the head of its answer. A pooled connection that turns out to be closed before
-    /// the request was written is replaced; once a byte was written the request is never repeated here.
+    /// the request was written is replaced; once a byte was written the request is never repeated here. `now` decides
+    /// which connections are too old.
     ///
     /// # Errors
     /// [`Class::Network`] when no connection can be made (status 504 when that took longer than `connect_within`) or it
@@ -81,8 +83,9 @@ impl Pool {
         self: &Rc<Self>,
         mut request: Request,
         connect_within: Duration,
+        now: Instant,
     ) -> Result<Answer, Fault> {
-        while let Some(mut pooled) = self.take() {
+        while let Some(mut pooled) = self.take(now) {
             let mut reader = Reader::default();
             match poll_fn(|cx| pooled.poll_exchange(cx, &mut request, &mut reader)).await {
                 // Closed by the peer while it lay in the pool, and nothing was written to it.
@@ -111,12 +114,11 @@ impl Pool {
     }
 
     /// The newest idle connection that is still alive.
-    fn take(&self) -> Option<Box<Connection>> {
+    fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
-        let now = Instant::now();
         while let Some(Idle { mut connection, since }) = idle.pop() {
             self.counts.idle.fetch_sub(1, Relaxed);
-            let unused = now.saturating_duration_since(since);
+            let unused = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
             let usable = unused < self.origin.idle()
                 && now.saturating_duration_since(connection.opened_at) < self.origin.max_age()
                 && connection.is_alive()
@@ -135,7 +137,7 @@ impl Pool {
             return;
         }
         self.counts.idle.fetch_add(1, Relaxed);
-        idle.push(Idle { connection, since: Instant::now() });
+        idle.push(Idle { connection, since: None });
     }
 
     /// Closes connections that have been idle for too long or that the peer closed. Called with every round of a core's chores.
@@ -143,7 +145,11 @@ impl Pool {
         let limit = self.origin.idle();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain_mut(|i| i.since.elapsed() < limit && i.connection.is_alive());
+        let now = Instant::now();
+        idle.retain_mut(|i| {
+            let since = *i.since.get_or_insert(now);
+            now.saturating_duration_since(since) < limit && i.connection.is_alive()
+        });
         self.counts.idle.fetch_sub((before - idle.len()) as u64, Relaxed);
         if idle.is_empty() {
             idle.shrink_to_fit();

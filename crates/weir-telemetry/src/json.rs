@@ -2,6 +2,18 @@
 
 use std::time::Duration;
 
+/// The name of a member as it stands in an object: `"name":`, which needs no escaping.
+macro_rules! name {
+    ($name:literal) => {
+        $crate::json::Name(concat!(",\"", $name, "\":"))
+    };
+}
+pub(crate) use name;
+
+/// A member's name with everything around it, comma first, made by [`name!`].
+#[derive(Clone, Copy)]
+pub(crate) struct Name(pub(crate) &'static str);
+
 /// Writes the members of one object. Absent values leave their member out.
 pub(crate) struct Object<'b> {
     out: &'b mut Vec<u8>,
@@ -18,36 +30,45 @@ impl<'b> Object<'b> {
         self.out.push(b'}');
     }
 
-    /// Starts a member whose value the caller writes. `name` needs no escaping.
-    pub(crate) fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
-        self.out.extend_from_slice(if self.empty { b"\"" } else { b",\"" });
+    /// Starts a member whose value the caller writes.
+    #[inline]
+    pub(crate) fn member(&mut self, Name(name): Name) -> &mut Vec<u8> {
+        let name = if self.empty { name.get(1..).unwrap_or_default() } else { name };
         self.empty = false;
         self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
         self.out
     }
 
-    pub(crate) fn text(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn text(&mut self, name: Name, value: &str) {
         string(self.member(name), value);
     }
 
-    pub(crate) fn text_if(&mut self, name: &'static str, value: Option<&str>) {
+    pub(crate) fn text_if(&mut self, name: Name, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
-    pub(crate) fn number(&mut self, name: &'static str, value: u64) {
+    /// A text that is known to need no escaping.
+    pub(crate) fn plain(&mut self, name: Name, value: &[u8]) {
+        let out = self.member(name);
+        out.push(b'"');
+        out.extend_from_slice(value);
+        out.push(b'"');
+    }
+
+    pub(crate) fn number(&mut self, name: Name, value: u64) {
         integer(self.member(name), value);
     }
 
-    pub(crate) fn flag(&mut self, name: &'static str, value: bool) {
+    pub(crate) fn flag(&mut self, name: Name, value: bool) {
         self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// Milliseconds with three decimals, rounded half up.
-    pub(crate) fn millis(&mut self, name: &'static str, value: Duration) {
-        let micros = u64::try_from(value.as_nanos().saturating_add(500) / 1_000).unwrap_or(u64::MAX);
+    pub(crate) fn millis(&mut self, name: Name, value: Duration) {
+        let nanos = u64::try_from(value.as_nanos()).unwrap_or(u64::MAX);
+        let micros = nanos.saturating_add(500) / 1_000;
         let out = self.member(name);
         integer(out, micros / 1_000);
         out.push(b'.');
@@ -105,12 +126,16 @@ fn plain(byte: u8) -> bool {
 
 /// A whole number.
 pub(crate) fn integer(out: &mut Vec<u8>, value: u64) {
-    digits(out, u128::from(value), 1);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A whole number with leading zeros up to `width` digits.
+/// A whole number with leading zeros up to `width` digits, at most 20.
 pub(crate) fn padded(out: &mut Vec<u8>, value: u64, width: usize) {
-    digits(out, u128::from(value), width);
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(value).as_bytes();
+    let zeros = width.saturating_sub(digits.len());
+    out.extend_from_slice(b"00000000000000000000".get(..zeros).unwrap_or_default());
+    out.extend_from_slice(digits);
 }
 
 /// Pico-USD as an exact decimal number of USD, without trailing zeros; the same text as `Cost` prints.
@@ -120,39 +145,19 @@ pub(crate) fn usd(out: &mut Vec<u8>, pico: i128) {
         out.push(b'-');
     }
     let pico = pico.unsigned_abs();
-    digits(out, pico / SCALE, 1);
-    if !pico.is_multiple_of(SCALE) {
+    let whole = pico / SCALE;
+    match u64::try_from(whole) {
+        Ok(whole) => integer(out, whole),
+        Err(_) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
+    }
+    let fraction = u64::try_from(pico % SCALE).unwrap_or_default(); // below 10¹²
+    if fraction > 0 {
         out.push(b'.');
-        digits(out, pico % SCALE, 12);
+        padded(out, fraction, 12);
         while out.last() == Some(&b'0') {
             out.pop();
         }
     }
-}
-
-/// At least `width` decimal digits; `width` is at most 39.
-fn digits(out: &mut Vec<u8>, value: u128, width: usize) {
-    let mut text = [b'0'; 39];
-    let mut used = 0;
-    let mut put = |digit: u8| {
-        used += 1;
-        if let Some(place) = text.len().checked_sub(used).and_then(|at| text.get_mut(at)) {
-            *place = b'0' + digit;
-        }
-    };
-    // 128-bit division is slow and almost never needed.
-    let mut rest = value;
-    while let Err(_large) = u64::try_from(rest) {
-        put((rest % 10) as u8);
-        rest /= 10;
-    }
-    let mut rest = u64::try_from(rest).unwrap_or_default();
-    while rest > 0 {
-        put((rest % 10) as u8);
-        rest /= 10;
-    }
-    let from = text.len().saturating_sub(used.max(width));
-    out.extend_from_slice(text.get(from..).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -213,7 +218,7 @@ mod tests {
         ] {
             let line = written(|out| {
                 let mut object = Object::begin(out);
-                object.millis("t", Duration::from_nanos(nanos));
+                object.millis(name!("t"), Duration::from_nanos(nanos));
                 object.end();
             });
             assert_eq!(line, format!("{{\"t\":{expect}}}"));

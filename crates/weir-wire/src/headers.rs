@@ -6,8 +6,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
+use std::io::Write;
 use std::ops::Range;
+use std::time::Duration;
 
 /// The fields of a request, in the buffer they came in.
 #[derive(Clone, Default)]
@@ -109,12 +111,16 @@ impl From<&HeaderMap> for Headers {
 
 /// The fields of a response, rendered line by line as HTTP/1.1 sends them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct HeaderLines(BytesMut);
+pub struct HeaderLines {
+    text: Vec<u8>,
+    /// Where the last value begins.
+    last: usize,
+}
 
 impl HeaderLines {
     /// With room for so many bytes.
     pub fn with_capacity(bytes: usize) -> Self {
-        HeaderLines(BytesMut::with_capacity(bytes))
+        HeaderLines { text: Vec::with_capacity(bytes), last: 0 }
     }
 
     /// Adds a field. A value that no header can hold (line ends and other control characters) is left out with its name.
@@ -122,36 +128,64 @@ impl HeaderLines {
         self.field(name, |out| write!(out, "{value}").is_ok());
     }
 
-    /// The same with a value that is text already.
-    pub fn text(&mut self, name: &HeaderName, value: &[u8]) {
+    /// The same with a whole number.
+    pub fn number(&mut self, name: &HeaderName, value: impl itoa::Integer) {
+        self.text(name, itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// The same with a time, in milliseconds with three decimals.
+    pub fn millis(&mut self, name: &HeaderName, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (mut whole, mut rest) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (whole, rest) = (whole.format(micros / 1000), rest.format(1000 + micros % 1000));
         self.field(name, |out| {
-            out.put_slice(value);
+            out.extend_from_slice(whole.as_bytes());
+            out.push(b'.');
+            out.extend_from_slice(rest.as_bytes().get(1..).unwrap_or_default());
             true
         });
     }
 
-    fn field(&mut self, name: &HeaderName, write: impl FnOnce(&mut BytesMut) -> bool) {
-        let before = self.0.len();
-        self.0.put_slice(name.as_str().as_bytes());
-        self.0.put_slice(b": ");
-        let start = self.0.len();
-        let written = write(&mut self.0);
-        let fits = |b: &u8| *b == b'\t' || (*b >= b' ' && *b != 0x7f);
-        if written && self.0[start..].iter().all(fits) {
-            self.0.put_slice(b"\r\n");
+    /// The same with a value that is text already.
+    pub fn text(&mut self, name: &HeaderName, value: &[u8]) {
+        self.field(name, |out| {
+            out.extend_from_slice(value);
+            true
+        });
+    }
+
+    /// Adds another field with the value of the last one.
+    pub fn repeat(&mut self, name: &HeaderName) {
+        let value = self.last..self.text.len().saturating_sub(2);
+        self.field(name, |out| {
+            out.extend_from_within(value);
+            true
+        });
+    }
+
+    fn field(&mut self, name: &HeaderName, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        let before = self.text.len();
+        self.text.extend_from_slice(name.as_str().as_bytes());
+        self.text.extend_from_slice(b": ");
+        let start = self.text.len();
+        let written = write(&mut self.text);
+        let value = self.text.get(start..).unwrap_or_default();
+        if written && !value.iter().fold(false, |any, &b| any | !fits(b)) {
+            self.last = start;
+            self.text.extend_from_slice(b"\r\n");
         } else {
-            self.0.truncate(before);
+            self.text.truncate(before);
         }
     }
 
     /// Adds all fields of another.
     pub fn extend(&mut self, other: &HeaderLines) {
-        self.0.put_slice(&other.0);
+        self.text.extend_from_slice(&other.text);
     }
 
     /// The rendered lines, each with its line end.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.text
     }
 
     /// As a map, for servers that take one.
@@ -169,9 +203,14 @@ impl HeaderLines {
     }
 }
 
+/// Whether a value may hold this byte.
+fn fits(byte: u8) -> bool {
+    (byte >= b' ' || byte == b'\t') & (byte != 0x7f)
+}
+
 impl fmt::Debug for HeaderLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HeaderLines").field(&String::from_utf8_lossy(&self.0)).finish()
+        f.debug_tuple("HeaderLines").field(&String::from_utf8_lossy(&self.text)).finish()
     }
 }
 
@@ -228,8 +267,11 @@ mod tests {
         let mut lines = HeaderLines::default();
         lines.put(&header::CONTENT_TYPE, "application/json");
         lines.put(&header::ETAG, "a\r\nset-cookie: b");
-        lines.put(&header::AGE, 7);
+        lines.number(&header::AGE, 7u8);
         assert_eq!(lines.as_bytes(), b"content-type: application/json\r\nage: 7\r\n");
+        lines.repeat(&header::MAX_FORWARDS);
+        lines.millis(&header::DATE, Duration::from_nanos(12_000_345_678));
+        assert!(lines.as_bytes().ends_with(b"age: 7\r\nmax-forwards: 7\r\ndate: 12000.345\r\n"));
         let mut more = HeaderLines::default();
         more.put(&header::AGE, "8");
         lines.extend(&more);

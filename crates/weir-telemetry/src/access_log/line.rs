@@ -1,6 +1,6 @@
 //! One exchange as one JSON line.
 
-use crate::json::{self, Object};
+use crate::json::{self, Object, name};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 use weir_core::exchange::Attempt;
@@ -29,39 +29,39 @@ impl LineFormat {
     /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, exchange: &Exchange<'_>) {
         let mut line = Object::begin(out);
-        self.timestamp(line.member("ts"), exchange.started_at);
+        self.timestamp(line.member(name!("ts")), exchange.started_at);
         identity(&mut line, exchange);
-        line.flag("stream", exchange.streamed);
-        line.number("status", u64::from(exchange.status));
-        line.text("outcome", exchange.outcome.name());
-        line.text_if("code", exchange.code);
+        line.flag(name!("stream"), exchange.streamed);
+        line.number(name!("status"), u64::from(exchange.status));
+        line.plain(name!("outcome"), exchange.outcome.name().as_bytes());
+        line.text_if(name!("code"), exchange.code);
         if let Outcome::Failed(class) = exchange.outcome {
-            line.text("blame", class.blame().name());
-            line.text_if("cause", exchange.cause.map(|cause| first_chars(cause, CAUSE_CHARS)));
+            line.text(name!("blame"), class.blame().name());
+            line.text_if(name!("cause"), exchange.cause.map(|cause| first_chars(cause, CAUSE_CHARS)));
         }
-        line.number("attempts", exchange.attempts.len() as u64);
+        line.number(name!("attempts"), exchange.attempts.len() as u64);
         if exchange.attempts.len() > 1 || exchange.attempts.iter().any(|attempt| attempt.fault.is_some()) {
-            attempts(line.member("attempted"), exchange.attempts);
+            attempts(line.member(name!("attempted")), exchange.attempts);
         }
-        line.number("retries", exchange.retries() as u64);
-        line.number("fallbacks", exchange.fallbacks() as u64);
+        line.number(name!("retries"), exchange.retries() as u64);
+        line.number(name!("fallbacks"), exchange.fallbacks() as u64);
         if let Some(tokens) = &exchange.usage {
-            usage(line.member("usage"), tokens);
+            usage(line.member(name!("usage")), tokens);
         }
-        let cost = line.member("cost_usd");
+        let cost = line.member(name!("cost_usd"));
         cost.push(b'"');
         json::usd(cost, exchange.cost.pico_usd());
         cost.push(b'"');
-        line.number("request_bytes", exchange.request_bytes);
-        line.number("response_bytes", exchange.response_bytes);
-        line.millis("total_ms", exchange.total);
+        line.number(name!("request_bytes"), exchange.request_bytes);
+        line.number(name!("response_bytes"), exchange.response_bytes);
+        line.millis(name!("total_ms"), exchange.total);
         if let Some(time) = exchange.first_token {
-            line.millis("first_token_ms", time);
+            line.millis(name!("first_token_ms"), time);
         }
         if let Some(time) = exchange.inter_token {
-            line.millis("inter_token_ms", time);
+            line.millis(name!("inter_token_ms"), time);
         }
-        line.millis("overhead_ms", exchange.overhead);
+        line.millis(name!("overhead_ms"), exchange.overhead);
         line.end();
         out.push(b'\n');
     }
@@ -86,21 +86,17 @@ impl LineFormat {
 }
 
 fn identity(line: &mut Object<'_>, exchange: &Exchange<'_>) {
-    line.text("request_id", exchange.id.as_str());
-    let header = exchange.trace.header();
-    let trace = line.member("trace_id");
-    trace.push(b'"');
-    trace.extend_from_slice(header.get(3..35).unwrap_or_default()); // where a traceparent header has it
-    trace.push(b'"');
-    line.text_if("key", exchange.key);
-    line.text_if("endpoint", exchange.endpoint.map(|endpoint| endpoint.operation()));
-    line.text_if("method", exchange.method);
-    line.text_if("path", exchange.path);
-    line.text_if("model", exchange.model.map(|model| first_chars(model, MODEL_CHARS)));
-    line.text_if("route", exchange.route);
-    line.text_if("deployment", exchange.deployment);
-    line.text_if("provider", exchange.provider);
-    line.text_if("served_model", exchange.served_model);
+    line.plain(name!("request_id"), exchange.id.as_str().as_bytes());
+    line.plain(name!("trace_id"), &exchange.trace.trace_hex());
+    line.text_if(name!("key"), exchange.key);
+    line.text_if(name!("endpoint"), exchange.endpoint.map(|endpoint| endpoint.operation()));
+    line.text_if(name!("method"), exchange.method);
+    line.text_if(name!("path"), exchange.path);
+    line.text_if(name!("model"), exchange.model.map(|model| first_chars(model, MODEL_CHARS)));
+    line.text_if(name!("route"), exchange.route);
+    line.text_if(name!("deployment"), exchange.deployment);
+    line.text_if(name!("provider"), exchange.provider);
+    line.text_if(name!("served_model"), exchange.served_model);
 }
 
 fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
@@ -110,9 +106,9 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
             out.push(b',');
         }
         let mut object = Object::begin(out);
-        object.text("deployment", attempt.deployment);
-        object.text("cause", attempt.cause.name());
-        object.text_if("fault", attempt.fault.map(|class| class.name()));
+        object.text(name!("deployment"), attempt.deployment);
+        object.text(name!("cause"), attempt.cause.name());
+        object.text_if(name!("fault"), attempt.fault.map(|class| class.name()));
         object.end();
     }
     out.push(b']');
@@ -120,12 +116,12 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
 
 fn usage(out: &mut Vec<u8>, usage: &Usage) {
     let mut object = Object::begin(out);
-    object.number("input", usage.input);
-    object.number("output", usage.output);
-    object.number("cached", usage.cache_read);
-    object.number("cache_write", usage.cache_write);
-    object.number("reasoning", usage.reasoning);
-    object.text("source", usage.source.name());
+    object.number(name!("input"), usage.input);
+    object.number(name!("output"), usage.output);
+    object.number(name!("cached"), usage.cache_read);
+    object.number(name!("cache_write"), usage.cache_write);
+    object.number(name!("reasoning"), usage.reasoning);
+    object.plain(name!("source"), usage.source.name().as_bytes());
     object.end();
 }
 

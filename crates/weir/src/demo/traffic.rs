@@ -158,7 +158,7 @@ async fn converse(
     began: Instant,
     outcome: &mut Outcome,
 ) -> Result<Option<String>, Fault> {
-    let answer = pool.send(asked.request(pool.origin()), CONNECT_WITHIN).await?;
+    let answer = pool.send(asked.request(pool.origin()), CONNECT_WITHIN, Instant::now().into_std()).await?;
     let (status, headers) = (answer.head.status, answer.head.headers());
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     outcome.deployment = text("x-weir-deployment").map(str::to_owned);

@@ -97,7 +97,7 @@ async fn models(base_url: &str) -> Result<Vec<String>, Option<String>> {
 }
 
 async fn ask(pool: &Rc<Pool>, request: Request) -> Result<Vec<String>, Option<String>> {
-    let answer = match pool.send(request, CONNECT_WITHIN).await {
+    let answer = match pool.send(request, CONNECT_WITHIN, std::time::Instant::now()).await {
         Ok(answer) => answer,
         // Before a connection was made, nothing is there.
         Err(fault) => {
