@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 /// Whose doing a fault is.
@@ -115,11 +116,15 @@ impl Class {
     }
 }
 
-/// One thing that went wrong.
+/// One thing that went wrong. A pointer to its [`Details`]: faults are rare and travel in the results of everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(Box<Details>);
+
+/// What there is to say about a fault.
 ///
 /// `message` is safe to show to a client; `cause` is for the log only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Details {
     /// What kind of trouble.
     pub class: Class,
     /// HTTP status the client gets.
@@ -145,7 +150,7 @@ pub struct Fault {
 impl Fault {
     /// A fault with a code of ours. Everything else is added by the `with_` functions.
     pub fn new(class: Class, status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Fault {
+        Fault(Box::new(Details {
             class,
             status,
             code: Some(Cow::Borrowed(code)),
@@ -156,13 +161,15 @@ impl Fault {
             retry_after_text: None,
             allow: None,
             cause: None,
-        }
+        }))
     }
 
     /// The caller used another method than the address takes; `allow` lists those, as the header `Allow` does.
     pub fn wrong_method(allow: &'static str) -> Self {
         let message = format!("this address wants {allow}");
-        Fault { allow: Some(allow), ..Fault::new(Class::Caller, 405, "method_not_allowed", message) }
+        let mut fault = Fault::new(Class::Caller, 405, "method_not_allowed", message);
+        fault.allow = Some(allow);
+        fault
     }
 
     /// An upstream did not accept our credential: 502 in our words, since the upstream's speak of a key that is not the
@@ -197,6 +204,25 @@ impl Fault {
     /// Whose doing it is.
     pub fn blame(&self) -> Blame {
         self.class.blame()
+    }
+
+    /// What there is to say about it, by value.
+    pub fn into_details(self) -> Details {
+        *self.0
+    }
+}
+
+impl Deref for Fault {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Fault {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
     }
 }
 

@@ -6,10 +6,8 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn hex<const N: usize>(value: u128) -> [u8; N] {
     let mut out = [0; N];
-    for (digits, byte) in out.rchunks_mut(2).zip(value.to_le_bytes()) {
-        for (digit, half) in digits.iter_mut().rev().zip([byte & 15, byte >> 4]) {
-            *digit = HEX[usize::from(half)];
-        }
+    for (digits, byte) in out.as_rchunks_mut::<2>().1.iter_mut().rev().zip(value.to_le_bytes()) {
+        *digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
     }
     out
 }
@@ -29,6 +27,11 @@ impl RequestId {
     /// The printed form.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The same as bytes, all of them ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is calling.
 
 use http::header;
-use ring::hmac;
+use ring::{digest, rand};
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_config::Key;
@@ -24,10 +24,14 @@ impl Caller {
     }
 }
 
-/// The keys callers may present. Only a keyed hash of each is held, so that a dump of memory shows no key, and a lookup
+/// The longest key that can be presented, in bytes.
+const LONGEST: usize = 512;
+
+/// The keys callers may present. Only a salted hash of each is held, so that a dump of memory shows no key, and a lookup
 /// compares hashes that a caller cannot steer, so that its timing tells nothing.
 pub(crate) struct KeyTable {
-    hasher: hmac::Key,
+    /// Drawn anew for each table and known to nobody. With a key of usual length behind it, all fits one block of SHA-256.
+    salt: [u8; 16],
     names: Vec<Arc<str>>,
     by_digest: HashMap<[u8; 32], KeyIndex>,
 }
@@ -36,8 +40,8 @@ impl KeyTable {
     /// # Errors
     /// When the system gives no random bytes.
     pub(crate) fn new(keys: &[Key]) -> Result<Self, ring::error::Unspecified> {
-        let hasher = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new())?;
-        let mut table = KeyTable { hasher, names: Vec::new(), by_digest: HashMap::new() };
+        let salt = rand::generate::<[u8; 16]>(&rand::SystemRandom::new())?.expose();
+        let mut table = KeyTable { salt, names: Vec::new(), by_digest: HashMap::new() };
         for (index, key) in (0..).zip(keys) {
             table.names.push(key.name.clone());
             let digest = table.digest(key.secret.expose().as_bytes());
@@ -47,9 +51,11 @@ impl KeyTable {
     }
 
     fn digest(&self, secret: &[u8]) -> [u8; 32] {
-        let tag = hmac::sign(&self.hasher, secret);
+        let mut salted = digest::Context::new(&digest::SHA256);
+        salted.update(&self.salt);
+        salted.update(secret);
         let mut digest = [0; 32];
-        digest.copy_from_slice(tag.as_ref());
+        digest.copy_from_slice(salted.finish().as_ref());
         digest
     }
 
@@ -85,7 +91,8 @@ impl KeyTable {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(7)?;
     let secret = rest.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"bearer ") && !secret.is_empty() && secret.len() <= 512).then_some(secret)
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !secret.is_empty() && secret.len() <= LONGEST)
+        .then_some(secret)
 }
 
 #[cfg(test)]

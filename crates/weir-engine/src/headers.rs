@@ -157,7 +157,7 @@ pub(crate) fn about(deployment: &str, optional: ResponseHeaders) -> HeaderLines 
 fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
     let mut headers = HeaderLines::with_capacity(USUAL);
-    headers.text(&REQUEST_ID, record.id.as_str().as_bytes());
+    headers.text(&REQUEST_ID, record.id.as_bytes());
     if let Some(deployment) = record.deployment() {
         headers.extend(&deployment.about);
         headers.number(&ATTEMPTS, record.attempts.len());

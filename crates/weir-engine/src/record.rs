@@ -74,7 +74,7 @@ pub(crate) struct Record {
     outcome: Option<Outcome>,
     pub(crate) status: u16,
     /// The fault that ended it.
-    fault: Option<Box<Fault>>,
+    fault: Option<Fault>,
     pub(crate) usage: Option<Usage>,
     pub(crate) cost: Cost,
     pub(crate) request_bytes: u64,
@@ -185,7 +185,7 @@ impl Record {
     /// The request failed.
     pub(crate) fn failed(&mut self, fault: Fault) {
         self.outcome = Some(Outcome::Failed(fault.class));
-        self.fault = Some(Box::new(fault));
+        self.fault = Some(fault);
     }
 }
 

@@ -31,16 +31,14 @@ pub fn fault(refusal: Refusal<'_>) -> Fault {
     if class == Class::Credential {
         return Fault::upstream_credentials(format!("{said}: {}", stated.message));
     }
-    let ours = Fault::new(class, status, "upstream_error", stated.message).with_cause(said);
-    Fault {
-        // An upstream that states a type but no code means none; one that states neither speaks no known format.
-        code: stated.code.map(Cow::Owned).or(ours.code.filter(|_| stated.kind.is_none())),
-        kind: stated.kind.map(Cow::Owned),
-        param: stated.param.map(Cow::Owned),
-        retry_after: retry_after(headers, now),
-        retry_after_text: headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(Into::into),
-        ..ours
-    }
+    let mut fault = Fault::new(class, status, "upstream_error", stated.message).with_cause(said);
+    // An upstream that states a type but no code means none; one that states neither speaks no known format.
+    fault.code = stated.code.map(Cow::Owned).or(fault.code.take().filter(|_| stated.kind.is_none()));
+    fault.kind = stated.kind.map(Cow::Owned);
+    fault.param = stated.param.map(Cow::Owned);
+    fault.retry_after = retry_after(headers, now);
+    fault.retry_after_text = headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(Into::into);
+    fault
 }
 
 /// What a client must not learn of a deployment from an upstream's words: what it is shown, and where it is.
@@ -77,12 +75,13 @@ impl Private {
     pub fn cut_out_of(&self, mut fault: Fault) -> Fault {
         let clean = |text: &str| self.without_addresses(&self.without_secrets(text));
         fault.message = clean(&fault.message).into();
-        for text in [&mut fault.code, &mut fault.kind, &mut fault.param].into_iter().flatten() {
+        let told = &mut *fault;
+        for text in [&mut told.code, &mut told.kind, &mut told.param].into_iter().flatten() {
             if let Cow::Owned(words) = text {
                 *words = clean(words);
             }
         }
-        fault.cause = fault.cause.map(|cause| self.without_secrets(&cause).into());
+        fault.cause = fault.cause.take().map(|cause| self.without_secrets(&cause).into());
         fault
     }
 

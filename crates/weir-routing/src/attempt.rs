@@ -360,8 +360,9 @@ impl Machine {
 
     fn give_up(&mut self, now: Moment) -> Action {
         Action::GiveUp(match self.told.take() {
-            Some(Fault { class: Class::Credential, message, cause, .. }) => {
-                Fault::upstream_credentials(cause.unwrap_or_else(|| message.into()))
+            Some(fault) if fault.class == Class::Credential => {
+                let said = fault.into_details();
+                Fault::upstream_credentials(said.cause.unwrap_or_else(|| said.message.into()))
             }
             Some(fault) => fault,
             None if now >= self.deadline => out_of_time(),

@@ -117,15 +117,16 @@ async fn answer(core: Rc<Core>, phase: Phase, request: Request) -> Response {
     let gateway = core.gateway();
     let settings = gateway.settings();
     let origin = cors::allowed(settings, &head.headers);
-    let early = health(head.method, head.path(), phase)
-        .or_else(|| cors::preflight(settings, head.method, &head.headers));
+    let path = head.path();
+    let early =
+        health(head.method, path, phase).or_else(|| cors::preflight(settings, head.method, &head.headers));
     let mut response = match early {
         Some(response) => response,
         None => {
-            let operation = operation(head.method, head.path(), &head.headers);
+            let operation = operation(head.method, path, &head.headers);
             let address = match operation {
                 Operation::Call(_) => None,
-                _ => Some(Address::new(head.method_name(), head.path())),
+                _ => Some(Address::new(head.method_name(), path)),
             };
             serve(core, Ingress { operation, address, headers: head.headers, body, received }).await
         }

@@ -95,14 +95,12 @@ pub(crate) fn fault_inside(body: &[u8]) -> Fault {
     if class == Class::Credential {
         return Fault::upstream_credentials(error.message);
     }
-    let fault = Fault::new(class, status, "upstream_error", error.message);
-    Fault {
-        code: error.code.map(Cow::Owned).or(fault.code),
-        kind: error.kind.map(Cow::Owned),
-        param: error.param.map(Cow::Owned),
-        cause: Some("error inside an answer with status 200".into()),
-        ..fault
-    }
+    let mut fault = Fault::new(class, status, "upstream_error", error.message)
+        .with_cause("error inside an answer with status 200");
+    fault.code = error.code.map(Cow::Owned).or(fault.code.take());
+    fault.kind = error.kind.map(Cow::Owned);
+    fault.param = error.param.map(Cow::Owned);
+    fault
 }
 
 impl UpstreamError {

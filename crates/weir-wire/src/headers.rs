@@ -5,58 +5,67 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use smallvec::SmallVec;
 use std::fmt::{self, Display};
 use std::io::Write;
-use std::ops::Range;
 use std::time::Duration;
 
 /// The fields of a request, in the buffer they came in.
 #[derive(Clone, Default)]
 pub struct Headers {
     text: Bytes,
-    fields: SmallVec<[Field; 16]>,
+    fields: Vec<Field>,
 }
 
 /// Where one field lies in the buffer.
 #[derive(Clone, Copy)]
 struct Field {
-    name: (u32, u32),
-    value: (u32, u32),
+    name: Place,
+    value: Place,
 }
 
-fn range((start, end): (u32, u32)) -> Range<usize> {
-    start as usize..end as usize
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    length: u32,
+}
+
+impl Place {
+    fn in_text(self, text: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        text.get(start..start + self.length as usize).unwrap_or_default()
+    }
 }
 
 impl Headers {
     /// With fields that are parts of `text`; names and values that are not are left out.
-    pub fn of<'a>(text: &'a Bytes, fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let within = |part: &[u8]| {
+    pub fn of<'a>(text: &'a Bytes, parts: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let place = |part: &[u8]| {
             let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-            let end = start.checked_add(part.len()).filter(|end| *end <= text.len())?;
-            Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
+            start.checked_add(part.len()).filter(|end| *end <= text.len())?;
+            Some(Place { start: u32::try_from(start).ok()?, length: u32::try_from(part.len()).ok()? })
         };
-        let field = |(name, value)| Some(Field { name: within(name)?, value: within(value)? });
-        let fields = fields.into_iter().filter_map(field).collect();
+        let mut fields = Vec::with_capacity(parts.len());
+        for (name, value) in parts {
+            if let (Some(name), Some(value)) = (place(name), place(value)) {
+                fields.push(Field { name, value });
+            }
+        }
         Headers { text: text.clone(), fields }
     }
 
     /// Every field, in order: name as it was written, and value.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|f| (self.part(f.name), self.part(f.value)))
-    }
-
-    fn part(&self, at: (u32, u32)) -> &[u8] {
-        self.text.get(range(at)).unwrap_or_default()
+        self.fields.iter().map(|field| (field.name.in_text(&self.text), field.value.in_text(&self.text)))
     }
 
     /// The values of all fields of this name.
     pub fn all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
         let name = name.as_str().as_bytes();
-        self.iter()
-            .filter(move |(n, _)| n.len() == name.len() && n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v)
+        let length = name.len();
+        let named = self.fields.iter().filter(move |field| {
+            field.name.length as usize == length && field.name.in_text(&self.text).eq_ignore_ascii_case(name)
+        });
+        named.map(|field| field.value.in_text(&self.text))
     }
 
     /// The value of the first field of this name.
@@ -221,14 +230,14 @@ mod tests {
 
     fn received() -> Headers {
         let text = Bytes::from_static(b"Host: h\r\nX-A: 1\r\nx-a: \xff\r\nAuthorization: Bearer secret\r\n");
-        let part = |range: Range<usize>| &text[range];
+        let part = |range: std::ops::Range<usize>| &text[range];
         let fields = [
             (part(0..4), part(6..7)),
             (part(9..12), part(14..15)),
             (part(17..20), part(22..23)),
             (part(25..38), part(40..53)),
         ];
-        Headers::of(&text, fields)
+        Headers::of(&text, fields.into_iter())
     }
 
     #[test]
@@ -250,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_no_part_of_the_buffer_is_no_field() {
         let text = Bytes::from_static(b"ab");
-        assert!(Headers::of(&text, [(&b"c"[..], &b"d"[..])]).is_empty());
+        assert!(Headers::of(&text, [(&b"c"[..], &b"d"[..])].into_iter()).is_empty());
     }
 
     #[test]

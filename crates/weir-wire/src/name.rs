@@ -1,13 +1,12 @@
-//! Model names, kept where no allocation is needed for the usual ones.
+//! Model names.
 
-use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Deref;
 
-/// The name of a model as a client or an upstream wrote it. At most [`ModelName::LONGEST`] bytes; up to 36 are kept
-/// inline, so that every request and stream can hold its own.
+/// The name of a model as a client or an upstream wrote it. At most [`ModelName::LONGEST`] bytes, so that every request
+/// and stream can hold its own.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ModelName(SmallVec<[u8; 36]>);
+pub struct ModelName(Box<str>);
 
 impl ModelName {
     /// The longest name taken, in bytes.
@@ -15,13 +14,12 @@ impl ModelName {
 
     /// The name, or `None` when it is longer than [`ModelName::LONGEST`].
     pub fn new(name: &str) -> Option<Self> {
-        (name.len() <= Self::LONGEST).then(|| ModelName(SmallVec::from_slice(name.as_bytes())))
+        (name.len() <= Self::LONGEST).then(|| ModelName(name.into()))
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        // Made from text only, so this never takes the default.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 }
 

@@ -204,7 +204,7 @@ fn the_client_is_told_what_helps_most() {
     );
     let Action::GiveUp(fault) = story.end else { panic!("{:?}", story.end) };
     assert!(!fault.message.contains("said the upstream"));
-    assert!(fault.cause.unwrap().contains("said the upstream"));
+    assert!(fault.cause.clone().unwrap().contains("said the upstream"));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(crate) enum Method {
 #[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
+    /// Both are visible ASCII.
     method_name: Bytes,
     path: Bytes,
     pub(crate) headers: Headers,

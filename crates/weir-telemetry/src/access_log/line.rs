@@ -86,7 +86,7 @@ impl LineFormat {
 }
 
 fn identity(line: &mut Object<'_>, exchange: &Exchange<'_>) {
-    line.plain(name!("request_id"), exchange.id.as_str().as_bytes());
+    line.plain(name!("request_id"), exchange.id.as_bytes());
     line.plain(name!("trace_id"), &exchange.trace.trace_hex());
     line.text_if(name!("key"), exchange.key);
     line.text_if(name!("endpoint"), exchange.endpoint.map(|endpoint| endpoint.operation()));

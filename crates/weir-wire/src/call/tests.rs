@@ -20,7 +20,7 @@ fn check(endpoint: Endpoint, body: &str, expect: &str) {
         }
         Err(fault) => {
             assert_eq!(fault.class, Class::Caller);
-            let (code, param) = (fault.code.unwrap(), fault.param.unwrap_or_default());
+            let (code, param) = (fault.code.clone().unwrap(), fault.param.clone().unwrap_or_default());
             format!("{} {code} {param}: {}", fault.status, fault.message)
         }
     };

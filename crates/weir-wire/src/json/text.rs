@@ -37,25 +37,27 @@ impl<'b> Text<'b> {
     }
 }
 
+/// So many words are looked at one by one before a string counts as a long one.
+const SHORT: usize = 6;
+
 /// Offset of the first byte of `bytes` that may not stand in a string as it is (`"`, `\` or a control character), or
-/// its length. The inner loop of everything here: a short string costs one or two words, a long one goes on with
-/// `memchr`, whose start costs more and whose stride is longer.
+/// its length. The inner loop of everything here: a short string costs a few words, a long one goes on with `memchr`,
+/// whose start costs more and whose stride is longer.
 #[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    let Some((first, rest)) = bytes.split_first_chunk::<8>() else {
-        return bytes.iter().position(|&b| is_special(b)).unwrap_or(bytes.len());
-    };
-    let marks = special_marks(u64::from_le_bytes(*first));
-    if marks != 0 {
-        return (marks.trailing_zeros() / 8) as usize;
-    }
-    if let Some(second) = rest.first_chunk::<8>() {
-        let marks = special_marks(u64::from_le_bytes(*second));
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words.iter().take(SHORT) {
+        let marks = special_marks(u64::from_le_bytes(*word));
         if marks != 0 {
-            return 8 + (marks.trailing_zeros() / 8) as usize;
+            return at + (marks.trailing_zeros() / 8) as usize;
         }
+        at += 8;
     }
-    8 + long_plain_length(rest)
+    if words.len() > SHORT {
+        return at + long_plain_length(bytes.get(at..).unwrap_or_default());
+    }
+    at + rest.iter().position(|&b| is_special(b)).unwrap_or(rest.len())
 }
 
 /// The high bit of the first special byte of a little-endian word is set, no lower one is; higher ones may be wrong.

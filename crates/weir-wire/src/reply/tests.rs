@@ -13,7 +13,7 @@ fn check(endpoint: Endpoint, body: &[u8], expect: &str) {
                 "{} {} {}: {}",
                 fault.class.name(),
                 fault.status,
-                fault.code.unwrap_or_default(),
+                fault.code.clone().unwrap_or_default(),
                 fault.message
             )
         }
@@ -69,7 +69,10 @@ fn what_is_no_answer_is_the_upstreams_fault() {
     }
     check(Endpoint::Embeddings, b"{\"choices\":[]}", malformed);
     let fault = reply_facts(b"<html>secret</html>", Endpoint::Chat).unwrap_err();
-    assert!(!fault.cause.unwrap().contains("secret"), "what came may be a user's words or a credential");
+    assert!(
+        !fault.cause.clone().unwrap().contains("secret"),
+        "what came may be a user's words or a credential"
+    );
 }
 
 #[test]

@@ -142,7 +142,7 @@ async fn send(pool: &Rc<Pool>, asked: &Asked) -> Outcome {
     };
     outcome.failed = match converse(pool, asked, began, &mut outcome).await {
         Ok(failed) => failed,
-        Err(fault) => Some(fault.code.map_or_else(|| fault.class.name().to_owned(), Into::into)),
+        Err(fault) => Some(fault.code.as_deref().unwrap_or(fault.class.name()).to_owned()),
     };
     outcome.total = began.elapsed();
     outcome
