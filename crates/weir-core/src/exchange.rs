@@ -58,6 +58,17 @@ impl AttemptCause {
     }
 }
 
+/// A route and a deployment by their places in one snapshot: names the same two for as long as the snapshot lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Counts snapshots.
+    pub generation: u64,
+    /// The route's place.
+    pub route: u32,
+    /// The deployment's place.
+    pub deployment: u32,
+}
+
 /// Everything known about one ended request. Borrowed: the names belong to the snapshot the request began with.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
@@ -83,6 +94,8 @@ pub struct Exchange<'a> {
     pub route: Option<&'a str>,
     /// The deployment that answered, or was tried last.
     pub deployment: Option<&'a str>,
+    /// Where those two stand in their snapshot, for whoever keeps something for each such pair.
+    pub pair: Option<Pair>,
     /// That deployment's provider.
     pub provider: Option<&'a str>,
     /// The upstream model of that deployment.

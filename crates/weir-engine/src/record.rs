@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
-use weir_core::exchange::{Attempt, AttemptCause};
+use weir_core::exchange::{Attempt, AttemptCause, Pair};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
 use weir_wire::Headers;
 
@@ -145,6 +145,16 @@ impl Record {
         self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
     }
 
+    /// Route and deployment by their places.
+    fn pair(&self) -> Option<Pair> {
+        let place = |place: usize| u32::try_from(place).ok();
+        Some(Pair {
+            generation: self.snapshot.gateway.generation,
+            route: place(self.route?)?,
+            deployment: place(self.attempts.last()?.deployment)?,
+        })
+    }
+
     /// Whether the caller sent a trace of its own.
     pub(crate) fn continues_a_trace(&self) -> bool {
         self.parent_span.is_some()
@@ -224,6 +234,7 @@ impl Drop for Record {
             key: self.key.map(|key| gateway.keys.name(key)),
             route: self.route.and_then(|r| gateway.routes.get(r)).map(|r| &*r.name),
             deployment: deployment.map(|d| &*d.name),
+            pair: self.pair(),
             provider: deployment.map(|d| &*d.provider_name),
             served_model: deployment.map(|d| &*d.model),
             streamed: self.streamed,

@@ -4,7 +4,7 @@
 use criterion::Criterion;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use weir_core::exchange::{Attempt, AttemptCause};
+use weir_core::exchange::{Attempt, AttemptCause, Pair};
 use weir_core::{Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 use weir_telemetry::{LogTarget, Settings, Telemetry};
 
@@ -50,6 +50,7 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         deployment: Some("openai-mini"),
         provider: Some("openai"),
         served_model: Some("gpt-4o-mini-2024-07-18"),
+        pair: Some(Pair { generation: 1, route: 0, deployment: 0 }),
         streamed: true,
         outcome: Outcome::Answered,
         status: 200,

@@ -86,3 +86,26 @@ fn similar_names_hash_apart() {
     let slots: BTreeSet<u64> = hashes.iter().map(|hash| hash & 4_095).collect();
     assert!(slots.len() > 1_400, "{} slots", slots.len());
 }
+
+#[test]
+fn a_pairs_place_in_a_snapshot_leads_to_its_names() {
+    let hub = silent();
+    let recorder = hub.recorder();
+    let with = |generation, route, deployment, name| {
+        let pair = Some(Pair { generation, route, deployment });
+        recorder.record(&Exchange { pair, deployment: Some(name), attempts: &[], ..answered() });
+    };
+    with(1, 0, 0, "a");
+    with(1, 0, 1, "b");
+    with(1, 1, 0, "c");
+    with(1, 0, 0, "a");
+    // After a reload the same places hold others.
+    with(2, 0, 0, "b");
+    with(2, 0, 1, "a");
+    let found = samples(&hub.render(), "weir_requests_total");
+    let count = |name: &str| {
+        let label = format!("deployment=\"{name}\"");
+        found.iter().find(|s| s.contains(&label)).and_then(|s| s.rsplit(' ').next()).map(str::to_owned)
+    };
+    assert_eq!(["a", "b", "c"].map(count), [Some("3".into()), Some("2".into()), Some("1".into())]);
+}
