@@ -102,7 +102,8 @@ fn a_pairs_place_in_a_snapshot_leads_to_its_names() {
     // After a reload the same places hold others.
     with(2, 0, 0, "b");
     with(2, 0, 1, "a");
-    let found = samples(&hub.render(), "weir_requests_total");
+    let page = hub.render();
+    let found = samples(&page, "weir_requests_total");
     let count = |name: &str| {
         let label = format!("deployment=\"{name}\"");
         found.iter().find(|s| s.contains(&label)).and_then(|s| s.rsplit(' ').next()).map(str::to_owned)
