@@ -1,7 +1,8 @@
 //! "Did you mean": known names close to an unknown one.
 
 /// The known names nearest to `wanted`, best first, at most three, by Damerau–Levenshtein distance (optimal string
-/// alignment) without regard to case. Names further than a third of their length away are not offered.
+/// alignment) without regard to case. Names further away than a third of the longer one's length are not offered, and
+/// short ones only for what they share: of two letters one must be right, and one letter is near to nothing.
 pub fn nearest<'k>(wanted: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
     // Distances are quadratic in length: what a client sends is cut first.
     let wanted: Vec<char> = wanted.chars().take(64).flat_map(char::to_lowercase).collect();
@@ -9,10 +10,11 @@ pub fn nearest<'k>(wanted: &str, known: impl IntoIterator<Item = &'k str>) -> Ve
         .into_iter()
         .filter_map(|name| {
             let lower: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
-            let longest = wanted.len().max(lower.len());
+            let (shorter, longer) = (wanted.len().min(lower.len()), wanted.len().max(lower.len()));
             let distance = distance(&wanted, &lower);
+            let allowed = if shorter < 2 { 0 } else { (longer / 3).max(1) };
             let contained = wanted.len() >= 3 && lower.windows(wanted.len()).any(|w| w == wanted);
-            (distance <= longest.div_ceil(3) || contained).then_some((distance, name))
+            (distance <= allowed || contained).then_some((distance, name))
         })
         .collect();
     scored.sort();
@@ -42,16 +44,28 @@ mod tests {
     use super::*;
 
     fn check(wanted: &str, expect: &[&str]) {
-        let known = ["gpt-4o", "gpt-4o-mini", "claude-sonnet", "listen"];
+        let known = ["gpt-4o", "gpt-4o-mini", "claude-sonnet", "listen", "a", "b2", "xyz"];
         assert_eq!(nearest(wanted, known), expect, "{wanted}");
     }
 
     #[test]
     fn near_names_are_offered_best_first() {
-        check("gpt-4o-mni", &["gpt-4o-mini", "gpt-4o"]);
+        check("gpt-4o-min", &["gpt-4o-mini"]);
+        check("gpt-4o-i", &["gpt-4o", "gpt-4o-mini"]);
         check("GPT4o", &["gpt-4o"]);
         check("lisetn", &["listen"]);
         check("sonnet", &["claude-sonnet"]);
         check("llama", &[]);
+    }
+
+    #[test]
+    fn a_short_name_is_near_to_little() {
+        check("c", &[]);
+        check("A", &["a"]);
+        check("ab", &[]);
+        check("b1", &["b2"]);
+        check("c1", &[]);
+        check("xzy", &["xyz"]);
+        check("xaa", &[]);
     }
 }

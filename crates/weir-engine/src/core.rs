@@ -161,7 +161,7 @@ impl Core {
         if (200..300).contains(&status) {
             return Ok(());
         }
-        Err(Fault::new(Class::Overload, status, "probe_status", format!("status {status}")))
+        Err(Fault::new(Class::ServerError, status, "probe_status", format!("status {status}")))
     }
 }
 

@@ -161,9 +161,9 @@ fn names_that_lead_nowhere() {
     check_routes(
         "routes: {r: {deployments: [aa, {name: c}], fallbacks: [t, x]}, rt: {aliases: [x], deployments: [a]}}\n",
         &[
-            "3:28: routes.r.deployments[0]: no deployment named \"aa\"; did you mean \"a\"?",
-            "3:39: routes.r.deployments[1].name: no deployment named \"c\"; did you mean \"a\" or \"b\"?",
-            "3:56: routes.r.fallbacks[0]: no route named \"t\"; did you mean \"r\" or \"rt\"?",
+            "3:28: routes.r.deployments[0]: no deployment named \"aa\"; known deployments: a, b, zero",
+            "3:39: routes.r.deployments[1].name: no deployment named \"c\"; known deployments: a, b, zero",
+            "3:56: routes.r.fallbacks[0]: no route named \"t\"; known routes: r, rt",
             "3:59: routes.r.fallbacks[1]: no route named \"x\"; \"x\" is an alias; name its route \"rt\"",
         ],
     );
