@@ -18,6 +18,7 @@ mod record;
 mod relay;
 mod reply;
 mod waiting;
+mod watch;
 
 pub use crate::core::{Core, View};
 pub use engine::{Engine, ReloadReport};

@@ -107,10 +107,10 @@ fn a_full_deployment_refuses_even_in_need() {
 #[test]
 fn an_active_check_is_told_to_the_breaker() {
     let health = health(None);
-    health.probed(false, at(0));
-    health.probed(false, at(0));
+    health.probed(Err(&fault(Class::Network)), at(0));
+    health.probed(Err(&fault(Class::Network)), at(0));
     assert_eq!(health.status(at(0)).state, State::Open);
-    health.probed(true, at(1));
+    health.probed(Ok(()), at(1));
     assert_eq!(health.status(at(1)).state, State::HalfOpen);
 }
 
