@@ -18,9 +18,11 @@ fn call(health: &Arc<Health>, class: Option<Class>, now: Moment) {
     health.acquire(now, true).unwrap().report(fault.as_ref().map_or(Ok(()), Err), now);
 }
 
-/// What a watch says after each step: calls that ended so at that second, then a look.
+/// At this second calls end so, then the watch looks and says this.
+type Step<'a> = (u64, &'a [Option<Class>], &'a [Turn]);
+
 #[track_caller]
-fn check(steps: &[(u64, &[Option<Class>], &[Turn])]) {
+fn check(steps: &[Step<'_>]) {
     let (mut watch, health, name) = (Watch::default(), health(), Arc::from("d"));
     for (second, calls, expect) in steps {
         for class in *calls {
