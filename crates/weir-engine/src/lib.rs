@@ -17,11 +17,12 @@ mod opening;
 mod record;
 mod relay;
 mod reply;
+mod shown;
 mod waiting;
 mod watch;
 
 pub use crate::core::{Core, View};
-pub use engine::{Engine, ReloadReport};
+pub use engine::{Engine, Pending, ReloadReport};
 pub use gateway::{Gateway, Settings};
 pub use line::{Ingress, serve};
 pub use reply::{Broken, Reply};

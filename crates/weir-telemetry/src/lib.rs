@@ -88,6 +88,13 @@ impl Telemetry {
         snapshot.into_text()
     }
 
+    /// Requests that have ended, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        let shards = lock(&self.shards).clone();
+        let series = shards.iter().flat_map(|shard| shard.series());
+        series.map(|series| series.counts.all_requests()).sum()
+    }
+
     /// Replaces what `weir_deployment_info` says; call it with every accepted configuration.
     pub fn set_deployments(&self, deployments: Vec<DeploymentInfo>) {
         *lock(&self.deployments) = deployments;

@@ -12,7 +12,7 @@ mod traffic;
 
 use crate::cli::{Failure, say};
 use crate::run::Gateway;
-use crate::signals::{self, Signal};
+use crate::signals;
 use fleet::{ROUTES, SERVERS};
 use paint::Paint;
 use router::Ports;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|e| Failure::Runtime(format!("starting the demo model servers: {e}")))?;
     let outcome = start_gateway(&servers, free_or_any(USUAL)).and_then(|gateway| {
         let outcome = show(&gateway, arguments);
-        gateway.end();
+        let _cut = gateway.end(); // requests that the demo's end cuts are no news
         outcome
     });
     servers.end();
@@ -88,7 +88,7 @@ fn free_or_any(wanted: Ports) -> Ports {
 fn start_gateway(servers: &Servers, ports: Ports) -> Result<Gateway, Failure> {
     let text = router::yaml(&SERVERS, &servers.addresses, &ROUTES, ports);
     let config = weir_config::parse("demo", &text, &ProcessEnvironment)?;
-    Gateway::start(&config, None)
+    Gateway::start(&config)
 }
 
 /// Says what there is, then sends and shows until the end.
@@ -134,7 +134,9 @@ enum Ending {
 fn until_the_end(during: Option<Duration>) -> Result<impl Future<Output = Ending>, Failure> {
     let mut signals = signals::Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?;
     Ok(async move {
-        let signalled = async { while signals.next().await != Signal::End {} };
+        let signalled = async {
+            signals.end().await;
+        };
         match during {
             None => {
                 signalled.await;
