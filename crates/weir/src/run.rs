@@ -27,7 +27,7 @@ pub(crate) fn until_signalled(config: &Config, source: Source) -> Result<(), Fai
         Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?
     };
     let from = source.to_string();
-    let gateway = Gateway::start_on(runtime, config, source)?;
+    let gateway = Gateway::start_on(runtime, config, source, start_telemetry(config)?)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = from,
@@ -56,14 +56,19 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Binds both listeners and starts everything.
-    pub(crate) fn start(config: &Config) -> Result<Gateway, Failure> {
-        Gateway::start_on(runtime()?, config, Source::default())
+    /// Binds both listeners and starts everything. The access log is `telemetry`'s, whatever `config` says.
+    pub(crate) fn start(config: &Config, telemetry: Arc<Telemetry>) -> Result<Gateway, Failure> {
+        Gateway::start_on(runtime()?, config, Source::default(), telemetry)
     }
 
-    fn start_on(runtime: Runtime, config: &Config, source: Source) -> Result<Gateway, Failure> {
+    fn start_on(
+        runtime: Runtime,
+        config: &Config,
+        source: Source,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Gateway, Failure> {
         raise_file_limit();
-        let telemetry = start_telemetry(config)?;
+        telemetry.gauges().set_started(SystemTime::now());
         let count = cores(config);
         let sockets = bind(config.server.listen, count, "server.listen", "--listen")?;
         let admin_socket =
@@ -202,10 +207,8 @@ fn start_telemetry(config: &Config) -> Result<Arc<Telemetry>, Failure> {
         AccessLog::File(path) => LogTarget::File(path.clone()),
     });
     let settings = Settings { access_log, spans: config.telemetry.spans };
-    let telemetry = Telemetry::start(&settings)
-        .map_err(|e| Failure::Usage(format!("telemetry.access_log: cannot open the log: {e}")))?;
-    telemetry.gauges().set_started(SystemTime::now());
-    Ok(telemetry)
+    Telemetry::start(&settings)
+        .map_err(|e| Failure::Usage(format!("telemetry.access_log: cannot open the log: {e}")))
 }
 
 /// How many cores serve: as configured, else as many as this process may use.
