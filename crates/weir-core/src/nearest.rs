@@ -2,11 +2,12 @@
 
 /// The known names nearest to `wanted`, best first, at most three, by Damerau–Levenshtein distance (optimal string
 /// alignment) without regard to case. Names further away than a third of the longer one's length are not offered, and
-/// short ones only for what they share: of two letters one must be right, and one letter is near to nothing.
+/// short ones only for what they share: of two letters one must be right, and one letter is near to nothing. Beside a
+/// name that is near, one that is much further away is not offered, unless it contains what was written.
 pub fn nearest<'k>(wanted: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
     // Distances are quadratic in length: what a client sends is cut first.
     let wanted: Vec<char> = wanted.chars().take(64).flat_map(char::to_lowercase).collect();
-    let mut scored: Vec<(usize, &str)> = known
+    let mut scored: Vec<(usize, &str, bool)> = known
         .into_iter()
         .filter_map(|name| {
             let lower: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
@@ -14,12 +15,14 @@ pub fn nearest<'k>(wanted: &str, known: impl IntoIterator<Item = &'k str>) -> Ve
             let distance = distance(&wanted, &lower);
             let allowed = if shorter < 2 { 0 } else { (longer / 3).max(1) };
             let contained = wanted.len() >= 3 && lower.windows(wanted.len()).any(|w| w == wanted);
-            (distance <= allowed || contained).then_some((distance, name))
+            (distance <= allowed || contained).then_some((distance, name, contained))
         })
         .collect();
-    scored.sort();
+    scored.sort_unstable();
+    let furthest = scored.first().map_or(0, |(best, ..)| best + 1);
+    scored.retain(|(distance, _, contained)| *distance <= furthest || *contained);
     scored.truncate(3);
-    scored.into_iter().map(|(_, name)| name).collect()
+    scored.into_iter().map(|(_, name, _)| name).collect()
 }
 
 fn distance(a: &[char], b: &[char]) -> usize {
@@ -56,6 +59,8 @@ mod tests {
         check("lisetn", &["listen"]);
         check("sonnet", &["claude-sonnet"]);
         check("llama", &[]);
+        let known = ["demo", "demo-fast", "demo-best", "demo-flaky", "demo-fast-2"];
+        assert_eq!(nearest("demo-fas", known), ["demo-fast", "demo-fast-2"]);
     }
 
     #[test]

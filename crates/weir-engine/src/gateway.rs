@@ -9,7 +9,7 @@ use std::time::Duration;
 use weir_config::{Config, Draft, Problem, Problems, Span, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
-use weir_net::{Origin, OriginSettings};
+use weir_net::{Origin, OriginError, OriginSettings};
 use weir_routing::{Health, HealthBook, Member, Rules, breaker, health};
 
 /// What the configuration says about serving itself.
@@ -223,6 +223,10 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
                 None
             }
             Ok(origin) => Some((Provider { name: provider.name.clone(), origin: Arc::new(origin) }, kind)),
+            Err(error @ OriginError::Ca(..)) => {
+                problems.push(Problem::new(&provider.at, path_key(&path("tls"), "ca"), error.to_string()));
+                None
+            }
             Err(error) => {
                 problems.push(Problem::new(at, path("base_url"), error.to_string()));
                 None
