@@ -93,7 +93,7 @@ impl Reader {
             match field.name.len() {
                 12 if is(field, &header::CONTENT_TYPE) => content_type = Some(text.slice_ref(field.value)),
                 16 if is(field, &header::CONTENT_ENCODING) => {
-                    content_encoding = Some(text.slice_ref(field.value))
+                    content_encoding = Some(text.slice_ref(field.value));
                 }
                 _ => {}
             }
