@@ -162,7 +162,7 @@ impl Prefix {
         }
         let Some(earliest) = out.iter().map(Ranked::first_token).min() else { return };
         let latest = earliest.saturating_mul(self.settings.most_delay.get());
-        let share = total * (1.0 + WORK_SLACK) / count(out.len());
+        let share = total * (1.0 + WORK_SLACK) / out.len() as f64;
         for ranked in &mut *out {
             let excess = (ranked.work.as_secs_f64() - share).max(0.0);
             ranked.score =
@@ -206,11 +206,6 @@ fn time_for(tokens: u64, per_second: NonZeroU32) -> Duration {
 
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a number of deployments")]
-fn count(members: usize) -> f64 {
-    members as f64
 }
 
 #[cfg(test)]
