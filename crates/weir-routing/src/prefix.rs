@@ -24,11 +24,11 @@ use weir_core::Moment;
 /// would have come back for.
 const WAITING: f64 = 0.1;
 /// The time over which work given to a deployment is forgotten (to one part in e).
-const WORK_MEMORY: Duration = Duration::from_secs(600);
+const WORK_MEMORY: Duration = Duration::from_secs(1800);
 /// More work than the mean by this share is let pass: prompts come in lumps.
 const WORK_SLACK: f64 = 0.02;
 /// One second of work beyond that weighs as much as so many seconds of computing.
-const EXCESS: f64 = 0.2;
+const EXCESS: f64 = 0.5;
 
 /// What is known of a deployment's cache and speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

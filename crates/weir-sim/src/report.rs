@@ -135,8 +135,7 @@ mod tests {
         let some = |n: u32| NonZeroU32::new(n).unwrap();
         let fleet =
             Fleet { instances: 4, cache_blocks: 300, block_tokens: some(512), tokens_per_second: some(8000) };
-        let mut trace = synthetic::instructions(1);
-        trace.requests.truncate(300);
+        let trace = synthetic::instructions(1, 300);
         let page = full(&fleet, &trace);
         let rows = [
             "300 prompts in",

@@ -1,4 +1,5 @@
-//! Made-up traffic, for shapes that no recorded trace at hand has. The same seed makes the same trace.
+//! Made-up traffic, for shapes that no recorded trace at hand has. The same seed makes the same trace; `prompts` says about how
+//! long it is.
 
 use crate::{Request, Trace};
 use std::time::Duration;
@@ -11,12 +12,12 @@ const UNFILLED: u64 = 200;
 
 /// Conversations that have nothing in common with each other: each turn repeats all before it and adds to it, and seven
 /// in ten are followed by another, a minute later on average.
-pub fn conversations(seed: u64) -> Trace {
+pub fn conversations(seed: u64, prompts: usize) -> Trace {
     let mut draw = Draw(SplitMix64::seeded(seed));
     let mut fresh = 0;
     let mut requests = Vec::new();
     let mut begins = 0.0;
-    while begins < 2400.0 {
+    while requests.len() < prompts {
         begins += draw.exponential(1.2);
         let (mut now, mut blocks) = (begins, Vec::new());
         loop {
@@ -32,7 +33,7 @@ pub fn conversations(seed: u64) -> Trace {
 }
 
 /// Questions behind one of sixty instructions of very different length and popularity; nothing else is shared.
-pub fn instructions(seed: u64) -> Trace {
+pub fn instructions(seed: u64, prompts: usize) -> Trace {
     let mut draw = Draw(SplitMix64::seeded(seed));
     let mut fresh = 0;
     let kinds: Vec<Vec<u64>> = (0..60)
@@ -43,7 +44,7 @@ pub fn instructions(seed: u64) -> Trace {
         })
         .collect();
     let (mut now, mut requests) = (0.0, Vec::new());
-    for _ in 0..10_000 {
+    for _ in 0..prompts {
         now += draw.exponential(0.2);
         // The logarithm of the rank is uniform: the second is asked for half as often as the first.
         let kind = (60f64.powf(draw.unit()) - 1.0).floor();

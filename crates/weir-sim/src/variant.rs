@@ -4,6 +4,9 @@ use crate::{Fleet, Request, Trace, synthetic};
 use std::time::Duration;
 use weir_core::Moment;
 
+/// Prompts of a made-up trace.
+const SYNTHETIC: usize = 10_000;
+
 /// Traffic and the fleet it meets.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -32,8 +35,8 @@ pub fn scenes(fleet: &Fleet, trace: &Trace) -> Vec<Scene> {
         scene(&with(n.saturating_mul(2), blocks), at_pace(trace, 1, 2)),
         scene(&with(n, blocks / 4), trace.clone()),
         scene(&with(n, blocks.saturating_mul(4)), trace.clone()),
-        scene(fleet, synthetic::conversations(1)),
-        scene(fleet, synthetic::instructions(1)),
+        scene(fleet, synthetic::conversations(1, SYNTHETIC)),
+        scene(fleet, synthetic::instructions(1, SYNTHETIC)),
     ]);
     for (blocks, what) in [(blocks / 2, "half"), (blocks.saturating_mul(2), "twice")] {
         let name = format!("{}, caches believed {what} as large", trace.name);

@@ -44,7 +44,7 @@ fn by_hand() {
 
 #[test]
 fn bounds_are_in_their_order() {
-    let trace = synthetic::conversations(4);
+    let trace = synthetic::conversations(4, 2000);
     let fleet = Fleet {
         instances: 4,
         cache_blocks: 500,

@@ -56,7 +56,7 @@ fn ranks_are_the_nearest() {
 
 #[test]
 fn the_same_trace_has_the_same_outcome() {
-    let trace = synthetic::conversations(1);
+    let trace = synthetic::conversations(1, 300);
     let once = || run(&fleet(3, 50), &trace, &mut RoundRobin::default());
     assert_eq!(once(), once());
 }
