@@ -2,11 +2,11 @@
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use thiserror::Error;
 use weir_core::Moment;
 
 /// One prompt of a trace.
@@ -31,10 +31,9 @@ pub struct Trace {
 }
 
 /// Why a trace cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug)]
 pub enum Problem {
     /// The file cannot be read.
-    #[error("{}: {cause}", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -42,10 +41,6 @@ pub enum Problem {
         cause: io::Error,
     },
     /// A line is not a request.
-    #[error(
-        "{name}, line {line}: {cause}; a line is wanted like \
-         {{\"timestamp\": 27482, \"input_length\": 6955, \"hash_ids\": [46, 47, 48]}}, times in milliseconds"
-    )]
     Line {
         /// The trace's name.
         name: String,
@@ -55,18 +50,35 @@ pub enum Problem {
         cause: serde_json::Error,
     },
     /// It is too large for memory.
-    #[error("{name} has more than {} requests: cut it", Trace::MOST_REQUESTS)]
     Long {
         /// The trace's name.
         name: String,
     },
     /// There is no request in it.
-    #[error("{name} holds no request")]
     Empty {
         /// The trace's name.
         name: String,
     },
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Unreadable { path, cause } => write!(f, "{}: {cause}", path.display()),
+            Problem::Line { name, line, cause } => write!(
+                f,
+                "{name}, line {line}: {cause}; a line is wanted like \
+                 {{\"timestamp\": 27482, \"input_length\": 6955, \"hash_ids\": [46, 47, 48]}}, times in milliseconds"
+            ),
+            Problem::Long { name } => {
+                write!(f, "{name} has more than {} requests: cut it", Trace::MOST_REQUESTS)
+            }
+            Problem::Empty { name } => write!(f, "{name} holds no request"),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
 
 /// A line as Mooncake published its traces; other members are not looked at.
 #[derive(Deserialize)]
