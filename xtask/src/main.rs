@@ -7,6 +7,7 @@ mod ci;
 mod clients;
 mod real_model;
 mod running;
+mod sim;
 mod tidy;
 
 use std::path::PathBuf;
@@ -35,6 +36,11 @@ const CHORES: &[Chore] = &[
         name: "real-model",
         about: "chat with a real model on llama.cpp through weir while a server is killed and comes back",
         run: real_model::run,
+    },
+    Chore {
+        name: "sim",
+        about: "simulate prefix-aware placement on a trace; --trace FILE or WEIR_DATA=FOLDER, --variants, --help",
+        run: sim::run,
     },
 ];
 

@@ -21,7 +21,7 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Who may call. Empty: everyone, and the public listener is on a loopback address.
     pub keys: Vec<Key>,
-    /// Access log, spans and metrics.
+    /// Access log, trace events and metrics.
     pub telemetry: Telemetry,
 }
 
@@ -306,12 +306,12 @@ pub struct Key {
     pub secret: Secret,
 }
 
-/// Access log, spans and metrics.
+/// Access log, trace events and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
     /// Where the access log goes; `None` for nowhere.
     pub access_log: Option<AccessLog>,
-    /// Whether every request makes a tracing span.
+    /// Whether every request is told as a trace event when it has ended.
     pub spans: bool,
     /// Deployment labels that the info metric carries; each a valid metric label, none twice.
     pub metric_labels: Vec<Arc<str>>,

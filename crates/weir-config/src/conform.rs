@@ -7,6 +7,8 @@ use crate::environment::Environment;
 use crate::file::text::{self, SECRET};
 use crate::node::{Node, Scalar, Value, path_index, path_key};
 use crate::problem::{Problem, Span, Spanned, did_you_mean};
+use crate::schema::SchemaNames;
+use crate::shape;
 use crate::substitute::{SubstituteError, substitute};
 use crate::yaml::is_null;
 use serde_json::Value as Json;
@@ -16,19 +18,34 @@ use std::path::Path;
 /// The largest secret that is read from a file.
 const MOST_SECRET: usize = 64 << 10;
 
-/// Everything about the shape of the tree that does not fit the schema. The tree is changed: variables and secret files
-/// are filled in, and what is wrong is marked.
-pub(crate) fn conform(tree: &mut Node, schema: &Json, env: &dyn Environment) -> Vec<Problem> {
-    let mut conform = Conform { root: schema, env, problems: Vec::new() };
+/// What there is to say about the shape of a tree.
+pub(crate) struct Findings {
+    /// What does not fit the schema.
+    pub problems: Vec<Problem>,
+    /// What fits and was probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Holds the tree against the schema. The tree is changed: variables and secret files are filled in, and what is wrong is
+/// marked.
+pub(crate) fn conform(
+    tree: &mut Node,
+    schema: &Json,
+    env: &dyn Environment,
+    names: &SchemaNames<'_>,
+) -> Findings {
+    let found = Findings { problems: Vec::new(), warnings: Vec::new() };
+    let mut conform = Conform { root: schema, env, names, found };
     let at = tree.at.clone();
     conform.visit(tree, schema, "", &at);
-    conform.problems
+    conform.found
 }
 
 struct Conform<'a> {
     root: &'a Json,
     env: &'a dyn Environment,
-    problems: Vec<Problem>,
+    names: &'a SchemaNames<'a>,
+    found: Findings,
 }
 
 impl<'a> Conform<'a> {
@@ -46,8 +63,13 @@ impl<'a> Conform<'a> {
         owner: &Span,
         may_be_absent: bool,
     ) {
+        let stated = schema;
         let schema = self.choose(schema, node);
         if let Value::Scalar(scalar) = &mut node.value {
+            let foreign = foreign_variable(&scalar.text, is_secret(schema));
+            self.found
+                .warnings
+                .extend(foreign.map(|(message, help)| Problem::new(&node.at, path, message).with_help(help)));
             match fill_in(scalar, is_secret(schema), self.env) {
                 Ok(true) => {}
                 Ok(false) => node.value = Value::Null,
@@ -61,8 +83,15 @@ impl<'a> Conform<'a> {
             // A key without a value says no more than its absence; whether it must be there is seen by its map.
             Value::Null if may_be_absent => {}
             Value::Scalar(scalar) => {
-                if let Some(problem) = wrong_scalar(scalar, schema, &node.at, path) {
+                if let Some(mut problem) = wrong_scalar(scalar, schema, &node.at, path) {
+                    if problem.help.is_none() || allows(schema, "integer") {
+                        let advice = shape::advice(self.root, stated, path, node);
+                        problem.help =
+                            Some(problem.help.map_or(advice.clone(), |help| format!("{help}, {advice}")));
+                    }
                     self.broken(node, problem);
+                } else {
+                    self.found.problems.extend(self.unknown_to_roster(scalar, schema, &node.at, path));
                 }
             }
             Value::List(_) if allows(schema, "array") => self.list(node, schema, path),
@@ -71,13 +100,26 @@ impl<'a> Conform<'a> {
             _ => {
                 let message = format!("expected {}, found {}", wanted(schema), node.found());
                 let problem = Problem::new(&node.at, path, message);
+                let problem = problem.with_help(shape::advice(self.root, stated, path, node));
                 self.broken(node, problem);
             }
         }
     }
 
+    /// A name that its roster does not have. Its shape is right, so the rest is looked at as usual.
+    fn unknown_to_roster(&self, scalar: &Scalar, schema: &Json, at: &Span, path: &str) -> Option<Problem> {
+        let roster = schema.get("x-roster").and_then(Json::as_str)?;
+        let known = self.names.of(roster);
+        if known.is_empty() || known.contains(&scalar.text.as_str()) {
+            return None;
+        }
+        let help = did_you_mean(&scalar.text, "names", known.iter().copied());
+        let message = format!("no {roster} is called {}", scalar.shown());
+        Some(Problem { help, ..Problem::new(at, path, message) })
+    }
+
     fn broken(&mut self, node: &mut Node, problem: Problem) {
-        self.problems.push(problem);
+        self.found.problems.push(problem);
         node.value = Value::Broken;
     }
 
@@ -161,7 +203,12 @@ impl<'a> Conform<'a> {
             match node.get(key).map(|value| &value.value) {
                 Some(Value::Broken) => lacks = true,
                 None | Some(Value::Null) => {
-                    self.problems.push(Problem::new(owner, path, format!("{key:?} is missing")));
+                    let mut problem = Problem::new(owner, path, format!("{key:?} is missing"));
+                    if let Some(property) = properties.and_then(|known| known.get(key)) {
+                        let nothing = Node { value: Value::Null, at: owner.clone() };
+                        problem.help = Some(shape::advice(self.root, property, key, &nothing));
+                    }
+                    self.found.problems.push(problem);
                     lacks = true;
                 }
                 Some(_) => {}
@@ -171,6 +218,25 @@ impl<'a> Conform<'a> {
             node.value = Value::Broken;
         }
     }
+}
+
+/// What other programs write for a variable, which here is plain text. Of a secret nothing is shown but a name that
+/// stands behind a word no secret begins with.
+fn foreign_variable(text: &str, secret: bool) -> Option<(String, String)> {
+    let is_name = |name: &str| {
+        name.len() > 1
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    if let Some(name) = text.strip_prefix("os.environ/") {
+        let name = if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') { name } else { "NAME" };
+        let message = "taken as it stands: os.environ/… is LiteLLM's way to name a variable";
+        return Some((message.to_owned(), format!("write ${{{name}}}")));
+    }
+    let name = text.strip_prefix('$').filter(|name| is_name(name))?;
+    let name = if secret { "NAME" } else { name };
+    let message = "taken as it stands: a variable is written with braces";
+    Some((message.to_owned(), format!("write ${{{name}}}")))
 }
 
 /// Fills in variables, and the file that a secret names. `false` when an unquoted value is nothing afterwards.

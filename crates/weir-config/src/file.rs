@@ -28,7 +28,7 @@ pub(crate) struct File {
     pub routes: Named<Route>,
     /// Who may call, by name. Without any key every caller is let in, which only a loopback address allows.
     pub keys: Named<Key>,
-    /// The access log, spans and metrics.
+    /// The access log, trace events and metrics.
     pub telemetry: Telemetry,
 }
 

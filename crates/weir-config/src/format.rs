@@ -45,8 +45,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-/// The duration as [`duration`] reads it, exactly.
-pub(crate) fn duration_text(duration: Duration) -> String {
+/// The duration as a file would say it, exactly: `90s`.
+pub fn duration_text(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let unit = UNITS_OF_TIME.iter().rev().find(|(_, unit)| nanos >= *unit && nanos.is_multiple_of(*unit));
     match unit {

@@ -205,7 +205,7 @@ impl<'n> Place<'n> {
 }
 
 /// `path.key`, the key in quotes when it has characters that would confuse the path.
-pub(crate) fn path_key(path: &str, key: &str) -> String {
+pub fn path_key(path: &str, key: &str) -> String {
     let simple = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     let dot = if path.is_empty() { "" } else { "." };
     if simple { format!("{path}{dot}{key}") } else { format!("{path}{dot}{key:?}") }

@@ -14,6 +14,17 @@ pub struct SchemaNames<'a> {
     pub policies: &'a [&'a str],
 }
 
+impl<'a> SchemaNames<'a> {
+    /// The names of the roster that the schema calls so.
+    pub(crate) fn of(&self, roster: &str) -> &'a [&'a str] {
+        match roster {
+            "provider kind" => self.provider_kinds,
+            "policy" => self.policies,
+            _ => &[],
+        }
+    }
+}
+
 /// The schema (JSON Schema, draft 2020-12) of a configuration, for editors and forms.
 ///
 /// Beside the standard keywords: `x-default` says in words what happens when a key is absent, `x-roster` whose names
@@ -36,11 +47,7 @@ pub(crate) fn loose() -> &'static Json {
 fn name_roster(schema: &mut Json, names: &SchemaNames<'_>) {
     match schema {
         Json::Object(map) => {
-            let known = match map.get("x-roster").and_then(Json::as_str) {
-                Some("provider kind") => names.provider_kinds,
-                Some("policy") => names.policies,
-                _ => &[],
-            };
+            let known = map.get("x-roster").and_then(Json::as_str).map_or(&[][..], |roster| names.of(roster));
             if !known.is_empty() {
                 map.insert("enum".to_owned(), Json::from(known));
             }

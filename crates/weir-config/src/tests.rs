@@ -2,6 +2,7 @@ mod checked;
 mod documents;
 mod problems;
 mod secrets;
+mod warnings;
 
 use crate::testing::Variables;
 use crate::{Config, Problems};

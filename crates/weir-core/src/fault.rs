@@ -52,8 +52,8 @@ pub enum Class {
     Refused,
     /// The upstream's rate limit.
     Rate,
-    /// The upstream failed or is overloaded (5xx).
-    Overload,
+    /// The upstream failed, or says that it has no room (5xx, and what is meant like it).
+    ServerError,
     /// The connection could not be made or broke before the answer began.
     Network,
     /// A time limit passed while waiting for the upstream.
@@ -77,7 +77,7 @@ impl Class {
         Class::Credential,
         Class::Refused,
         Class::Rate,
-        Class::Overload,
+        Class::ServerError,
         Class::Network,
         Class::Timeout,
         Class::Malformed,
@@ -106,7 +106,7 @@ impl Class {
             Class::Credential => "credential",
             Class::Refused => "refused",
             Class::Rate => "rate",
-            Class::Overload => "overload",
+            Class::ServerError => "server_error",
             Class::Network => "network",
             Class::Timeout => "timeout",
             Class::Malformed => "malformed",

@@ -1,23 +1,28 @@
 //! "Did you mean": known names close to an unknown one.
 
 /// The known names nearest to `wanted`, best first, at most three, by Damerau–Levenshtein distance (optimal string
-/// alignment) without regard to case. Names further than a third of their length away are not offered.
+/// alignment) without regard to case. Names further away than a third of the longer one's length are not offered, and
+/// short ones only for what they share: of two letters one must be right, and one letter is near to nothing. Beside a
+/// name that is near, one that is much further away is not offered, unless it contains what was written.
 pub fn nearest<'k>(wanted: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
     // Distances are quadratic in length: what a client sends is cut first.
     let wanted: Vec<char> = wanted.chars().take(64).flat_map(char::to_lowercase).collect();
-    let mut scored: Vec<(usize, &str)> = known
+    let mut scored: Vec<(usize, &str, bool)> = known
         .into_iter()
         .filter_map(|name| {
             let lower: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
-            let longest = wanted.len().max(lower.len());
+            let (shorter, longer) = (wanted.len().min(lower.len()), wanted.len().max(lower.len()));
             let distance = distance(&wanted, &lower);
+            let allowed = if shorter < 2 { 0 } else { (longer / 3).max(1) };
             let contained = wanted.len() >= 3 && lower.windows(wanted.len()).any(|w| w == wanted);
-            (distance <= longest.div_ceil(3) || contained).then_some((distance, name))
+            (distance <= allowed || contained).then_some((distance, name, contained))
         })
         .collect();
-    scored.sort();
+    scored.sort_unstable();
+    let furthest = scored.first().map_or(0, |(best, ..)| best + 1);
+    scored.retain(|(distance, _, contained)| *distance <= furthest || *contained);
     scored.truncate(3);
-    scored.into_iter().map(|(_, name)| name).collect()
+    scored.into_iter().map(|(_, name, _)| name).collect()
 }
 
 fn distance(a: &[char], b: &[char]) -> usize {
@@ -42,16 +47,30 @@ mod tests {
     use super::*;
 
     fn check(wanted: &str, expect: &[&str]) {
-        let known = ["gpt-4o", "gpt-4o-mini", "claude-sonnet", "listen"];
+        let known = ["gpt-4o", "gpt-4o-mini", "claude-sonnet", "listen", "a", "b2", "xyz"];
         assert_eq!(nearest(wanted, known), expect, "{wanted}");
     }
 
     #[test]
     fn near_names_are_offered_best_first() {
-        check("gpt-4o-mni", &["gpt-4o-mini", "gpt-4o"]);
+        check("gpt-4o-min", &["gpt-4o-mini"]);
+        check("gpt-4o-i", &["gpt-4o", "gpt-4o-mini"]);
         check("GPT4o", &["gpt-4o"]);
         check("lisetn", &["listen"]);
         check("sonnet", &["claude-sonnet"]);
         check("llama", &[]);
+        let known = ["demo", "demo-fast", "demo-best", "demo-flaky", "demo-fast-2"];
+        assert_eq!(nearest("demo-fas", known), ["demo-fast", "demo-fast-2"]);
+    }
+
+    #[test]
+    fn a_short_name_is_near_to_little() {
+        check("c", &[]);
+        check("A", &["a"]);
+        check("ab", &[]);
+        check("b1", &["b2"]);
+        check("c1", &[]);
+        check("xzy", &["xyz"]);
+        check("xaa", &[]);
     }
 }

@@ -1,6 +1,6 @@
 //! Who is calling.
 
-use http::header;
+use http::{HeaderName, header};
 use ring::{digest, rand};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,17 +73,31 @@ impl KeyTable {
         }
         let mut shown = headers.all(&header::AUTHORIZATION);
         let (Some(value), None) = (shown.next(), shown.next()) else {
-            let message = "no API key was sent; send it as the header \"Authorization: Bearer <key>\"";
-            return Err(Fault::new(Class::Caller, 401, "missing_api_key", message));
+            return Err(Fault::new(Class::Caller, 401, "missing_api_key", nothing_to_read(headers)));
         };
-        bearer(value)
-            .and_then(|secret| self.by_digest.get(&self.digest(secret)).copied())
-            .map(|key| Caller { key: Some(key) })
-            .ok_or_else(|| {
-                let message =
-                    "the API key is not one of this gateway's keys; check the key your client sends";
-                Fault::new(Class::Caller, 401, "invalid_api_key", message)
-            })
+        let Some(secret) = bearer(value) else {
+            let message = "the Authorization header has no \"Bearer \" and a key behind it; \
+                           send it as \"Authorization: Bearer <key>\"";
+            return Err(Fault::new(Class::Caller, 401, "invalid_api_key", message));
+        };
+        let known = self.by_digest.get(&self.digest(secret)).copied();
+        known.map(|key| Caller { key: Some(key) }).ok_or_else(|| {
+            let message = "the API key is not one of this gateway's keys; check the key your client sends";
+            Fault::new(Class::Caller, 401, "invalid_api_key", message)
+        })
+    }
+}
+
+/// What to say when there is not one `Authorization` header: how the key was sent instead, where that can be seen.
+fn nothing_to_read(headers: &Headers) -> &'static str {
+    let has = |name: &'static str| headers.get(&HeaderName::from_static(name)).is_some();
+    if has("authorization") {
+        "there is more than one Authorization header; send one: \"Authorization: Bearer <key>\""
+    } else if has("x-api-key") || has("api-key") {
+        "the API key was sent as x-api-key or api-key, where it is not read; \
+         send it as the header \"Authorization: Bearer <key>\""
+    } else {
+        "no API key was sent; send it as the header \"Authorization: Bearer <key>\""
     }
 }
 
@@ -131,6 +145,26 @@ mod tests {
         check(&["Bearer "], Err("invalid_api_key"));
         check(&["wr-alice-key"], Err("invalid_api_key"));
         check(&["Bearer' OR '1'='1"], Err("invalid_api_key"));
+    }
+
+    #[test]
+    fn a_key_that_was_sent_otherwise_is_told_how() {
+        let check = |name: &'static str, values: &[&str], expect: &str| {
+            let key = Key { name: "alice".into(), secret: Secret::new("wr-alice-key") };
+            let mut headers = http::HeaderMap::new();
+            for value in values {
+                headers.append(name, value.parse().unwrap());
+            }
+            let fault = KeyTable::new(&[key]).unwrap().authenticate(&Headers::from(&headers)).unwrap_err();
+            assert!(fault.message.contains(expect), "{name} {values:?}: {}", fault.message);
+            assert!(fault.message.contains("\"Authorization: Bearer <key>\""), "{}", fault.message);
+            assert!(!fault.message.contains("wr-alice"), "{}", fault.message);
+        };
+        check("authorization", &["wr-alice-key"], "no \"Bearer \"");
+        check("authorization", &["Basic wr-alice-key"], "no \"Bearer \"");
+        check("authorization", &["Bearer wr-alice-key", "Bearer b"], "more than one Authorization header");
+        check("x-api-key", &["wr-alice-key"], "sent as x-api-key");
+        check("accept", &["*/*"], "no API key was sent");
     }
 
     #[test]

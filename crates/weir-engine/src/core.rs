@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::record::traceparent;
+use crate::watch::Watch;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -34,6 +35,15 @@ impl Deref for View {
     fn deref(&self) -> &Gateway {
         &self.0.gateway
     }
+}
+
+/// How it stands with the active probes of one deployment.
+struct Probed {
+    name: Arc<str>,
+    /// When it is asked next.
+    next: Moment,
+    /// Whether the latest probe was answered well; true before the first, so that only trouble is news.
+    well: Rc<Cell<bool>>,
 }
 
 /// One core. Lives on that core's thread.
@@ -95,45 +105,64 @@ impl Core {
         use_it(&mut *self.chance.borrow_mut())
     }
 
-    /// Does the core's chores for ever. `prober` is true on the one core that also asks deployments whether they are
-    /// well.
-    pub async fn chores(self: Rc<Core>, prober: bool) {
-        let mut due = Vec::new();
+    /// Does the core's chores for ever. `first` is true on the one core that also asks deployments whether they are well
+    /// and tells the operator how they are doing.
+    pub async fn chores(self: Rc<Core>, first: bool) {
+        let (mut probes, mut watch) = (Vec::new(), Watch::default());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
             self.recorder.tick();
             self.pools.reap();
-            if prober {
-                self.probe(&mut due);
+            if first {
+                self.probe(&mut probes);
+                self.watch(&mut watch);
             }
         }
     }
 
-    /// Starts the active probes that are due. `due` remembers when each deployment, by name, is asked next.
-    fn probe(self: &Rc<Core>, due: &mut Vec<(Arc<str>, Moment)>) {
+    fn watch(&self, watch: &mut Watch) {
+        let snapshot = self.snapshot();
+        let deployments = snapshot.gateway.deployments.iter().map(|d| (&d.name, &d.health));
+        for (deployment, turn) in watch.look(deployments, self.now()) {
+            turn.tell(&deployment);
+        }
+    }
+
+    /// Starts the active probes that are due. `probes` remembers how it stands with each deployment that is probed.
+    fn probe(self: &Rc<Core>, probes: &mut Vec<Probed>) {
         let now = self.now();
         let snapshot = self.snapshot();
-        due.retain(|(name, _)| {
-            snapshot.gateway.deployments.iter().any(|d| d.name == *name && d.probe.is_some())
+        probes.retain(|known| {
+            snapshot.gateway.deployments.iter().any(|d| d.name == known.name && d.probe.is_some())
         });
         for (index, deployment) in snapshot.gateway.deployments.iter().enumerate() {
             let Some(probe) = &deployment.probe else { continue };
             let next = now + probe.interval;
-            match due.iter_mut().find(|(name, _)| *name == deployment.name) {
-                Some((_, at)) if *at > now => continue,
-                Some((_, at)) => *at = next,
-                None => due.push((deployment.name.clone(), next)),
-            }
+            let well = match probes.iter_mut().find(|known| known.name == deployment.name) {
+                Some(known) if known.next > now => continue,
+                Some(known) => {
+                    known.next = next;
+                    known.well.clone()
+                }
+                None => {
+                    let well = Rc::new(Cell::new(true));
+                    probes.push(Probed { name: deployment.name.clone(), next, well: well.clone() });
+                    well
+                }
+            };
             let (core, snapshot) = (self.clone(), snapshot.clone());
             tokio::task::spawn_local(async move {
                 let healthy = core.ask(&snapshot, index).await;
                 let deployment = &snapshot.gateway.deployments[index];
-                if let Err(fault) = &healthy {
-                    tracing::info!(deployment = &*deployment.name, %fault, "health probe failed");
+                deployment.health.probed(healthy.as_ref().copied(), core.now());
+                let name = &*deployment.name;
+                match (well.replace(healthy.is_ok()), healthy) {
+                    (true, Err(fault)) => tracing::warn!(deployment = name, %fault, "health probe fails"),
+                    (false, Ok(())) => tracing::info!(deployment = name, "health probe succeeds again"),
+                    _ => {}
                 }
-                deployment.health.probed(healthy.is_ok(), core.now());
             });
         }
     }
@@ -158,7 +187,7 @@ impl Core {
         if (200..300).contains(&status) {
             return Ok(());
         }
-        Err(Fault::new(Class::Overload, status, "probe_status", format!("status {status}")))
+        Err(Fault::new(Class::ServerError, status, "probe_status", format!("status {status}")))
     }
 }
 

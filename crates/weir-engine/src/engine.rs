@@ -1,12 +1,13 @@
 //! What the whole process shares: the current snapshot, health, telemetry, the clock.
 
 use crate::gateway::{Gateway, Rosters};
+use crate::shown::shown;
 use arc_swap::ArcSwap;
 use ring::rand::SecureRandom;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
-use weir_config::{Config, Problems};
+use weir_config::{Config, Draft, Problems};
 use weir_core::Moment;
 use weir_net::Counts;
 use weir_routing::{HealthBook, State};
@@ -17,10 +18,23 @@ use weir_telemetry::{DeploymentInfo, Sample, Telemetry};
 pub struct ReloadReport {
     /// Counts snapshots since the start; 1 is the first.
     pub generation: u64,
-    /// The configuration that serves, secrets left out.
+    /// The configuration that serves, defaults filled in, secrets left out.
     pub serving: serde_json::Value,
+    /// What the file says and only a restart brings about.
+    pub needs_restart: Vec<Pending>,
     /// What was wrong with the last file that was refused; `None` when the last one was taken.
     pub refused: Option<String>,
+}
+
+/// A key of the file that a reload does not apply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// Its path, such as `server.listen`.
+    pub key: &'static str,
+    /// What holds until then; secrets left out.
+    pub in_force: serde_json::Value,
+    /// What the file says.
+    pub in_file: serde_json::Value,
 }
 
 /// One connection pool's figures, under the name of its provider.
@@ -55,7 +69,8 @@ impl Engine {
         let gateway = Gateway::compile(config, rosters, &mut book, 1)?;
         telemetry.set_deployments(describe(config));
         telemetry.gauges().config_loaded(1);
-        let report = ReloadReport { generation: 1, serving: config.redacted_json(), refused: None };
+        let report =
+            ReloadReport { generation: 1, serving: shown(config), needs_restart: Vec::new(), refused: None };
         let engine = Arc::new(Engine {
             rosters,
             current: ArcSwap::from_pointee(gateway),
@@ -74,35 +89,34 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Checks that `config` compiles, changing nothing.
-    ///
-    /// # Errors
-    /// Everything in it that the rosters do not know or that cannot be used.
-    pub fn check(config: &Config, rosters: Rosters) -> Result<(), Problems> {
-        Gateway::compile(config, rosters, &mut HealthBook::default(), 0).map(drop)
+    /// Adds to a draft everything that `rosters` do not know or that cannot be used, and what they find doubtful, so
+    /// that it is told together with the rest.
+    pub fn review(draft: &mut Draft, rosters: Rosters) {
+        Gateway::review(draft, rosters);
     }
 
-    /// Replaces the snapshot. Requests under way keep theirs; a configuration that does not compile changes nothing.
+    /// Replaces the snapshot. Requests under way keep theirs; a configuration that does not compile changes nothing. With
+    /// the configuration comes what of its file it does not contain, since only a restart would bring that about.
     ///
     /// # Errors
     /// What was wrong, which `/admin/config` and a metric show as well.
-    pub fn reload(&self, loaded: Result<Config, Problems>) -> Result<u64, Problems> {
+    pub fn reload(&self, loaded: Result<(Config, Vec<Pending>), Problems>) -> Result<ReloadReport, Problems> {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = report.generation + 1;
-        let compiled = loaded.and_then(|config| {
+        let compiled = loaded.and_then(|(config, pending)| {
             let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
             let gateway = Gateway::compile(&config, self.rosters, &mut book, generation)?;
             book.prune(gateway.deployments.iter().map(|d| &*d.name));
-            Ok((gateway, config))
+            Ok((gateway, config, pending))
         });
         match compiled {
-            Ok((gateway, config)) => {
+            Ok((gateway, config, needs_restart)) => {
                 self.telemetry.set_deployments(describe(&config));
                 self.current.store(Arc::new(gateway));
                 self.generation.store(generation, Relaxed);
                 self.telemetry.gauges().reload_accepted(generation);
-                *report = ReloadReport { generation, serving: config.redacted_json(), refused: None };
-                Ok(generation)
+                *report = ReloadReport { generation, serving: shown(&config), needs_restart, refused: None };
+                Ok(report.clone())
             }
             Err(problems) => {
                 self.telemetry.gauges().reload_rejected();

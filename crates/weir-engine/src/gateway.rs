@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
-use weir_config::{Config, Problem, Problems, Span};
+use weir_config::{Config, Draft, Problem, Problems, Span, path_key};
 use weir_core::nearest::nearest;
-use weir_core::{Class, Fault, Timeouts};
-use weir_net::{Origin, OriginSettings};
+use weir_core::{Class, Endpoint, Fault, Timeouts};
+use weir_net::{Origin, OriginError, OriginSettings};
 use weir_routing::{Health, HealthBook, Member, Rules, breaker, health};
 
 /// The plug-ins a configuration may name.
@@ -119,6 +119,22 @@ impl Gateway {
         })
     }
 
+    /// Adds to a draft what only the rosters know: names that none of them has, settings nobody takes, addresses that
+    /// lead nowhere or probably not where they should.
+    pub(crate) fn review(draft: &mut Draft, rosters: Rosters) {
+        let Some(config) = draft.config.take() else { return };
+        let mut problems = Vec::new();
+        let providers = compile_providers(&config, &mut problems);
+        compile_routes(&config, rosters.policies, &mut problems);
+        if draft.problems.is_empty() {
+            // Only then do all indices lead somewhere.
+            compile_deployments(&config, &providers, &mut problems);
+        }
+        problems.into_iter().for_each(|problem| draft.add(problem));
+        draft.warnings.extend(config.providers.iter().filter_map(doubtful_address));
+        draft.config = Some(config);
+    }
+
     /// Counts snapshots since the start; 1 is the first.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -184,7 +200,7 @@ fn unknown(at: &Span, path: String, what: &str, name: &str, known: &[&str]) -> P
 fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<CompiledProvider> {
     let known: Vec<&str> = weir_provider::kinds().map(|k| k.name).collect();
     let mut compile = |provider: &weir_config::Provider| -> CompiledProvider {
-        let path = |field: &str| format!("providers.{}.{field}", provider.name);
+        let path = |field: &str| path_key(&path_key("providers", &provider.name), field);
         let Some(kind) = weir_provider::kind(&provider.kind.value) else {
             problems.push(unknown(
                 &provider.kind.at,
@@ -222,11 +238,15 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
             Ok(origin) => match Provider::compile(provider, kind, origin) {
                 Ok(compiled) => Some((compiled, kind)),
                 Err(message) => {
-                    let path = format!("providers.{}", provider.name);
+                    let path = path_key("providers", &provider.name);
                     problems.push(Problem::new(&provider.at, path, message));
                     None
                 }
             },
+            Err(error @ OriginError::Ca(..)) => {
+                problems.push(Problem::new(&provider.at, path_key(&path("tls"), "ca"), error.to_string()));
+                None
+            }
             Err(error) => {
                 problems.push(Problem::new(at, path("base_url"), error.to_string()));
                 None
@@ -234,6 +254,31 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
         }
     };
     config.providers.iter().map(&mut compile).collect()
+}
+
+/// An address that can be called and is probably not the one that was meant.
+fn doubtful_address(provider: &weir_config::Provider) -> Option<Problem> {
+    let url = provider.base_url.as_ref()?;
+    let kind = weir_provider::kind(&provider.kind.value)?;
+    let warning = |message: String| {
+        Problem::new(&url.at, path_key(&path_key("providers", &provider.name), "base_url"), message)
+    };
+    let path =
+        url.value.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    if let Some(call) = Endpoint::ALL.iter().map(|e| e.path()).find(|call| format!("/{path}").ends_with(call))
+    {
+        let message = format!("Weir puts {call} behind this by itself");
+        return Some(warning(message).with_help(format!("end it before {call}")));
+    }
+    let is_version =
+        |part: &str| part.strip_prefix('v').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
+    let versioned = |path: &str| path.split('/').any(is_version);
+    // Where the kind's own address names no version, neither need this one.
+    if versioned(path) || kind.base_url.is_some_and(|own| !versioned(own)) {
+        return None;
+    }
+    let message = format!("no /v1 at its end: calls go to {}/chat/completions", url.value);
+    Some(warning(message).with_help("most servers want /v1; leave it so if this one does not"))
 }
 
 fn compile_deployments(
@@ -249,7 +294,7 @@ fn compile_deployments(
         match Deployment::compile(deployment, provider, kind, compiled, config.server.headers, health) {
             Ok(compiled) => deployments.push(compiled),
             Err(message) => {
-                let path = format!("deployments.{}", deployment.name);
+                let path = path_key("deployments", &deployment.name);
                 problems.push(Problem::new(&deployment.at, path, message));
             }
         }
@@ -286,7 +331,7 @@ fn compile_routes(
     let known: Vec<&str> = policies.iter().map(|k| k.name).collect();
     let mut routes = Vec::new();
     for route in &config.routes {
-        let path = format!("routes.{}.policy", route.name);
+        let path = path_key(&path_key("routes", &route.name), "policy");
         let Some(policy) = policies.iter().find(|k| k.name == route.policy.value) else {
             problems.push(unknown(&route.policy.at, path, "policy", &route.policy.value, &known));
             continue;
@@ -295,13 +340,7 @@ fn compile_routes(
         for (key, _) in route.settings.entries().iter().filter(|(key, _)| key.value != "kind") {
             if !settings.contains(&key.value.as_str()) {
                 let what = format!("setting of policy \"{}\"", policy.name);
-                problems.push(unknown(
-                    &key.at,
-                    format!("{path}.{}", key.value),
-                    &what,
-                    &key.value,
-                    &settings,
-                ));
+                problems.push(unknown(&key.at, path_key(&path, &key.value), &what, &key.value, &settings));
             }
         }
         let member = |&(deployment, weight): &(usize, u32)| Member {
@@ -328,7 +367,7 @@ fn compile_routes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_config::ProcessEnvironment;
+    use weir_config::{ProcessEnvironment, Reader, SchemaNames};
 
     fn check(policy: &str, expect: &str) {
         let text = format!(
@@ -368,5 +407,60 @@ mod tests {
             "{ kind: weighted, seed: 1 }",
             "t.yaml:3:60: routes.r.policy.seed: no setting of policy \"weighted\" is called \"seed\"; it takes none",
         );
+    }
+
+    #[test]
+    fn everything_wrong_is_told_in_one_go() {
+        let text = "providers: { p: { kind: opnai, base_url: nowhere }, q.1: { kind: opnai } }\n\
+                    deployments: { d: { provider: x, model: m, weight: many } }\n\
+                    routes: { r: { deployments: d, policy: wieghted }, s: { deployments: [d], policy: { kind: x } } }\n";
+        let (kinds, policies) = (crate::provider_kinds(), crate::policies());
+        let names = SchemaNames { provider_kinds: &kinds, policies: &policies };
+        let mut draft = Reader { names, ..Reader::new(&ProcessEnvironment) }.parse("t.yaml", text);
+        Gateway::review(&mut draft, Rosters::BUILT_IN);
+        let problems = draft.finish().unwrap_err();
+        let places: Vec<&str> = problems.iter().map(|p| &*p.path).collect();
+        let expect = [
+            "providers.p.kind",
+            "providers.p.base_url",
+            "providers.\"q.1\".kind",
+            "deployments.d.provider",
+            "deployments.d.weight",
+            "routes.r.deployments",
+            "routes.r.policy",
+            "routes.s.policy.kind",
+        ];
+        assert_eq!(places, expect, "{problems}");
+    }
+
+    #[test]
+    fn doubtful_addresses_are_warned_of() {
+        let check = |kind: &str, url: &str, expect: Option<&str>| {
+            let text = format!(
+                "providers: {{ p: {{ kind: {kind}, base_url: \"{url}\" }} }}\n\
+                 deployments: {{ d: {{ provider: p, model: m }} }}\nroutes: {{ r: {{ deployments: [d] }} }}\n"
+            );
+            let mut draft = Reader::new(&ProcessEnvironment).parse("t.yaml", &text);
+            Gateway::review(&mut draft, Rosters::BUILT_IN);
+            let (_, warnings) = draft.finish().unwrap();
+            let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+            let told = match (warnings.as_slice(), expect) {
+                ([], None) => true,
+                ([one], Some(part)) => one.starts_with("t.yaml:1:") && one.contains(part),
+                _ => false,
+            };
+            assert!(told, "{kind} {url}: {warnings:?}");
+        };
+        check("openai", "https://llm.example/v1", None);
+        check("openai", "https://llm.example/api/paas/v4/", None);
+        check("openai", "https://llm.example/v1beta/openai", None);
+        check(
+            "openai",
+            "https://llm.example",
+            Some("no /v1 at its end: calls go to https://llm.example/chat/completions"),
+        );
+        check("vllm", "http://127.0.0.1:8000/", Some("no /v1"));
+        check("openai", "https://llm.example/v1/chat/completions", Some("end it before /chat/completions"));
+        check("openai", "https://llm.example/v1/embeddings", Some("end it before /embeddings"));
     }
 }

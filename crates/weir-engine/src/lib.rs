@@ -19,10 +19,12 @@ mod panics;
 mod record;
 mod relay;
 mod reply;
+mod shown;
 mod waiting;
+mod watch;
 
 pub use crate::core::{Core, View};
-pub use engine::{Engine, ReloadReport};
+pub use engine::{Engine, Pending, ReloadReport};
 pub use gateway::{Gateway, Rosters, Settings};
 pub use line::{Ingress, serve};
 pub use panics::{panic_text, panicked};

@@ -1,8 +1,10 @@
-//! What one decision costs: a plan among few and many deployments, and the attempt machine when all goes well.
+//! What one decision costs: a plan among few and many deployments, the attempt machine when all goes well, and placing
+//! a prompt by its prefix.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use criterion::{BenchmarkId, Criterion};
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Class, Fault, Moment};
@@ -11,6 +13,7 @@ use weir_routing::attempt::{Action, Event, Machine, Rules};
 use weir_routing::health::{Health, Settings};
 use weir_routing::plan::{Plan, plan};
 use weir_routing::policy::{Member, POLICIES, Policy};
+use weir_routing::prefix::{Cache, Prefix, Prompt, Ranked, Settings as Placing};
 
 const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
 /// Candidates that the engine asks for: a first call and two retries.
@@ -40,6 +43,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     plans(&mut criterion);
     attempts(&mut criterion);
+    prefixes(&mut criterion);
     criterion.final_summary();
 }
 
@@ -84,5 +88,35 @@ fn attempts(criterion: &mut Criterion) {
             machine.on(Event::Answered, NOW, &mut chance)
         });
     });
+    group.finish();
+}
+
+/// Prompts of 24 blocks, caches full, half of each prompt known to one member.
+fn prefixes(criterion: &mut Criterion) {
+    let cache = Cache { blocks: 2000, tokens_per_second: NonZeroU32::new(8000).unwrap() };
+    let placing = Placing { block_tokens: NonZeroU32::new(512).unwrap(), most_delay: Placing::MOST_DELAY };
+    let mut group = criterion.benchmark_group("prefix");
+    for members in [8, 100] {
+        let mut prefix = Prefix::new(placing, &vec![cache; members]);
+        let blocks = |name: u64, from: u64| (from..24).map(move |block| (name << 32) | block);
+        for (name, member) in (0..200 * members as u64).zip((0..members).cycle()) {
+            let prompt: Vec<u64> = blocks(name, 0).collect();
+            prefix.placed(NOW, member, Prompt { blocks: &prompt, tokens: 24 * 512 });
+        }
+        let waits = vec![Some(Duration::from_millis(10)); members];
+        let mut out: Vec<Ranked> = Vec::new();
+        let mut name = 0;
+        group.bench_function(BenchmarkId::new("rank and place", members), |bench| {
+            bench.iter(|| {
+                name += 1;
+                let known = (name * 7) % (200 * members as u64);
+                let prompt: Vec<u64> =
+                    blocks(known, 0).take(12).chain(blocks(u64::from(u32::MAX) - name, 12)).collect();
+                let prompt = Prompt { blocks: black_box(&prompt), tokens: 24 * 512 };
+                prefix.rank(NOW, prompt, waits.iter().copied(), &mut out);
+                prefix.placed(NOW, out.first().unwrap().member, prompt);
+            });
+        });
+    }
     group.finish();
 }

@@ -163,6 +163,12 @@ impl Breaker {
         }
     }
 
+    /// How often its phase has changed; wraps. For whoever looks now and then and must not miss that a breaker opened and
+    /// closed in between.
+    pub fn changes(&self) -> u64 {
+        self.word().generation
+    }
+
     /// Faults in a row: of a closed breaker those so far, of an open one those that opened it.
     pub fn consecutive(&self) -> u32 {
         u32::try_from(self.word().consecutive).unwrap_or(u32::MAX)

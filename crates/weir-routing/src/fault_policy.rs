@@ -25,7 +25,7 @@ pub const fn retry(class: Class) -> Retry {
         // A deployment that was silent for a whole time limit would cost the client another one.
         Class::Timeout => Retry::Elsewhere,
         Class::Credential | Class::Refused | Class::Unavailable => Retry::Elsewhere,
-        Class::Rate | Class::Overload | Class::Network | Class::Malformed | Class::Truncated => {
+        Class::Rate | Class::ServerError | Class::Network | Class::Malformed | Class::Truncated => {
             Retry::SameOrElsewhere
         }
     }
@@ -59,7 +59,7 @@ pub fn effect(fault: &Fault) -> Effect {
             Some(after) if !after.is_zero() => Effect::Rest(after.min(LONGEST_REST)),
             _ => Effect::Fault,
         },
-        Class::Overload | Class::Network | Class::Timeout | Class::Malformed | Class::Truncated => {
+        Class::ServerError | Class::Network | Class::Timeout | Class::Malformed | Class::Truncated => {
             Effect::Fault
         }
     }
@@ -91,7 +91,7 @@ mod tests {
         check(Class::Credential, Retry::Elsewhere, Effect::Open);
         check(Class::Timeout, Retry::Elsewhere, Effect::Fault);
         check(Class::Rate, Retry::SameOrElsewhere, Effect::Fault);
-        check(Class::Overload, Retry::SameOrElsewhere, Effect::Fault);
+        check(Class::ServerError, Retry::SameOrElsewhere, Effect::Fault);
         check(Class::Network, Retry::SameOrElsewhere, Effect::Fault);
         check(Class::Malformed, Retry::SameOrElsewhere, Effect::Fault);
         check(Class::Truncated, Retry::SameOrElsewhere, Effect::Fault);

@@ -5,9 +5,9 @@ use crate::fault_policy::{Effect, effect};
 use crate::plan::Reason;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use weir_core::{Fault, Moment};
+use weir_core::{Class, Fault, Moment};
 
 /// What the operator says about a deployment's health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub struct Health {
     failures: AtomicU32,
     cooldown: AtomicU64,
     cooldown_max: AtomicU64,
+    /// The class of the latest fault that the breaker learnt of, as its place in [`Class::ALL`]; anything else before
+    /// the first.
+    latest_fault: AtomicU8,
     in_flight: OwnLine<AtomicU32>,
 }
 
@@ -48,6 +51,10 @@ pub struct Status {
     pub state: State,
     /// Faults in a row.
     pub consecutive: u32,
+    /// How often the breaker's phase has changed; see [`Breaker::changes`].
+    pub changes: u64,
+    /// The latest fault that the breaker learnt of.
+    pub latest_fault: Option<Class>,
     /// Calls in flight.
     pub in_flight: u32,
     /// How long it will still rest because the upstream asked for it; zero when it does not.
@@ -64,6 +71,7 @@ impl Health {
             failures: AtomicU32::new(0),
             cooldown: AtomicU64::new(0),
             cooldown_max: AtomicU64::new(0),
+            latest_fault: AtomicU8::new(u8::MAX),
             in_flight: OwnLine(AtomicU32::new(0)),
         };
         health.adjust(settings);
@@ -110,8 +118,18 @@ impl Health {
     }
 
     /// The result of an active check. A good one lets the next call probe an open breaker, a bad one counts as a fault.
-    pub fn probed(&self, ok: bool, now: Moment) {
-        self.breaker.checked(ok, &self.breaker_settings(), now);
+    pub fn probed(&self, result: Result<(), &Fault>, now: Moment) {
+        if let Err(fault) = result {
+            self.remember(fault);
+        }
+        self.breaker.checked(result.is_ok(), &self.breaker_settings(), now);
+    }
+
+    /// Before the breaker learns of it, so that whoever sees it open also sees why.
+    fn remember(&self, fault: &Fault) {
+        let place = Class::ALL.iter().position(|class| *class == fault.class);
+        let place = place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX);
+        self.latest_fault.store(place, Relaxed);
     }
 
     /// The figures now.
@@ -119,6 +137,8 @@ impl Health {
         Status {
             state: self.breaker.state(now),
             consecutive: self.breaker.consecutive(),
+            changes: self.breaker.changes(),
+            latest_fault: Class::ALL.get(usize::from(self.latest_fault.load(Relaxed))).copied(),
             in_flight: self.in_flight.0.load(Relaxed),
             resting_for: Moment::from_nanos(self.resting_until.load(Relaxed)).since(now),
         }
@@ -187,7 +207,11 @@ impl Lease {
     /// machine does not end before the rest does.
     pub fn report(&mut self, result: Result<(), &Fault>, now: Moment) {
         let health = &self.health;
-        match result.map_err(effect) {
+        let effect = result.map_err(|fault| (effect(fault), fault));
+        if let Err((Effect::Fault | Effect::Open, fault)) = &effect {
+            health.remember(fault);
+        }
+        match effect.map_err(|(effect, _)| effect) {
             Ok(()) => health.breaker.succeeded(&mut self.ticket),
             Err(Effect::None) => health.breaker.abandoned(&mut self.ticket),
             Err(Effect::Fault) => health.breaker.faulted(&mut self.ticket, &health.breaker_settings(), now),

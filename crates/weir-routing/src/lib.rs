@@ -6,6 +6,8 @@
 //! One request: [`plan`](plan::plan) asks a route's [`Policy`] for an order among the deployments whose [`Health`]
 //! lets them be called; the attempt [`Machine`] turns what happens into the next action; a [`Lease`] stands for one call
 //! in flight and tells the deployment's health how it went.
+//!
+//! [`Prefix`](prefix::Prefix) places prompts where model servers remember their beginnings. No policy uses it yet.
 
 pub mod attempt;
 pub mod backoff;
@@ -15,6 +17,7 @@ pub mod fault_policy;
 pub mod health;
 pub mod plan;
 pub mod policy;
+pub mod prefix;
 
 pub use attempt::{Action, Event, Machine, Rules};
 pub use breaker::State;

@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use weir_core::{Class, Fault, Secret};
-use weir_engine::Engine;
+use weir_engine::{Engine, ReloadReport};
 use weir_telemetry::Recorder;
 
 /// Connections served at a time; one more is told so and closed.
 const MOST_CONNECTIONS: usize = 256;
 
-/// Loads the configuration again; the new generation, or what is wrong with the file.
-pub type Reload = Arc<dyn Fn() -> Result<u64, String> + Send + Sync>;
+/// Loads the configuration again: how it stands now, or what is wrong with the file.
+pub type Reload = Arc<dyn Fn() -> Result<ReloadReport, String> + Send + Sync>;
 
 /// Everything the admin API works with.
 pub struct Admin {
@@ -34,6 +34,8 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Where it listens: on loopback, reads are free.
     pub address: SocketAddr,
+    /// Where the configuration comes from, in the operator's words.
+    pub source: String,
     /// Does what `POST /admin/reload` asks for.
     pub reload: Reload,
 }
@@ -216,14 +218,28 @@ fn metrics(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
 
 fn config(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     let report = admin.engine.report();
-    let shown =
-        json!({ "generation": report.generation, "config": report.serving, "refused": report.refused });
+    let shown = json!({
+        "generation": report.generation,
+        "source": admin.source,
+        "refused": report.refused,
+        "needs_restart": needs_restart(&report),
+        "config": report.serving,
+    });
     json_body(StatusCode::OK, &shown)
+}
+
+/// Each key of the file that waits for a restart, with what holds until then and what the file says.
+fn needs_restart(report: &ReloadReport) -> Vec<serde_json::Value> {
+    let pending = report.needs_restart.iter();
+    pending.map(|p| json!({ "key": p.key, "in_force": p.in_force, "in_file": p.in_file })).collect()
 }
 
 fn reload(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     match (admin.reload)() {
-        Ok(generation) => json_body(StatusCode::OK, &json!({ "generation": generation })),
+        Ok(report) => {
+            let done = json!({ "generation": report.generation, "needs_restart": needs_restart(&report) });
+            json_body(StatusCode::OK, &done)
+        }
         Err(problems) => {
             let fault = Fault::new(Class::Caller, 422, "invalid_config", problems);
             refuse(&fault)

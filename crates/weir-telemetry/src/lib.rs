@@ -53,11 +53,12 @@ impl Telemetry {
         Self::with_writer(settings.spans, writer)
     }
 
-    /// The same over any writer, so that tests can block it or let it fail.
-    pub(crate) fn with_writer(
-        spans: bool,
-        writer: Option<Box<dyn io::Write + Send>>,
-    ) -> io::Result<Arc<Telemetry>> {
+    /// The same with any writer for the access log; it is called on a thread of its own, with whole lines in pieces of
+    /// any size.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn with_writer(spans: bool, writer: Option<Box<dyn io::Write + Send>>) -> io::Result<Arc<Telemetry>> {
         Ok(Arc::new(Telemetry {
             spans,
             log: writer.map(Queue::start).transpose()?,
@@ -86,6 +87,13 @@ impl Telemetry {
             snapshot.add_samples(source());
         }
         snapshot.into_text()
+    }
+
+    /// Requests that have ended, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        let shards = lock(&self.shards).clone();
+        let series = shards.iter().flat_map(|shard| shard.series());
+        series.map(|series| series.counts.all_requests()).sum()
     }
 
     /// Replaces what `weir_deployment_info` says; call it with every accepted configuration.

@@ -157,6 +157,11 @@ impl Counts {
         add(&self.response_bytes, exchange.response_bytes);
     }
 
+    /// Requests of every outcome.
+    pub(crate) fn all_requests(&self) -> u64 {
+        self.requests.iter().map(|cell| cell.load(Relaxed)).sum()
+    }
+
     /// Counts one upstream call.
     pub(crate) fn count_attempt(&self, attempt: &Attempt<'_>, unfaulted: Outcome) {
         let outcome = attempt.fault.map_or(unfaulted, Outcome::Failed);

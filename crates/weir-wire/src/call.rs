@@ -86,7 +86,8 @@ impl CallFacts {
             ));
         }
         let mut found = Found::new(endpoint);
-        json::scan(body, &mut |field| found.see(body, field)).map_err(|fault| invalid_json(body, fault))?;
+        json::scan(body, &mut |field| found.see(body, field))
+            .map_err(|fault| not_an_object(body, endpoint).unwrap_or_else(|| invalid_json(body, fault)))?;
         found.finish(body, endpoint)
     }
 
@@ -243,6 +244,27 @@ fn read_stream_options(body: &[u8], member: &Member) -> Result<(Option<StreamOpt
 /// A number that is written as digits only and fits.
 fn whole_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The fault of a body that is nothing at all, or JSON of another kind, when it is.
+#[cold]
+fn not_an_object(body: &[u8], endpoint: Endpoint) -> Option<Fault> {
+    let got = match body.trim_ascii() {
+        b"" => "The request body is empty",
+        b"null" => "The request body is null",
+        b"true" | b"false" => "The request body is a boolean",
+        [b'[', .., b']'] => "The request body is an array",
+        [b'"', .., b'"'] => "The request body is a string",
+        text if text.iter().all(|b| b"0123456789+-.eE".contains(b)) => "The request body is a number",
+        _ => return None,
+    };
+    let prompt = match endpoint {
+        Endpoint::Chat => r#""messages": [{"role": "user", "content": "…"}]"#,
+        Endpoint::Completions => r#""prompt": "…""#,
+        Endpoint::Embeddings => r#""input": "…""#,
+    };
+    let message = format!("{got}; expected a JSON object such as {{\"model\": \"…\", {prompt}}}.");
+    Some(Fault::new(Class::Caller, 400, "invalid_json", message))
 }
 
 #[cold]

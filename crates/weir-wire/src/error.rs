@@ -120,9 +120,9 @@ impl UpstreamError {
             429 if self.says(&["insufficient_quota"]) => Class::Refused,
             429 => Class::Rate,
             // Not worked on: OpenAI's own clients repeat these.
-            408 | 409 | 425 => Class::Overload,
+            408 | 409 | 425 => Class::ServerError,
             400..=499 => Class::Caller,
-            _ => Class::Overload,
+            _ => Class::ServerError,
         }
     }
 

@@ -1,13 +1,14 @@
 //! Arguments and exit codes.
 
-use crate::{demo, environment, run};
+use crate::source::{self, Source};
+use crate::{check, demo, environment, run, signals};
 use clap::{Args, Parser, Subcommand};
 use std::fmt;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use weir_config::{Config, Problems, ProcessEnvironment, SchemaNames};
-use weir_engine::{Engine, Rosters};
+use weir_config::{Overrides, Problems, SchemaNames};
 
 /// What went wrong, by whose hand: decides the exit code.
 #[derive(Debug)]
@@ -16,20 +17,23 @@ pub(crate) enum Failure {
     Usage(String),
     /// Everything else: exit code 1.
     Runtime(String),
+    /// As `Usage`, and everything there is to say has been said.
+    Told,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Failure::Usage(text) | Failure::Runtime(text)) = self;
-        f.write_str(text)
+        match self {
+            Failure::Usage(text) | Failure::Runtime(text) => f.write_str(text),
+            Failure::Told => Ok(()),
+        }
     }
 }
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        let count = problems.len();
-        let things = if count == 1 { "problem" } else { "problems" };
-        Failure::Usage(format!("{problems}\n\n{count} {things} in the configuration"))
+        let count = check::count(problems.len(), "problem");
+        Failure::Usage(format!("{problems}\n\n{count} in the configuration"))
     }
 }
 
@@ -55,7 +59,8 @@ enum Command {
     /// Serve the API by a configuration file, or by what the environment offers
     #[command(
         after_help = "Examples:\n  weir serve                      what the environment offers: OPENAI_API_KEY, a local Ollama …\n  \
-                            weir serve -c weir.yaml         a configuration file, followed as it changes"
+                            weir serve -c weir.yaml         a configuration file, followed as it changes\n  \
+                            weir serve --listen 127.0.0.1:7700 --admin-listen 127.0.0.1:7701   on other ports"
     )]
     Serve(ServeArguments),
     /// Start six demo model servers and a router in front of them; needs no key and no network
@@ -65,8 +70,8 @@ enum Command {
     )]
     Demo(demo::Arguments),
     /// Check a configuration file and say everything that is wrong with it
-    #[command(after_help = "Example:\n  weir check -c weir.yaml && echo fine")]
-    Check(CheckArguments),
+    #[command(after_help = "Examples:\n  weir check -c weir.yaml && echo fine\n  weir check --strict --json")]
+    Check(check::Arguments),
     /// Print the JSON Schema of the configuration file, for editors
     #[command(after_help = "Example:\n  weir schema > weir.schema.json")]
     Schema,
@@ -77,20 +82,12 @@ struct ServeArguments {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
-}
-
-#[derive(Args)]
-struct CheckArguments {
-    /// The configuration file
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "WEIR_CONFIG",
-        hide_env_values = true,
-        default_value = "weir.yaml"
-    )]
-    config: PathBuf,
+    /// Where the public API listens; goes before the file's `server.listen`
+    #[arg(long, value_name = "ADDRESS:PORT", env = "WEIR_LISTEN", hide_env_values = true)]
+    listen: Option<SocketAddr>,
+    /// Where metrics and administration listen; goes before the file's `server.admin.listen`
+    #[arg(long, value_name = "ADDRESS:PORT", env = "WEIR_ADMIN_LISTEN", hide_env_values = true)]
+    admin_listen: Option<SocketAddr>,
 }
 
 /// Runs the program.
@@ -104,13 +101,14 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.command {
-        Command::Serve(arguments) => serve(arguments.config),
+        Command::Serve(arguments) => serve(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Check(arguments) => check(&arguments.config),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Schema => say(&format!("{:#}", weir_config::schema(&known_names().borrowed()))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::from(2),
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
@@ -123,33 +121,15 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(|e| Failure::Runtime(format!("writing to stdout: {e}")))
 }
 
-fn serve(config: Option<PathBuf>) -> Result<(), Failure> {
-    let path = config.or_else(|| Some(PathBuf::from("weir.yaml")).filter(|p| p.exists()));
-    match path {
-        Some(path) => {
-            let config = load(&path)?;
-            run::until_signalled(&config, Some(path))
-        }
-        None => {
-            let config = environment::config()?;
-            run::until_signalled(&config, None)
-        }
-    }
-}
-
-fn check(path: &Path) -> Result<(), Failure> {
-    let config = load(path)?;
-    let (deployments, routes) = (config.deployments.len(), config.routes.len());
-    let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
-    let (deployments, routes) = (count(deployments, "deployment"), count(routes, "route"));
-    say(&format!("{}: fine ({deployments}, {routes})", path.display()))
-}
-
-/// Loads a configuration file and checks it in full, against the rosters too.
-pub(crate) fn load(path: &Path) -> Result<Config, Problems> {
-    let config = weir_config::load(path, &ProcessEnvironment)?;
-    Engine::check(&config, Rosters::BUILT_IN)?;
-    Ok(config)
+fn serve(arguments: ServeArguments) -> Result<(), Failure> {
+    signals::log_to_stderr();
+    let overrides = Overrides { listen: arguments.listen, admin_listen: arguments.admin_listen };
+    let path = arguments.config.or_else(|| Some(PathBuf::from("weir.yaml")).filter(|p| p.exists()));
+    let config = match &path {
+        Some(path) => source::load(path, &overrides)?,
+        None => environment::config(&overrides)?,
+    };
+    run::until_signalled(&config, Source { path, overrides })
 }
 
 /// The names the configuration may use, from the rosters.

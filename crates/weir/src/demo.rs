@@ -8,28 +8,33 @@ mod script;
 mod servers;
 mod summary;
 mod text;
+mod told;
 mod traffic;
 
 use crate::cli::{Failure, say};
 use crate::run::Running;
-use crate::signals::{self, Signal};
+use crate::signals;
 use fleet::{ROUTES, SERVERS};
 use paint::Paint;
 use router::Ports;
 use servers::Servers;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
+use summary::Stage;
 use tokio::task::LocalSet;
+use told::Told;
 use traffic::Load;
 use weir_config::ProcessEnvironment;
+use weir_telemetry::Telemetry;
 
 /// The ports that the guide and the docs name, as long as nobody else has them.
 const USUAL: Ports = Ports { public: 7600, admin: 7601 };
 /// Between two looks at the figures, on a terminal and elsewhere.
 const REDRAW: Duration = Duration::from_millis(500);
 const REPORT: Duration = Duration::from_secs(2);
-/// How long requests under way are waited for when the time is over.
+/// How long requests under way are waited for at the end; a second Ctrl-C cuts them.
 const FINISH: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args, Debug)]
@@ -70,9 +75,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let servers = Servers::start(&SERVERS, arguments.seed)
         .map_err(|e| Failure::Runtime(format!("starting the demo model servers: {e}")))?;
-    let outcome = start_gateway(&servers, free_or_any(USUAL)).and_then(|gateway| {
+    // A load has its own picture; without one, each request of the user's is told as it ends.
+    let log: Option<Box<dyn Write + Send>> = match arguments.traffic {
+        Some(_) => None,
+        None => Some(Box::new(Told::new(io::stdout(), Paint::of_stdout()))),
+    };
+    let outcome = start_gateway(&servers, free_or_any(USUAL), log).and_then(|gateway| {
         let outcome = show(&gateway, arguments);
-        gateway.end();
+        let _cut = gateway.end(); // requests that the demo's end cuts are no news
         outcome
     });
     servers.end();
@@ -85,10 +95,17 @@ fn free_or_any(wanted: Ports) -> Ports {
     Ports { public: free(wanted.public), admin: free(wanted.admin) }
 }
 
-fn start_gateway(servers: &Servers, ports: Ports) -> Result<Running, Failure> {
+/// Starts the router. What it logs of each request goes to `log`.
+fn start_gateway(
+    servers: &Servers,
+    ports: Ports,
+    log: Option<Box<dyn Write + Send>>,
+) -> Result<Running, Failure> {
     let text = router::yaml(&SERVERS, &servers.addresses, &ROUTES, ports);
     let config = weir_config::parse("demo", &text, &ProcessEnvironment)?;
-    Running::start(&config, None)
+    let telemetry: Arc<Telemetry> =
+        Telemetry::with_writer(false, log).map_err(|e| Failure::Runtime(format!("starting the log: {e}")))?;
+    Running::start(&config, telemetry)
 }
 
 /// Says what there is, then sends and shows until the end.
@@ -105,76 +122,82 @@ fn show(gateway: &Running, arguments: &Arguments) -> Result<(), Failure> {
         .build()
         .map_err(|e| Failure::Runtime(format!("starting the demo's runtime: {e}")))?;
     LocalSet::new().block_on(&runtime, async {
-        let ending = until_the_end(arguments.during)?;
+        let mut end = End::new(arguments.during)?;
         match arguments.traffic {
             Some(rate) => {
                 let load = Load::new(gateway.public).map_err(|e| Failure::Runtime(e.to_string()))?;
-                drive(&load, rate, arguments.seed, ending, paint).await
+                drive(&load, rate, arguments.seed, end, paint).await
             }
             None => {
-                say(match arguments.during {
-                    Some(_) => "Waiting for your requests.",
-                    None => "Waiting for your requests. Ctrl-C ends everything; --traffic 20 adds a load.",
-                })?;
-                ending.await;
+                say("\nWaiting for your requests: paste one of the above, and each is shown here when it has ended.")?;
+                say("Ctrl-C ends everything; weir demo --traffic 20 sends a load by itself.\n")?;
+                say(&told::heading(paint))?;
+                end.comes().await;
                 Ok(())
             }
         }
     })
 }
 
-/// Why the demo ends.
-#[derive(PartialEq)]
-enum Ending {
-    Signal,
-    TimeIsOver,
+/// When the demo ends: with a signal, or with its time.
+struct End {
+    signals: signals::Signals,
+    /// How long it lasts, and since when.
+    during: Option<Duration>,
+    began: tokio::time::Instant,
 }
 
-/// Listens to signals from now on; the future ends with the first of them or with the time.
-fn until_the_end(during: Option<Duration>) -> Result<impl Future<Output = Ending>, Failure> {
-    let mut signals = signals::Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?;
-    Ok(async move {
-        let signalled = async { while signals.next().await != Signal::End {} };
-        match during {
-            None => {
-                signalled.await;
-                Ending::Signal
-            }
+impl End {
+    /// Listens to signals from now on.
+    fn new(during: Option<Duration>) -> Result<Self, Failure> {
+        let signals = signals::Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?;
+        Ok(End { signals, during, began: tokio::time::Instant::now() })
+    }
+
+    /// Waits for the end.
+    async fn comes(&mut self) {
+        match self.during {
+            None => drop(self.signals.end().await),
             Some(during) => tokio::select! {
-                () = signalled => Ending::Signal,
-                () = tokio::time::sleep(during) => Ending::TimeIsOver,
+                _ = self.signals.end() => {}
+                () = tokio::time::sleep_until(self.began + during) => {}
             },
         }
-    })
+    }
+
+    /// Waits for a signal alone.
+    async fn signal(&mut self) {
+        self.signals.end().await;
+    }
 }
 
 /// Sends the load and shows its figures again and again.
-async fn drive(
-    load: &Load,
-    rate: f64,
-    seed: u64,
-    ending: impl Future<Output = Ending>,
-    paint: Paint,
-) -> Result<(), Failure> {
-    let live = std::io::stdout().is_terminal();
+async fn drive(load: &Load, rate: f64, seed: u64, mut end: End, paint: Paint) -> Result<(), Failure> {
+    let live = io::stdout().is_terminal();
     let mut picture = Picture { live, rate, paint, lines: 0 };
     let mut tick = tokio::time::interval(if live { REDRAW } else { REPORT });
     tick.tick().await; // the first is at once
     say("")?;
-    let ending = {
-        let mut ending = std::pin::pin!(ending);
+    {
+        let mut coming = std::pin::pin!(end.comes());
         let mut sending = std::pin::pin!(load.run(rate, seed));
         loop {
             tokio::select! {
-                ending = &mut ending => break ending,
+                () = &mut coming => break,
                 never = &mut sending => match never {},
-                _ = tick.tick() => picture.draw(load)?,
+                _ = tick.tick() => picture.draw(load, Stage::Sending)?,
             }
         }
-    };
-    if ending == Ending::TimeIsOver {
-        load.finish(FINISH).await;
     }
+    let mut finishing = std::pin::pin!(load.finish(FINISH));
+    loop {
+        tokio::select! {
+            () = &mut finishing => break,
+            () = end.signal() => break,
+            _ = tick.tick() => picture.draw(load, Stage::Finishing)?,
+        }
+    }
+    load.cut();
     picture.last(load)
 }
 
@@ -188,9 +211,9 @@ struct Picture {
 }
 
 impl Picture {
-    fn draw(&mut self, load: &Load) -> Result<(), Failure> {
+    fn draw(&mut self, load: &Load, stage: Stage) -> Result<(), Failure> {
         if self.live {
-            self.screen(load, "Ctrl-C ends")
+            self.screen(load, stage)
         } else {
             say(&summary::line(&load.figures(), load.elapsed()))
         }
@@ -201,16 +224,16 @@ impl Picture {
         if !self.live {
             say("")?;
         }
-        self.screen(load, "ended")
+        self.screen(load, Stage::Ended)
     }
 
-    fn screen(&mut self, load: &Load, hint: &str) -> Result<(), Failure> {
-        let text = summary::screen(&load.figures(), load.elapsed(), self.rate, hint, self.paint);
+    fn screen(&mut self, load: &Load, stage: Stage) -> Result<(), Failure> {
+        let text = summary::screen(&load.figures(), load.elapsed(), self.rate, stage, self.paint);
         // Cursor to the first column (a terminal echoes ^C), up, and clear to the end (ECMA-48 §8.3.15, §8.3.22,
         // §8.3.39), in one write so that nothing flickers.
         let back = if self.lines > 0 { format!("\r\u{1b}[{}A\u{1b}[J", self.lines) } else { String::new() };
         self.lines = text.lines().count();
-        let mut stdout = std::io::stdout();
+        let mut stdout = io::stdout();
         write!(stdout, "{back}{text}")
             .and_then(|()| stdout.flush())
             .map_err(|e| Failure::Runtime(format!("writing to stdout: {e}")))

@@ -3,12 +3,12 @@
 mod local;
 
 use crate::cli::Failure;
-use crate::signals;
+use crate::source;
 use local::Local;
 use serde_json::{Map, json};
 use std::collections::HashSet;
-use weir_config::{Config, Environment, ProcessEnvironment};
-use weir_engine::{Engine, Rosters};
+use std::net::SocketAddr;
+use weir_config::{Config, Environment, Overrides, ProcessEnvironment};
 
 /// The variable whose value callers must present, when it is set.
 const CALLER_KEY: &str = "WEIR_KEY";
@@ -19,9 +19,8 @@ const EXPECTED: [(&str, &str); 3] =
 const LONGEST_NAME: usize = 128;
 
 /// The configuration that the environment of this process makes, and in the log what it is made of.
-pub(crate) fn config() -> Result<Config, Failure> {
-    signals::log_to_stderr();
-    let (config, notes) = from(&ProcessEnvironment, &Local::usual());
+pub(crate) fn config(overrides: &Overrides) -> Result<Config, Failure> {
+    let (config, notes) = from(&ProcessEnvironment, &Local::usual(), overrides);
     for note in notes {
         tracing::info!("{note}");
     }
@@ -38,8 +37,15 @@ struct Source {
 }
 
 /// The configuration made of `env` and of those of `places` that answer, and what there is to say about it.
-fn from(env: &dyn Environment, places: &[Local]) -> (Result<Config, Failure>, Vec<String>) {
+fn from(
+    env: &dyn Environment,
+    places: &[Local],
+    overrides: &Overrides,
+) -> (Result<Config, Failure>, Vec<String>) {
     let mut notes = Vec::new();
+    if let Err(failure) = open_to_others(env, overrides) {
+        return (Err(failure), notes);
+    }
     let mut sources = vendors(env, &mut notes);
     sources.extend(local::look(places, &mut notes));
     notes.extend(not_yet(env));
@@ -47,11 +53,29 @@ fn from(env: &dyn Environment, places: &[Local]) -> (Result<Config, Failure>, Ve
         return (Err(Failure::Usage(nothing_found())), notes);
     }
     let text = yaml(&sources, is_set(env, CALLER_KEY));
-    let config = weir_config::parse("environment", &text, env).and_then(|config| {
-        Engine::check(&config, Rosters::BUILT_IN)?;
-        Ok(config)
+    let config = source::draft_of("environment", &text, env, overrides).finish().map(|(config, warnings)| {
+        source::warn(&warnings);
+        config
     });
     (config.map_err(Failure::from), notes)
+}
+
+/// The same rules as for a file, with the way out that there is without one.
+fn open_to_others(env: &dyn Environment, overrides: &Overrides) -> Result<(), Failure> {
+    let open = |address: Option<SocketAddr>| address.filter(|address| !address.ip().is_loopback());
+    if let Some(address) = open(overrides.listen).filter(|_| !is_set(env, CALLER_KEY)) {
+        return Err(Failure::Usage(format!(
+            "--listen {address}: without a key everybody who reaches it could call\n  \
+             set {CALLER_KEY} to what callers have to present, or listen on 127.0.0.1"
+        )));
+    }
+    match open(overrides.admin_listen) {
+        None => Ok(()),
+        Some(address) => Err(Failure::Usage(format!(
+            "--admin-listen {address}: another address than loopback needs an admin token\n  \
+             set server.admin.token in a file and start with weir serve -c FILE, or listen on 127.0.0.1"
+        ))),
+    }
 }
 
 fn is_set(env: &dyn Environment, variable: &str) -> bool {

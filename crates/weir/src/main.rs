@@ -1,11 +1,13 @@
 //! The program: arguments, wiring, reload, signals.
 
+mod check;
 mod cli;
 mod demo;
 mod environment;
 mod reload;
 mod run;
 mod signals;
+mod source;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,12 @@
 //! Loading the configuration again: on SIGHUP, on request, when the file changes.
 
-use std::net::SocketAddr;
+use crate::source::{self, Source};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use weir_config::{Config, Problem, Problems, ProcessEnvironment, Span};
-use weir_engine::Engine;
+use weir_config::{Config, Problem, Problems, Span};
+use weir_engine::{Engine, Pending, ReloadReport};
 use weir_server::{Drain, Phase};
 
 /// How often the file is looked at.
@@ -15,32 +15,27 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Loads one file into one engine.
 pub(crate) struct Reloader {
     engine: Arc<Engine>,
-    path: Option<PathBuf>,
-    /// Where the public listener is: a reload cannot move it.
-    public: SocketAddr,
+    source: Source,
     /// What the process was started with, for what only a restart can change.
     started_with: Config,
+    /// The same with the addresses and the number of cores that came of it.
+    running: Config,
     /// One at a time, so that an older file never replaces a newer one.
     turn: Mutex<()>,
 }
 
 impl Reloader {
-    /// `path` is `None` when the configuration came from the environment.
-    pub(crate) fn new(
-        engine: Arc<Engine>,
-        path: Option<PathBuf>,
-        public: SocketAddr,
-        started_with: Config,
-    ) -> Self {
-        Reloader { engine, path, public, started_with, turn: Mutex::new(()) }
+    /// `running` is `started_with` as it came to be.
+    pub(crate) fn new(engine: Arc<Engine>, source: Source, started_with: Config, running: Config) -> Self {
+        Reloader { engine, source, started_with, running, turn: Mutex::new(()) }
     }
 
     /// Loads the file again. An invalid one changes nothing.
-    pub(crate) fn reload(&self) -> Result<u64, Problems> {
+    pub(crate) fn reload(&self) -> Result<ReloadReport, Problems> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        match &self.path {
+        match &self.source.path {
             Some(path) => {
-                let loaded = weir_config::load(path, &ProcessEnvironment);
+                let loaded = source::load(path, &self.source.overrides);
                 self.engine.reload(loaded.and_then(|config| self.fits(path, config)))
             }
             None => {
@@ -51,26 +46,43 @@ impl Reloader {
         }
     }
 
-    /// The configuration, when it may serve on the listeners there are. Only loopback may go without keys, and that is
-    /// decided by where this process listens, not by what the file now says.
-    fn fits(&self, path: &Path, config: Config) -> Result<Config, Problems> {
-        if config.keys.is_empty() && !self.public.ip().is_loopback() {
+    /// The configuration, when it may serve on the listeners there are, with what only a start can set as it was set
+    /// then; and what the file says of that. Only loopback may go without keys, and that is decided by where this
+    /// process listens, not by what the file now says.
+    fn fits(&self, path: &Path, config: Config) -> Result<(Config, Vec<Pending>), Problems> {
+        let public = self.running.server.listen;
+        if config.keys.is_empty() && !public.ip().is_loopback() {
             let at = Span { file: path.display().to_string().into(), line: 1, column: 1 };
-            let message = format!("without keys everybody who reaches {} could call", self.public);
+            let message = format!("without keys everybody who reaches {public} could call");
             return Err(Problem::new(&at, "keys", message)
                 .with_help("keep a key, or restart on loopback")
                 .into());
         }
-        for key in changed_at_restart_only(&self.started_with, &config) {
+        let keys = changed_at_restart_only(&self.started_with, &config);
+        for key in &keys {
             tracing::warn!("{key} has changed; that takes effect when weir is restarted");
         }
-        Ok(config)
+        let (in_force, in_file) = (self.running.redacted_json(), config.redacted_json());
+        let value = |of: &serde_json::Value, key: &str| {
+            of.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default()
+        };
+        let pending = |key| Pending { key, in_force: value(&in_force, key), in_file: value(&in_file, key) };
+        Ok((as_running(config, &self.running), keys.into_iter().map(pending).collect()))
+    }
+
+    fn is_gone(&self) -> bool {
+        self.source.path.as_ref().is_some_and(|path| !path.exists())
     }
 
     /// The same, with the outcome in the log.
     pub(crate) fn reload_and_say(&self, why: &str) {
         match self.reload() {
-            Ok(generation) => tracing::info!(generation, "{why}: the configuration was loaded again"),
+            Ok(report) => {
+                tracing::info!(generation = report.generation, "{why}: the configuration was loaded again");
+            }
+            Err(problems) if self.is_gone() => {
+                tracing::warn!("{why}: what was loaded last goes on serving: {problems}");
+            }
             Err(problems) => {
                 tracing::error!("{why}: the configuration is invalid, the old one goes on:\n{problems}");
             }
@@ -78,7 +90,18 @@ impl Reloader {
     }
 }
 
-/// The keys of the file that differ and that a reload does not apply.
+/// `config` with what only a start can set as it is in `running`.
+fn as_running(mut config: Config, running: &Config) -> Config {
+    config.server.listen = running.server.listen;
+    config.server.admin = running.server.admin.clone();
+    config.server.cores = running.server.cores;
+    config.server.grace = running.server.grace;
+    config.telemetry.access_log.clone_from(&running.telemetry.access_log);
+    config.telemetry.spans = running.telemetry.spans;
+    config
+}
+
+/// The keys of the file that differ and that a reload does not apply; the same that [`as_running`] sets.
 fn changed_at_restart_only(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
         ("server.listen", old.server.listen != new.server.listen),
@@ -94,9 +117,9 @@ fn changed_at_restart_only(old: &Config, new: &Config) -> Vec<&'static str> {
 
 /// Follows the file until the process drains: looks at it twice a second and loads it when what it says has changed and
 /// then stood still for one look. Looking by path follows editors that replace the file and Kubernetes, which swaps a
-/// link beside it.
+/// link beside it. A file that is gone is tried as well, once: it is a configuration that cannot be read.
 pub(crate) async fn follow(reloader: Arc<Reloader>, mut drain: Drain) {
-    let Some(path) = reloader.path.clone() else { return };
+    let Some(path) = reloader.source.path.clone() else { return };
     let mut loaded = Seen::of(&path);
     let mut before = loaded.clone();
     loop {
@@ -105,11 +128,12 @@ pub(crate) async fn follow(reloader: Arc<Reloader>, mut drain: Drain) {
             () = tokio::time::sleep(LOOK) => {}
         }
         let now = Seen::of(&path);
-        if now.is_some() && now == before && now != loaded {
+        if now == before && now != loaded {
+            let why = if now.is_some() { "the file changed" } else { "the file is gone" };
             loaded = now.clone();
             let reloader = reloader.clone();
             // Reading and compiling take a while and would hold up the admin API.
-            let reloading = tokio::task::spawn_blocking(move || reloader.reload_and_say("the file changed"));
+            let reloading = tokio::task::spawn_blocking(move || reloader.reload_and_say(why));
             if let Err(error) = reloading.await {
                 tracing::error!(%error, "reloading failed");
             }
@@ -136,6 +160,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_config::ProcessEnvironment;
     use weir_engine::Rosters;
     use weir_telemetry::{Settings, Telemetry};
 
@@ -156,7 +181,9 @@ routes: { r: { deployments: [d] } }
             Engine::new(&parsed(keys), Rosters::BUILT_IN, Telemetry::start(&Settings::default()).unwrap())
                 .unwrap();
         let reloader = |public: &str| {
-            Reloader::new(engine.clone(), Some("t.yaml".into()), public.parse().unwrap(), parsed(keys))
+            let mut running = parsed(keys);
+            running.server.listen = public.parse().unwrap();
+            Reloader::new(engine.clone(), Source::default(), parsed(keys), running)
         };
         let path = Path::new("t.yaml");
         let refused = reloader("0.0.0.0:7600").fits(path, parsed("")).unwrap_err();
@@ -171,5 +198,21 @@ routes: { r: { deployments: [d] } }
         let changed = changed_at_restart_only(&parsed(""), &parsed(new));
         assert_eq!(changed, ["server.listen", "server.cores", "telemetry.spans"]);
         assert!(changed_at_restart_only(&parsed(new), &parsed(new)).is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_is_kept_as_it_was() {
+        let all = "server: { listen: 127.0.0.1:9, admin: { listen: 127.0.0.1:8, token: canary-token }, cores: 7, \
+                   grace: 9s }\ntelemetry: { spans: true, access_log: { path: stderr } }\n";
+        let (old, new) = (parsed(""), parsed(all));
+        let telemetry = Telemetry::start(&Settings::default()).unwrap();
+        let engine = Engine::new(&old, Rosters::BUILT_IN, telemetry).unwrap();
+        let reloader = Reloader::new(engine, Source::default(), old.clone(), old.clone());
+        let (config, pending) = reloader.fits(Path::new("t.yaml"), new.clone()).unwrap();
+        assert!(changed_at_restart_only(&old, &config).is_empty(), "{config:?}");
+        let keys: Vec<&str> = pending.iter().map(|p| p.key).collect();
+        assert_eq!(keys, changed_at_restart_only(&old, &new), "each that differs is told");
+        assert!(pending.iter().all(|p| p.in_force != p.in_file && !p.in_file.is_null()), "{pending:?}");
+        assert!(!format!("{pending:?}").contains("canary"), "{pending:?}");
     }
 }

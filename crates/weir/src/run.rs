@@ -2,14 +2,14 @@
 
 use crate::cli::Failure;
 use crate::reload::{self, Reloader};
-use crate::signals::{self, Signal, Signals};
+use crate::signals::{Signal, Signals};
+use crate::source::Source;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use weir_config::{AccessLog, Config};
@@ -18,18 +18,18 @@ use weir_server::admin::{self, Admin};
 use weir_server::{Drain, Phase, Stop, listen, public};
 use weir_telemetry::{LogTarget, Settings, Telemetry};
 
-/// Serves until a signal ends it.
-pub(crate) fn until_signalled(config: &Config, path: Option<PathBuf>) -> Result<(), Failure> {
-    signals::log_to_stderr();
+/// Serves until a signal ends it. Says so once when it begins and once when it has ended.
+pub(crate) fn until_signalled(config: &Config, source: Source) -> Result<(), Failure> {
     let runtime = runtime()?;
     // Before anybody can think that this process serves: a SIGHUP to one that does not listen for it ends it.
     let signals = {
         let _inside = runtime.enter();
         Signals::new().map_err(|e| Failure::Runtime(format!("signals: {e}")))?
     };
-    let from = path.as_ref().map_or_else(|| "the environment".to_owned(), |p| p.display().to_string());
-    let running = Running::start_on(runtime, config, path)?;
+    let from = source.to_string();
+    let running = Running::start_on(runtime, config, source, start_telemetry(config)?)?;
     tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
         config = from,
         public = %running.public,
         admin = %running.admin,
@@ -56,26 +56,38 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Binds both listeners and starts everything.
-    pub(crate) fn start(config: &Config, path: Option<PathBuf>) -> Result<Running, Failure> {
-        Running::start_on(runtime()?, config, path)
+    /// Binds both listeners and starts everything. The access log is `telemetry`'s, whatever `config` says.
+    pub(crate) fn start(config: &Config, telemetry: Arc<Telemetry>) -> Result<Running, Failure> {
+        Running::start_on(runtime()?, config, Source::default(), telemetry)
     }
 
-    fn start_on(runtime: Runtime, config: &Config, path: Option<PathBuf>) -> Result<Running, Failure> {
+    fn start_on(
+        runtime: Runtime,
+        config: &Config,
+        source: Source,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Running, Failure> {
         raise_file_limit();
-        let telemetry = start_telemetry(config)?;
-        let engine = Engine::new(config, Rosters::BUILT_IN, telemetry)?;
+        telemetry.gauges().set_started(SystemTime::now());
         let count = cores(config);
-        let sockets = bind(config.server.listen, count, "server.listen")?;
-        let admin_socket = bind(config.server.admin.listen, 1, "server.admin.listen")?.remove(0);
+        let sockets = bind(config.server.listen, count, "server.listen", "--listen")?;
+        let admin_socket =
+            bind(config.server.admin.listen, 1, "server.admin.listen", "--admin-listen")?.remove(0);
         let address = |socket: &TcpListener| socket.local_addr().map_err(|e| Failure::Runtime(e.to_string()));
         let (public, admin) = (address(&sockets[0])?, address(&admin_socket)?);
+        let mut running = config.clone();
+        running.server.listen = public;
+        running.server.admin.listen = admin;
+        running.server.cores = u32::try_from(count).ok();
+        let engine = Engine::new(&running, Rosters::BUILT_IN, telemetry)?;
         let (stop, drain) = Stop::new();
-        let reloader = Arc::new(Reloader::new(engine.clone(), path, public, config.clone()));
+        let from = source.to_string();
+        let reloader = Arc::new(Reloader::new(engine.clone(), source, config.clone(), running));
         let face = Arc::new(Admin {
             engine: engine.clone(),
             token: config.server.admin.token.clone(),
             address: admin,
+            source: from,
             reload: {
                 let reloader = reloader.clone();
                 Arc::new(move || reloader.reload().map_err(|problems| problems.to_string()))
@@ -108,23 +120,41 @@ impl Running {
     fn serve_until_signalled(self, mut signals: Signals) -> Result<(), Failure> {
         let reloader = self.reloader.clone();
         self.runtime.spawn(reload::follow(reloader.clone(), self.drain.clone()));
-        self.runtime.block_on(async {
-            while signals.next().await == Signal::Reload {
-                reloader.reload_and_say("SIGHUP");
+        let signal = self.runtime.block_on(async {
+            loop {
+                match signals.next().await {
+                    Signal::Reload => reloader.reload_and_say("SIGHUP"),
+                    Signal::End(name) => break name,
+                }
             }
         });
-        tracing::info!(grace = ?self.grace, "draining; a second signal ends at once");
+        let (begun, engine) = (Instant::now(), self.engine.clone());
+        let under_way = engine.requests_in_flight();
+        tracing::info!(signal, under_way, grace = ?self.grace, "draining; a second signal ends at once");
+        let second = engine.clone();
         self.runtime.spawn(async move {
-            while signals.next().await != Signal::End {}
+            let again = signals.end().await;
+            let (served, cut) = (second.telemetry().requests(), second.requests_in_flight());
+            let drained_seconds = begun.elapsed().as_secs_f64();
+            tracing::warn!(
+                signal = again,
+                served,
+                cut,
+                drained_seconds,
+                "weir ends at once, on a second signal"
+            );
             // Exit code 1: streams were cut on purpose.
             std::process::exit(1);
         });
-        self.end();
+        let cut = self.end();
+        let (served, drained_seconds) = (engine.telemetry().requests(), begun.elapsed().as_secs_f64());
+        tracing::info!(signal, served, cut, drained_seconds, "weir has ended");
         Ok(())
     }
 
-    /// Ends in good order: listeners closed, requests finished within the grace period, log written.
-    pub(crate) fn end(self) {
+    /// Ends in good order: listeners closed, requests finished within the grace period, log written. Gives how many
+    /// requests were cut because they were not.
+    pub(crate) fn end(self) -> usize {
         self.stop.advance(Phase::Draining);
         let stop = self.stop;
         let grace = self.grace;
@@ -136,14 +166,16 @@ impl Running {
             }
             drop(done);
         });
+        let mut left = 0;
         if all_done.recv_timeout(grace) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let left = self.engine.requests_in_flight();
+            left = self.engine.requests_in_flight();
             tracing::warn!(requests = left, "the grace period is over; what is left is cut");
         }
         stop.advance(Phase::Ended);
         let _ = waiting.join();
         self.engine.telemetry().flush(Duration::from_secs(2));
         self.runtime.shutdown_timeout(Duration::from_millis(200));
+        left
     }
 }
 
@@ -175,10 +207,8 @@ fn start_telemetry(config: &Config) -> Result<Arc<Telemetry>, Failure> {
         AccessLog::File(path) => LogTarget::File(path.clone()),
     });
     let settings = Settings { access_log, spans: config.telemetry.spans };
-    let telemetry = Telemetry::start(&settings)
-        .map_err(|e| Failure::Usage(format!("telemetry.access_log: cannot open the log: {e}")))?;
-    telemetry.gauges().set_started(SystemTime::now());
-    Ok(telemetry)
+    Telemetry::start(&settings)
+        .map_err(|e| Failure::Usage(format!("telemetry.access_log: cannot open the log: {e}")))
 }
 
 /// How many cores serve: as configured, else as many as this process may use.
@@ -187,17 +217,23 @@ fn cores(config: &Config) -> usize {
     config.server.cores.map_or_else(available, |n| n as usize)
 }
 
-fn bind(address: SocketAddr, count: usize, key: &str) -> Result<Vec<TcpListener>, Failure> {
+fn bind(address: SocketAddr, count: usize, key: &str, flag: &str) -> Result<Vec<TcpListener>, Failure> {
     listen::bind(address, count).map_err(|error| {
         let way_out = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                format!("another process listens there; stop it or set {key} to a free port")
+                let free = SocketAddr::new(address.ip(), address.port().saturating_add(100));
+                format!(
+                    "another process listens there; stop it, or start weir elsewhere with {flag} {free}, \
+                     or set {key} to a free port"
+                )
             }
-            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; correct {key}"),
+            io::ErrorKind::AddrNotAvailable => {
+                format!("this machine has no such address; correct {key} or {flag}")
+            }
             io::ErrorKind::PermissionDenied => {
-                format!("ports below 1024 need privileges; set {key} to a higher one")
+                format!("ports below 1024 need privileges; set {key} or {flag} to a higher one")
             }
-            _ => format!("check {key}"),
+            _ => format!("check {key} or {flag}"),
         };
         Failure::Runtime(format!("cannot listen on {address}: {error}\n  {way_out}"))
     })

@@ -8,8 +8,8 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 pub(crate) enum Signal {
     /// SIGHUP: load the configuration again.
     Reload,
-    /// SIGINT or SIGTERM: end.
-    End,
+    /// SIGINT or SIGTERM: end. Holds the signal's name.
+    End(&'static str),
 }
 
 /// The signals this program listens to.
@@ -29,12 +29,21 @@ impl Signals {
         })
     }
 
+    /// The name of the next signal that ends the process; others are passed over.
+    pub(crate) async fn end(&mut self) -> &'static str {
+        loop {
+            if let Signal::End(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+
     /// The next signal.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hangup.recv() => Signal::Reload,
-            _ = self.interrupt.recv() => Signal::End,
-            _ = self.terminate.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::End("SIGINT"),
+            _ = self.terminate.recv() => Signal::End("SIGTERM"),
         }
     }
 }

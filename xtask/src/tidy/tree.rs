@@ -60,6 +60,9 @@ impl Tree {
                 }
                 continue;
             }
+            if name == ".git" {
+                continue; // a file in a linked worktree, and no part of the tree
+            }
             if let Ok(text) = String::from_utf8(fs::read(entry.path())?) {
                 self.files.push(File { path: path.clone(), text });
             }

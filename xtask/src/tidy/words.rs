@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "weir-trials",
     "weir-cache",
     "weir-guard",
+    "weir-sim",
 ];
 
 // Written in two halves, so that this file does not refuse itself.

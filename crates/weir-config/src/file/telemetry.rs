@@ -4,13 +4,14 @@ use crate::config;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The access log, spans and metrics.
+/// The access log, trace events and metrics.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Telemetry {
     /// One line of JSON per request.
     pub access_log: AccessLog,
-    /// Make a tracing span of every request.
+    /// Tell each request on stderr when it has ended, as one event of the target `weir::exchange` that carries what a
+    /// span consists of: W3C ids, start and duration, and OpenTelemetry's `gen_ai` attributes.
     #[schemars(example = true)]
     pub spans: bool,
     /// What metrics carry.

@@ -103,6 +103,45 @@ fn values_of_the_wrong_shape() {
 }
 
 #[test]
+fn the_shape_that_would_be_right_is_shown() {
+    check(
+        "providers: [openai]\n",
+        &[
+            "1:1: routes: there are no routes",
+            "1:12: providers: expected a map, found a list; as in `providers: { NAME: { kind: openai } }`",
+        ],
+    );
+    check_with(
+        "server: on\n",
+        &["1:9: server: expected a map, found a single value; as in `server: { cores: 2 }`"],
+    );
+    check_with(
+        "server: {cores: two}\n",
+        &["1:17: server.cores: \"two\" is not a whole number; allowed: 1 to 1024, as in `cores: 2`"],
+    );
+    check_with(
+        "telemetry: {metrics: {labels: gpu}}\n",
+        &["1:31: telemetry.metrics.labels: expected a list, found a single value; as in `labels: [gpu]`"],
+    );
+    check_deployment(
+        "price: 0.15",
+        &[
+            "3:37: deployments.a.price: expected a map, found a single value; as in `price: { input: 0.15, output: 0.6 }`",
+        ],
+    );
+    check_routes(
+        "routes: {r: {deployments: a}}\n",
+        &["3:27: routes.r.deployments: expected a list, found a single value; as in `deployments: ["],
+    );
+    check_routes("routes: {r: {}}\n", &["3:10: routes.r: \"deployments\" is missing; as in `deployments: ["]);
+    // A secret is not quoted back.
+    check_with(
+        "keys: canary\n",
+        &["1:7: keys: expected a map, found a single value; as in `keys: { NAME: { key: ${"],
+    );
+}
+
+#[test]
 fn keys_that_are_missing() {
     check_routes("routes:\n  r: {}\n", &["4:3: routes.r: \"deployments\" is missing"]);
     check_routes("routes:\n  r:\n", &["4:3: routes.r: \"deployments\" is missing"]);
@@ -161,9 +200,9 @@ fn names_that_lead_nowhere() {
     check_routes(
         "routes: {r: {deployments: [aa, {name: c}], fallbacks: [t, x]}, rt: {aliases: [x], deployments: [a]}}\n",
         &[
-            "3:28: routes.r.deployments[0]: no deployment named \"aa\"; did you mean \"a\"?",
-            "3:39: routes.r.deployments[1].name: no deployment named \"c\"; did you mean \"a\" or \"b\"?",
-            "3:56: routes.r.fallbacks[0]: no route named \"t\"; did you mean \"r\" or \"rt\"?",
+            "3:28: routes.r.deployments[0]: no deployment named \"aa\"; known deployments: a, b, zero",
+            "3:39: routes.r.deployments[1].name: no deployment named \"c\"; known deployments: a, b, zero",
+            "3:56: routes.r.fallbacks[0]: no route named \"t\"; known routes: r, rt",
             "3:59: routes.r.fallbacks[1]: no route named \"x\"; \"x\" is an alias; name its route \"rt\"",
         ],
     );

@@ -28,9 +28,9 @@ fn a_refusal_keeps_its_status_and_code_and_gets_its_class() {
     check(404, &error("model_not_found"), Class::Refused, 404, Some("model_not_found"));
     check(429, &error("rate_limit_exceeded"), Class::Rate, 429, Some("rate_limit_exceeded"));
     check(429, &error("insufficient_quota"), Class::Refused, 429, Some("insufficient_quota"));
-    check(500, &error("x"), Class::Overload, 500, Some("x"));
-    check(503, &error("x"), Class::Overload, 503, Some("x"));
-    check(529, &error("overloaded"), Class::Overload, 529, Some("overloaded"));
+    check(500, &error("x"), Class::ServerError, 500, Some("x"));
+    check(503, &error("x"), Class::ServerError, 503, Some("x"));
+    check(529, &error("overloaded"), Class::ServerError, 529, Some("overloaded"));
     check(400, &error("context_length_exceeded"), Class::ContextWindow, 400, Some("context_length_exceeded"));
     check(
         400,
@@ -46,7 +46,7 @@ fn a_code_is_the_upstreams_own_or_none_or_ours() {
     let typed = r#"{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}"#;
     check(400, typed, Class::Caller, 400, None);
     check(400, r#"{"error":"no"}"#, Class::Caller, 400, Some("upstream_error"));
-    check(502, "<html>Bad Gateway</html>", Class::Overload, 502, Some("upstream_error"));
+    check(502, "<html>Bad Gateway</html>", Class::ServerError, 502, Some("upstream_error"));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn no_part_of_a_secret_is_left_where_a_long_message_is_cut() {
 #[test]
 fn an_address_in_an_upstreams_words_is_cut_out() {
     let check = |authority: &str, own: bool, said: &str, expect: &str| {
-        let fault = Fault::new(Class::Overload, 502, "upstream_error", said.to_owned()).with_cause(said);
+        let fault = Fault::new(Class::ServerError, 502, "upstream_error", said.to_owned()).with_cause(said);
         let got = Private::new(&[], authority, own).cut_out_of(fault);
         assert_eq!((&*got.message, got.cause.as_deref()), (expect, Some(said)), "{authority}, own: {own}");
     };

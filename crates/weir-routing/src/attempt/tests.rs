@@ -148,7 +148,7 @@ fn check(routes: &[&[u32]], script: &[&[Says]], expect: &str) -> Story {
     story
 }
 
-const BUSY: Says = No(Class::Overload);
+const BUSY: Says = No(Class::ServerError);
 
 #[test]
 fn one_primary_and_one_fallback() {
@@ -184,7 +184,7 @@ fn two_deployments_in_one_route() {
     check(&[No(Class::Credential)], &[BUSY, Yes], "0 first, 1 retry, wait, 1 retry, done");
     check(&[BUSY, Yes], &[BUSY], "0 first, 1 retry, wait, 0 retry, done");
     check(&[Later(30)], &[BUSY, Yes], "0 first, 1 retry, wait, 1 retry, done");
-    check(&[BUSY], &[BUSY], "0 first, 1 retry, wait, 0 retry, 500 overload");
+    check(&[BUSY], &[BUSY], "0 first, 1 retry, wait, 0 retry, 500 server_error");
     // The other may be called before the two seconds are over.
     check(&[Later(2), Yes], &[BUSY, Yes], "0 first, 1 retry, wait, 1 retry, done");
     // Both of them have the same model, and so the same window.
@@ -408,7 +408,7 @@ fn says() -> impl Strategy<Value = Says> {
     prop_oneof![
         1 => Just(Yes),
         1 => (0..Class::ALL.len()).prop_map(|at| No(Class::ALL[at])),
-        6 => prop::sample::select(vec![Class::Rate, Class::Overload, Class::Network, Class::Timeout]).prop_map(No),
+        6 => prop::sample::select(vec![Class::Rate, Class::ServerError, Class::Network, Class::Timeout]).prop_map(No),
         2 => (0u64..20).prop_map(Later),
     ]
 }

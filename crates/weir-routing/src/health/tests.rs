@@ -40,7 +40,7 @@ fn each_fault_teaches_what_it_should() {
     let open = Some(Reason::BreakerOpen(at(110)));
     check(&[], None);
     for class in
-        [Class::Overload, Class::Network, Class::Timeout, Class::Malformed, Class::Truncated, Class::Rate]
+        [Class::ServerError, Class::Network, Class::Timeout, Class::Malformed, Class::Truncated, Class::Rate]
     {
         check(&[fault(class)], None);
         check(&[fault(class), fault(class)], open);
@@ -59,7 +59,7 @@ fn each_fault_teaches_what_it_should() {
 #[test]
 fn a_callers_mistake_neither_counts_nor_wipes_what_counted() {
     let health = health(None);
-    call(&health, Err(&fault(Class::Overload)), at(0));
+    call(&health, Err(&fault(Class::ServerError)), at(0));
     call(&health, Err(&fault(Class::Caller)), at(0));
     assert_eq!(health.status(at(0)).consecutive, 1);
     call(&health, Ok(()), at(0));
@@ -107,10 +107,10 @@ fn a_full_deployment_refuses_even_in_need() {
 #[test]
 fn an_active_check_is_told_to_the_breaker() {
     let health = health(None);
-    health.probed(false, at(0));
-    health.probed(false, at(0));
+    health.probed(Err(&fault(Class::Network)), at(0));
+    health.probed(Err(&fault(Class::Network)), at(0));
     assert_eq!(health.status(at(0)).state, State::Open);
-    health.probed(true, at(1));
+    health.probed(Ok(()), at(1));
     assert_eq!(health.status(at(1)).state, State::HalfOpen);
 }
 
@@ -139,7 +139,7 @@ fn cores_that_race_never_exceed_the_limit() {
 fn health_survives_a_reload_unless_it_is_another_place() {
     let mut book = HealthBook::default();
     let before = book.get_or_insert("a", 1, &Settings::default());
-    call(&before, Err(&fault(Class::Overload)), at(0));
+    call(&before, Err(&fault(Class::ServerError)), at(0));
 
     let limited = Settings { max_concurrency: Some(0), ..Default::default() };
     let same = book.get_or_insert("a", 1, &limited);

@@ -29,9 +29,9 @@ fn health(is: Is) -> (Arc<Health>, Vec<Lease>) {
     match is {
         Is::Well => {}
         Is::Full => held.push(health.acquire(NOW, false).unwrap()),
-        Is::Open => report(&Fault::new(Class::Overload, 503, "x", "x"), NOW),
+        Is::Open => report(&Fault::new(Class::ServerError, 503, "x", "x"), NOW),
         Is::FullAndOpen => {
-            report(&Fault::new(Class::Overload, 503, "x", "x"), NOW);
+            report(&Fault::new(Class::ServerError, 503, "x", "x"), NOW);
             held.push(health.acquire(NOW, true).unwrap());
         }
         Is::Resting => {
@@ -39,7 +39,7 @@ fn health(is: Is) -> (Arc<Health>, Vec<Lease>) {
             report(&fault, NOW);
         }
         Is::Probing => {
-            report(&Fault::new(Class::Overload, 503, "x", "x"), Moment::START);
+            report(&Fault::new(Class::ServerError, 503, "x", "x"), Moment::START);
             held.push(health.acquire(NOW, false).unwrap());
         }
     }

@@ -111,8 +111,9 @@ fn faults_name_the_field() {
 #[test]
 fn broken_json_is_named_with_its_place() {
     for (body, expect) in [
-        ("", "unexpected end at line 1, column 1 (byte 0)"),
-        ("[]", "expected a JSON object at line 1, column 1 (byte 0)"),
+        ("{", "unexpected end at line 1, column 2 (byte 1)"),
+        ("[", "expected a JSON object at line 1, column 1 (byte 0)"),
+        ("nonsense", "expected a JSON object at line 1, column 1 (byte 0)"),
         ("{\n\"model\": \"m\",\n}", "trailing comma at line 3, column 1 (byte 16)"),
         (r#"{"model":"a","mod\u0065l":"b"}"#, "duplicate key `model` at line 1, column 14 (byte 13)"),
         // The grammar of what follows counts before the types of what came.
@@ -128,4 +129,25 @@ fn broken_json_is_named_with_its_place() {
             &format!("400 invalid_json : The request body is not valid JSON: {expect}."),
         );
     }
+}
+
+#[test]
+fn a_body_that_is_no_object_is_told_what_would_be_one() {
+    let chat = r#"{"model": "…", "messages": [{"role": "user", "content": "…"}]}"#;
+    for (body, got) in [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("[]", "an array"),
+        ("[{\"model\":\"m\"}]", "an array"),
+        ("\"hi\"", "a string"),
+        ("null", "null"),
+        ("true", "a boolean"),
+        ("-1.5e3", "a number"),
+    ] {
+        let expect =
+            format!("400 invalid_json : The request body is {got}; expected a JSON object such as {chat}.");
+        check(Endpoint::Chat, body, &expect);
+    }
+    let expect = r#"400 invalid_json : The request body is empty; expected a JSON object such as {"model": "…", "input": "…"}."#;
+    check(Endpoint::Embeddings, "", expect);
 }

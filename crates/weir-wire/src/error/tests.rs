@@ -11,7 +11,7 @@ fn the_envelope_is_openais() {
         body(&fault(Class::Caller, 400).with_param("model"), Some(&id)),
         r#"{"error":{"message":"what \"happened\"","type":"invalid_request_error","param":"model","code":"a_code","request_id":"req_000000000000000000000001"}}"#
     );
-    let mut bare = fault(Class::Overload, 529);
+    let mut bare = fault(Class::ServerError, 529);
     (bare.code, bare.kind) = (None, Some("own_type".into()));
     let expect = r#"{"error":{"message":"what \"happened\"","type":"own_type","param":null,"code":null}}"#;
     assert_eq!(body(&bare, None), expect);
@@ -102,7 +102,7 @@ fn classes_follow_status_and_words() {
         (400, r#"{"error":{"code":"context_length_exceeded"}}"#, Class::ContextWindow),
         (400, r#"{"message":"This model's maximum context length is 4096 tokens."}"#, Class::ContextWindow),
         (400, r#"{"error":{"type":"exceed_context_size_error","message":"x"}}"#, Class::ContextWindow),
-        (500, r#"{"error":"the context window is broken"}"#, Class::Overload),
+        (500, r#"{"error":"the context window is broken"}"#, Class::ServerError),
         (400, r#"{"error":{"code":"content_filter"}}"#, Class::ContentPolicy),
         (400, "{}", Class::Caller),
         (422, "{}", Class::Caller),
@@ -110,11 +110,11 @@ fn classes_follow_status_and_words() {
         (402, "{}", Class::Credential),
         (403, "{}", Class::Refused),
         (404, "{}", Class::Refused),
-        (408, "{}", Class::Overload),
+        (408, "{}", Class::ServerError),
         (429, "{}", Class::Rate),
         (429, r#"{"error":{"type":"insufficient_quota"}}"#, Class::Refused),
-        (503, "{}", Class::Overload),
-        (529, "{}", Class::Overload),
+        (503, "{}", Class::ServerError),
+        (529, "{}", Class::ServerError),
     ] {
         assert_eq!(read_error(status, body.as_bytes()).class(status), class, "{status} {body}");
     }
@@ -123,7 +123,7 @@ fn classes_follow_status_and_words() {
 #[test]
 fn an_error_inside_an_answer_says_its_own_status() {
     for (body, class, status, code) in [
-        (r#"{"error":{"message":"m","code":"503"}}"#, Class::Overload, 503, "503"),
+        (r#"{"error":{"message":"m","code":"503"}}"#, Class::ServerError, 503, "503"),
         (r#"{"error":{"message":"m","type":"rate_limit_error"}}"#, Class::Rate, 429, "upstream_error"),
         (
             r#"{"error":{"message":"m","code":"insufficient_quota"}}"#,
@@ -138,8 +138,8 @@ fn an_error_inside_an_answer_says_its_own_status() {
             502,
             "upstream_credentials",
         ),
-        (r#"{"error":{"message":"m","code":200}}"#, Class::Overload, 502, "200"),
-        (r#"{"error":"m"}"#, Class::Overload, 502, "upstream_error"),
+        (r#"{"error":{"message":"m","code":200}}"#, Class::ServerError, 502, "200"),
+        (r#"{"error":"m"}"#, Class::ServerError, 502, "upstream_error"),
     ] {
         let fault = fault_inside(body.as_bytes());
         assert_eq!((fault.class, fault.status, fault.code.as_deref()), (class, status, Some(code)), "{body}");

@@ -81,7 +81,7 @@ fn an_error_in_a_success_is_that_error() {
     check(
         Endpoint::Chat,
         br#"{"error":"model 'x' failed"}"#,
-        "overload 502 upstream_error: model 'x' failed",
+        "server_error 502 upstream_error: model 'x' failed",
     );
     check(
         Endpoint::Chat,

@@ -134,15 +134,15 @@ fn errors_inside_a_stream_are_reported_and_kept_back() {
         &[HI, error, STOP, END],
         false,
         &[HI],
-        "error overload 503: overloaded",
+        "error server_error 503: overloaded",
         "m None [] first=true tokens=1 bad=0",
     );
-    check(&[error], false, &[], "error overload 503: overloaded", "- None [] first=false tokens=0 bad=0");
+    check(&[error], false, &[], "error server_error 503: overloaded", "- None [] first=false tokens=0 bad=0");
     let both = r#"{"error":{"message":"gone","code":502},"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#;
-    check(&[HI, both], false, &[HI], "error overload 502: gone", "m None [] first=true tokens=1 bad=0");
+    check(&[HI, both], false, &[HI], "error server_error 502: gone", "m None [] first=true tokens=1 bad=0");
     let named = format!("data: {HI}\n\nevent: error\ndata: out of memory\n\n");
     let facts = "m None [] first=true tokens=1 bad=0";
-    check_bytes(&named, false, &format!("data: {HI}\n\n"), "error overload 502: out of memory", facts);
+    check_bytes(&named, false, &format!("data: {HI}\n\n"), "error server_error 502: out of memory", facts);
     let nothing = r#"{"error":null,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
     check(
         &[HI, nothing],
@@ -157,7 +157,7 @@ fn errors_inside_a_stream_are_reported_and_kept_back() {
 fn an_error_as_unfinished_last_words_is_a_fault() {
     let stream = format!("data: {HI}\n\ndata: {{\"error\":{{\"message\":\"late\",\"code\":500}}}}");
     let run = run([stream.as_bytes()], false);
-    assert_eq!(run.end, "overload 500: late");
+    assert_eq!(run.end, "server_error 500: late");
 }
 
 #[test]

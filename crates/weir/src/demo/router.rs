@@ -60,16 +60,17 @@ fn write_routes(out: &mut String, servers: &[Character], routes: &[DemoRoute]) -
 mod tests {
     use super::*;
     use crate::demo::fleet::{ROUTES, SERVERS};
-    use weir_config::ProcessEnvironment;
+    use weir_config::{ProcessEnvironment, Reader};
     use weir_engine::{Engine, Rosters};
 
     #[test]
     fn the_text_is_a_configuration_that_serves() {
         let addresses: Vec<SocketAddr> = (9001..9007).map(|port| ([127, 0, 0, 1], port).into()).collect();
         let text = yaml(&SERVERS, &addresses, &ROUTES, Ports { public: 7600, admin: 0 });
-        let config =
-            weir_config::parse("demo", &text, &ProcessEnvironment).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        Engine::check(&config, Rosters::BUILT_IN).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let mut draft = Reader::new(&ProcessEnvironment).parse("demo", &text);
+        Engine::review(&mut draft, Rosters::BUILT_IN);
+        let (config, warnings) = draft.finish().unwrap_or_else(|e| panic!("{e}\n{text}"));
+        assert_eq!(warnings, [], "{text}");
         assert_eq!(config.server.listen.port(), 7600);
         assert!(config.telemetry.access_log.is_none());
         assert_eq!(config.deployments.len(), SERVERS.len());

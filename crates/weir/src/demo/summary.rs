@@ -46,8 +46,13 @@ pub(super) struct Figures {
     pub cost: Cost,
     pub by_server: [u64; SERVERS.len()],
     pub failures: BTreeMap<String, u64>,
-    totals: Recent,
+    /// Given up at the end.
+    cut: u64,
+    /// Of streams: both figures are of the same requests, so that they can be compared.
     first_tokens: Recent,
+    stream_totals: Recent,
+    /// Of answers in one piece.
+    whole_totals: Recent,
     /// When the latest requests ended, since the start.
     ends: VecDeque<Duration>,
 }
@@ -60,6 +65,11 @@ impl Figures {
 
     pub(super) fn held_back(&mut self) {
         self.held_back += 1;
+    }
+
+    /// Gives up what is under way: nothing is, any more.
+    pub(super) fn cut(&mut self) {
+        self.cut += std::mem::take(&mut self.in_flight);
     }
 
     /// Counts a request that ended `at`, since the start.
@@ -86,8 +96,13 @@ impl Figures {
             }
             None => {
                 self.answered += 1;
-                self.totals.push(outcome.total);
-                outcome.first_token.into_iter().for_each(|time| self.first_tokens.push(time));
+                match outcome.first_token {
+                    Some(first) => {
+                        self.first_tokens.push(first);
+                        self.stream_totals.push(outcome.total);
+                    }
+                    None => self.whole_totals.push(outcome.total),
+                }
             }
         }
     }
@@ -125,9 +140,40 @@ impl Recent {
     }
 }
 
-/// The screen: no line is longer than [`COLUMNS`]. `hint` stands beside the clock.
-pub(super) fn screen(figures: &Figures, elapsed: Duration, wanted: f64, hint: &str, paint: Paint) -> String {
-    let Figures { sent, answered, failed, in_flight, retries, fallbacks, cost, .. } = figures;
+/// How far the demo is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Sending,
+    /// Nothing more is sent; what is under way may end.
+    Finishing,
+    Ended,
+}
+
+impl Stage {
+    /// What stands beside the clock.
+    fn hint(self) -> &'static str {
+        match self {
+            Stage::Sending => "Ctrl-C ends",
+            Stage::Finishing => "ending; Ctrl-C again cuts what is under way",
+            Stage::Ended => "ended",
+        }
+    }
+}
+
+/// The screen: no line is longer than [`COLUMNS`].
+pub(super) fn screen(
+    figures: &Figures,
+    elapsed: Duration,
+    wanted: f64,
+    stage: Stage,
+    paint: Paint,
+) -> String {
+    let Figures { sent, answered, failed, retries, fallbacks, cost, .. } = figures;
+    let (pending, in_flight) = match stage {
+        Stage::Sending | Stage::Finishing => ("under way", figures.in_flight),
+        Stage::Ended => ("cut off", figures.cut),
+    };
+    let hint = stage.hint();
     let seconds = elapsed.as_secs();
     let rate = figures.rate(elapsed);
     let failed = if *failed > 0 { paint.bad(&format!("{failed:>7}")) } else { format!("{failed:>7}") };
@@ -142,7 +188,7 @@ pub(super) fn screen(figures: &Figures, elapsed: Duration, wanted: f64, hint: &s
         label("answered"),
         label("failed"),
         label("per second"),
-        label("under way"),
+        label(pending),
         label("cost USD"),
         usd(*cost),
     );
@@ -150,9 +196,11 @@ pub(super) fn screen(figures: &Figures, elapsed: Duration, wanted: f64, hint: &s
         let show = |percent| recent.percentile(percent).map_or("–".to_owned(), time);
         format!("{:>9}   {:>9}", show(50), show(95))
     };
-    let _ = writeln!(out, "  {} {:>9}   {:>9}", label(""), "p50", "p95");
-    let _ = writeln!(out, "  {} {}", label("first token"), times(&figures.first_tokens));
-    let _ = writeln!(out, "  {} {}\n", label("total"), times(&figures.totals));
+    let of = |text: &str| paint.dim(&format!("{text:<25}"));
+    let _ = writeln!(out, "  {} {:>9}   {:>9}", of(""), "p50", "p95");
+    let _ = writeln!(out, "  {} {}", of("streams, first token"), times(&figures.first_tokens));
+    let _ = writeln!(out, "  {} {}", of("streams, to the end"), times(&figures.stream_totals));
+    let _ = writeln!(out, "  {} {}\n", of("answers in one piece"), times(&figures.whole_totals));
     out.push_str(&shares(figures, paint));
     let _ = writeln!(out, "\n  {} {retries:<10} {} {fallbacks}", label("retries"), label("fallbacks"));
     let _ = writeln!(out, "  {} {}", label("failures"), failures(figures));
@@ -165,13 +213,15 @@ pub(super) fn line(figures: &Figures, elapsed: Duration) -> String {
     let p = |recent: &Recent, percent| recent.percentile(percent).map_or("–".to_owned(), time);
     format!(
         "{:>5.0} s  sent {sent}  answered {answered}  failed {failed}  under way {in_flight}  {:.1}/s  \
-         first token p50 {} p95 {}  total p50 {} p95 {}  retries {retries}  fallbacks {fallbacks}  cost {} USD",
+         streams: first token p50 {} p95 {}, end p50 {} p95 {}  whole: p50 {} p95 {}  retries {retries}  fallbacks {fallbacks}  cost {} USD",
         elapsed.as_secs_f64(),
         figures.rate(elapsed),
         p(&figures.first_tokens, 50),
         p(&figures.first_tokens, 95),
-        p(&figures.totals, 50),
-        p(&figures.totals, 95),
+        p(&figures.stream_totals, 50),
+        p(&figures.stream_totals, 95),
+        p(&figures.whole_totals, 50),
+        p(&figures.whole_totals, 95),
         usd(figures.cost),
     )
 }
@@ -218,7 +268,8 @@ fn failures(figures: &Figures) -> String {
     text.chars().take(room - 1).chain(['…']).collect()
 }
 
-fn time(time: Duration) -> String {
+/// A time as one reads it.
+pub(super) fn time(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{} ms", time.as_millis())
     } else {

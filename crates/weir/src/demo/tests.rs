@@ -30,7 +30,7 @@ fn a_taken_port_is_replaced_by_any_free_one() {
 #[test]
 fn the_load_is_answered_by_the_router() {
     let servers = Servers::start(&SERVERS, 1).unwrap();
-    let gateway = start_gateway(&servers, Ports { public: 0, admin: 0 }).unwrap();
+    let gateway = start_gateway(&servers, Ports { public: 0, admin: 0 }, None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let load = LocalSet::new().block_on(&runtime, async {
         let load = Load::new(gateway.public).unwrap();

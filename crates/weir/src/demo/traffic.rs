@@ -84,6 +84,11 @@ impl Load {
         }))
     }
 
+    /// Gives up what is under way.
+    pub(super) fn cut(&self) {
+        self.figures.borrow_mut().cut();
+    }
+
     /// Returns when nothing is under way, or when `at_most` has passed.
     pub(super) async fn finish(&self, at_most: Duration) {
         let until = Instant::now() + at_most;

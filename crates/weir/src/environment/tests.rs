@@ -17,6 +17,10 @@ impl Environment for Variables {
     }
 }
 
+fn made(env: &dyn Environment, places: &[Local]) -> (Result<Config, Failure>, Vec<String>) {
+    from(env, places, &Overrides::default())
+}
+
 fn variables<const N: usize>(set: [(&'static str, &'static str); N]) -> Variables {
     Variables(set.into())
 }
@@ -59,7 +63,7 @@ fn names(config: &Config) -> Vec<String> {
 #[test]
 fn a_key_in_the_environment_serves_its_vendor() {
     let (config, notes) =
-        from(&variables([("DEEPSEEK_API_KEY", "sk-canary-1"), ("OPENAI_API_KEY", "")]), &[]);
+        made(&variables([("DEEPSEEK_API_KEY", "sk-canary-1"), ("OPENAI_API_KEY", "")]), &[]);
     let config = config.unwrap();
     assert_eq!(
         names(&config),
@@ -75,7 +79,7 @@ fn a_key_in_the_environment_serves_its_vendor() {
 fn every_vendor_of_the_roster_is_served() {
     for kind in weir_provider::kinds() {
         let Some(variable) = kind.key_variable else { continue };
-        let (config, _) = from(&variables([(variable, "sk-canary-1")]), &[]);
+        let (config, _) = made(&variables([(variable, "sk-canary-1")]), &[]);
         let config = config.unwrap();
         assert_eq!(config.providers[0].kind.value, kind.name);
         assert!(!config.routes.is_empty() && config.routes.len() == kind.models.len(), "{}", kind.name);
@@ -85,7 +89,7 @@ fn every_vendor_of_the_roster_is_served() {
         ("GROQ_API_KEY", "sk-2-canary"),
         ("WEIR_KEY", "caller-key"),
     ]);
-    let (config, notes) = from(&all, &[]);
+    let (config, notes) = made(&all, &[]);
     let config = config.unwrap();
     assert_eq!(config.providers.len(), 2);
     assert_eq!(config.keys[0].secret.expose(), "caller-key");
@@ -96,7 +100,7 @@ fn every_vendor_of_the_roster_is_served() {
 fn a_local_server_is_asked_for_its_models() {
     let port =
         serve_once("200 OK", listing(&["qwen3:8b", "models/My Model.gguf", "${HOME}", "gpt-4o", "näme", ""]));
-    let (config, notes) = from(&variables([("OPENAI_API_KEY", "sk-canary-1")]), &[place("ollama", port)]);
+    let (config, notes) = made(&variables([("OPENAI_API_KEY", "sk-canary-1")]), &[place("ollama", port)]);
     let config = config.unwrap();
     let local: Vec<String> = names(&config).into_iter().filter(|name| name.contains("ollama/")).collect();
     // The plain name of a model that OpenAI has, too, is OpenAI's.
@@ -122,7 +126,7 @@ fn a_local_server_is_asked_for_its_models() {
 fn at_most_twenty_models_are_taken() {
     let many: Vec<String> = (0..30).map(|i| format!("m{i}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let (config, _) = from(&variables([]), &[place("vllm", serve_once("200 OK", listing(&many)))]);
+    let (config, _) = made(&variables([]), &[place("vllm", serve_once("200 OK", listing(&many)))]);
     assert_eq!(config.unwrap().routes.len(), 20);
 }
 
@@ -130,7 +134,7 @@ fn at_most_twenty_models_are_taken() {
 fn what_is_no_model_server_is_left_out_with_a_word() {
     let check = |status: &'static str, body: &str, expect: &str| {
         let port = serve_once(status, body.to_owned());
-        let (config, notes) = from(&variables([]), &[place("llama_cpp", port)]);
+        let (config, notes) = made(&variables([]), &[place("llama_cpp", port)]);
         assert!(matches!(config, Err(Failure::Usage(_))), "{body}");
         assert_eq!(notes, [format!("what listens at http://127.0.0.1:{port}/v1 is left out: {expect}")]);
     };
@@ -142,7 +146,7 @@ fn what_is_no_model_server_is_left_out_with_a_word() {
 
 #[test]
 fn with_nothing_at_all_four_lines_say_what_to_do() {
-    let (config, notes) = from(&variables([]), &[place("ollama", CLOSED)]);
+    let (config, notes) = made(&variables([]), &[place("ollama", CLOSED)]);
     let Err(Failure::Usage(text)) = config else { panic!("something was found") };
     let expect = "\
 Nothing to serve: no weir.yaml in this folder, no vendor's key in the environment, no local model server.
@@ -156,14 +160,14 @@ Nothing to serve: no weir.yaml in this folder, no vendor's key in the environmen
 
 #[test]
 fn vendors_of_later_are_named() {
-    let (config, notes) = from(&variables([("ANTHROPIC_API_KEY", "sk-canary-1")]), &[]);
+    let (config, notes) = made(&variables([("ANTHROPIC_API_KEY", "sk-canary-1")]), &[]);
     assert!(config.is_err());
     assert_eq!(notes, ["ANTHROPIC_API_KEY is set, but Anthropic's API is not yet supported"]);
 }
 
 #[test]
 fn a_short_caller_key_is_refused_by_the_configuration() {
-    let (config, _) = from(&variables([("DEEPSEEK_API_KEY", "sk-canary-1"), ("WEIR_KEY", "short")]), &[]);
+    let (config, _) = made(&variables([("DEEPSEEK_API_KEY", "sk-canary-1"), ("WEIR_KEY", "short")]), &[]);
     let Err(Failure::Usage(text)) = config else { panic!("it was taken") };
     assert!(text.contains("keys.default.key"), "{text}");
 }
@@ -175,4 +179,22 @@ fn every_kind_of_own_server_is_looked_for() {
         assert!(usual.contains(&format!("http://127.0.0.1:{port}/v1")), "{usual:?}");
     }
     assert!(usual.iter().all(|url| url.starts_with("http://127.0.0.1:")));
+}
+
+#[test]
+fn an_address_for_others_needs_a_key() {
+    let check = |key: &'static str, overrides: Overrides, expect: Result<&str, &str>| {
+        let env = variables([("OPENAI_API_KEY", "sk-canary-1"), ("WEIR_KEY", key)]);
+        match (from(&env, &[], &overrides).0, expect) {
+            (Ok(config), Ok(listen)) => assert_eq!(config.server.listen.to_string(), listen),
+            (Err(failure), Err(part)) => assert!(failure.to_string().contains(part), "{failure}"),
+            (made, _) => panic!("{overrides:?}: {made:?}"),
+        }
+    };
+    let listen = |at: &str| Overrides { listen: at.parse().ok(), admin_listen: None };
+    check("", listen("127.0.0.1:7700"), Ok("127.0.0.1:7700"));
+    check("", listen("0.0.0.0:7700"), Err("set WEIR_KEY"));
+    check("long-enough", listen("0.0.0.0:7700"), Ok("0.0.0.0:7700"));
+    let admin = Overrides { admin_listen: "0.0.0.0:7701".parse().ok(), listen: None };
+    check("long-enough", admin, Err("server.admin.token"));
 }

@@ -189,6 +189,104 @@ fn exit_codes_tell_whose_fault_it_was() {
         check(&[command, "-c", "none.yaml"], 2, "none.yaml");
     }
     check(&["serve", "-c", "log.yaml"], 2, "telemetry.access_log");
+    check(&["serve", "-c", "good.yaml", "--listen", "0.0.0.0:1"], 2, "not a loopback address");
+    check(&["serve", "-c", "good.yaml", "--listen", "7600"], 2, "--listen");
+}
+
+/// Warnings are told and fine; with `--strict` they are not. `--json` says both apart, on stdout alone.
+#[test]
+fn warnings_are_apart_from_problems() {
+    let scratch = Scratch::new();
+    let text = "providers: { up: { kind: openai, base_url: \"http://127.0.0.1:9\" } }\n\
+                deployments: { one: { provider: up, model: m } }\nroutes: { chat: { deployments: [one] } }\n";
+    scratch.write("warned.yaml", text);
+    scratch.write("wrong.yaml", &text.replace("[one]", "[noe], policy: weigthed"));
+    let check = |arguments: &[&str], code: i32| {
+        let output = run(&[&["check", "-c"], arguments].concat(), scratch.path());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {out}{err}");
+        (out, err)
+    };
+    let warning = "warning: warned.yaml:1:44: providers.up.base_url: no /v1";
+    let (out, err) = check(&["warned.yaml"], 0);
+    assert!(
+        out.contains("fine (1 deployment, 1 route, 1 warning)") && err.starts_with(warning),
+        "{out}{err}"
+    );
+    let (out, err) = check(&["warned.yaml", "--strict"], 2);
+    assert!(out.is_empty() && err.starts_with(warning) && err.contains("\n1 warning in the"), "{out}{err}");
+    let (_, err) = check(&["wrong.yaml"], 2);
+    assert!(
+        err.contains("no deployment named \"noe\"") && err.contains("did you mean \"weighted\""),
+        "{err}"
+    );
+    assert!(err.contains("\n2 problems and 1 warning in the configuration"), "{err}");
+    for (arguments, code, problems) in [
+        (["warned.yaml", "--json"].as_slice(), 0, 0),
+        (&["warned.yaml", "--json", "--strict"], 2, 0),
+        (&["wrong.yaml", "--json"], 2, 2),
+    ] {
+        let (out, err) = check(arguments, code);
+        let said: Value = serde_json::from_str(&out).unwrap();
+        let count = |what: &str| said[what].as_array().map(Vec::len);
+        assert_eq!((count("problems"), count("warnings")), (Some(problems), Some(1)), "{arguments:?}: {out}");
+        assert_eq!((&said["fine"], &said["warnings"][0]["line"]), (&json!(code == 0), &json!(1)), "{out}");
+        assert!(err.is_empty(), "{err}");
+    }
+}
+
+/// What the command line says goes before the file, and a reload does not undo it.
+#[test]
+fn listeners_may_be_moved_from_the_command_line() {
+    let upstream = Upstream::start();
+    let (scratch, [public, admin]) =
+        (Scratch::new(), [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port()))));
+    let text = config(&upstream, "").replace("@public@", "127.0.0.1:1").replace("@admin@", "127.0.0.1:2");
+    let path = scratch.write("weir.yaml", &text);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.arg("serve").arg("-c").arg(path);
+    command.arg("--listen").arg(public.to_string()).arg("--admin-listen").arg(admin.to_string());
+    let process = Process::start(&mut command);
+    process.wait_for_line("the start", |line| line.contains("weir serves").then_some(()));
+    assert_eq!(call(public, "GET", "/health/ready", &[], b"").unwrap().status, 200);
+    let token = [("authorization", "Bearer testkit-admin-token")];
+    let reply = call(admin, "POST", "/admin/reload", &token, b"").unwrap();
+    assert_eq!((reply.status, &reply.json()["needs_restart"]), (200, &json!([])), "{}", reply.text());
+}
+
+/// One line says what began to serve, one what came of it.
+#[test]
+fn it_says_what_began_and_how_it_ended() {
+    let upstream = Upstream::start();
+    let mut weir = start(&upstream, "cores: 1");
+    for _ in 0..3 {
+        assert_eq!(weir.post(CHAT, &[], &chat(false)).status, 200);
+    }
+    weir.signal("TERM");
+    assert_eq!(weir.wait_for_exit().code(), Some(0));
+    let logs = weir.logs();
+    let line = |what: &str| {
+        let lines: Vec<&str> = logs.lines().filter(|line| line.contains(what)).collect();
+        assert_eq!(lines.len(), 1, "{what}: {logs}");
+        lines[0].to_owned()
+    };
+    let (began, ended) = (line("weir serves"), line("weir has ended"));
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    for part in [
+        &version,
+        "weir.yaml",
+        "routes=1",
+        "deployments=1",
+        &weir.public.to_string(),
+        &weir.admin.to_string(),
+    ] {
+        assert!(began.contains(part), "{part}: {began}");
+    }
+    let served = weir.access_log().len();
+    for part in ["signal=\"SIGTERM\"", &format!("served={served} "), "cut=0", "drained_seconds="] {
+        assert!(ended.contains(part), "{part}: {ended}");
+    }
 }
 
 /// A port that is taken is named, with the key that moves it; the exit code is 1, since the file is fine.

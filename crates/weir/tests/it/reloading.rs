@@ -230,3 +230,61 @@ fn health_survives_a_reload() {
         "another place starts anew"
     );
 }
+
+/// What a reload cannot change is named by it and by `/admin/config`, with what holds until then; secrets are not shown.
+#[test]
+fn what_waits_for_a_restart_is_named() {
+    let upstream = Upstream::start();
+    let weir = start(&config(&upstream, "mark"));
+    let shown = weir.admin("GET", "/admin/config").json();
+    assert_eq!(shown["needs_restart"], json!([]));
+    assert!(shown["source"].as_str().is_some_and(|source| source.ends_with("weir.yaml")), "{shown}");
+    assert!(shown["config"]["server"]["cores"].is_u64(), "what follows when the file says nothing: {shown}");
+    assert_eq!(shown["config"]["deployments"]["one"]["timeouts"]["connect"], "5s");
+    let server = |more: &str| {
+        format!(
+            "server: {{ listen: @public@, admin: {{ listen: @admin@, token: testkit-admin-token }}, {more} }}\n"
+        )
+    };
+    let changed = server("grace: 9s, limits: { max_requests: 77 }");
+    weir.rewrite(&format!("{changed}telemetry: {{ spans: true }}\n{}", config(&upstream, "mark")));
+    let reply = weir.reload().json();
+    let expect = json!([
+        { "key": "server.grace", "in_force": "30s", "in_file": "9s" },
+        { "key": "telemetry.spans", "in_force": false, "in_file": true },
+    ]);
+    assert_eq!((&reply["generation"], &reply["needs_restart"]), (&json!(2), &expect));
+    let shown = weir.admin("GET", "/admin/config").json();
+    assert_eq!(shown["needs_restart"], expect);
+    let serves = &shown["config"]["server"];
+    assert_eq!((&serves["grace"], &serves["limits"]["max_requests"]), (&json!("30s"), &json!(77)));
+    weir.rewrite(
+        &(server("cores: 3").replace("testkit-admin-token", "another-token-1") + &config(&upstream, "mark")),
+    );
+    let reply = weir.reload();
+    let keys: Vec<_> =
+        reply.json()["needs_restart"].as_array().unwrap().iter().map(|p| p["key"].clone()).collect();
+    assert_eq!(keys, ["server.admin.token", "server.cores"]);
+    assert!(!reply.text().contains("another-token"), "{}", reply.text());
+    weir.rewrite(&config(&upstream, "mark"));
+    assert_eq!(weir.reload().json()["needs_restart"], json!([]));
+}
+
+/// A file that is deleted is told once and shown, and what was loaded goes on serving until it is back.
+#[test]
+fn a_deleted_file_is_told_and_changes_nothing() {
+    let upstream = Upstream::start();
+    let weir = start(&config(&upstream, "mark"));
+    std::fs::remove_file(&weir.config).unwrap();
+    weir.process.wait_for_line("the file is gone", |line| {
+        (line.contains("WARN") && line.contains("the file is gone")).then_some(())
+    });
+    weir.wait_for_metric("weir_config_last_reload_success", &[], 0.0);
+    let shown = weir.admin("GET", "/admin/config").json();
+    assert!(shown["refused"].as_str().is_some_and(|r| r.contains("cannot be read")), "{shown}");
+    assert_eq!(weir.post(CHAT, &[], &chat(false)).status, 200);
+    weir.rewrite(&config(&upstream, "again"));
+    wait_until_known(&weir, "again");
+    assert_eq!(weir.admin("GET", "/admin/config").json()["refused"], json!(null));
+    assert_eq!(weir.logs().matches("the file is gone").count(), 1, "{}", weir.logs());
+}

@@ -41,9 +41,10 @@ fn the_screen_shows_the_figures() {
   requests         103   answered         101   failed             1
   per second       2.2   under way          1   cost USD     0.001259
 
-                     p50         p95
-  first token      49 ms       95 ms
-  total           750 ms      1.43 s
+                                  p50         p95
+  streams, first token          49 ms       95 ms
+  streams, to the end          735 ms      1.43 s
+  answers in one piece         750 ms      1.44 s
 
   quick-small   ██████████████████████████████  40.2 %       41
   quick-medium  ██████████████████████          29.4 %       30
@@ -55,20 +56,30 @@ fn the_screen_shows_the_figures() {
   retries      2          fallbacks    1
   failures     503 ×1
 ";
-    let shown = screen(&known(), Duration::from_secs(60), 20.0, "Ctrl-C ends", Paint::Plain);
+    let shown = screen(&known(), Duration::from_secs(60), 20.0, Stage::Sending, Paint::Plain);
     assert_eq!(shown, expect, "{shown}");
 }
 
 #[test]
 fn the_line_shows_the_same() {
-    let expect = "   60 s  sent 103  answered 101  failed 1  under way 1  2.2/s  first token p50 49 ms p95 95 ms  \
-                  total p50 750 ms p95 1.43 s  retries 2  fallbacks 1  cost 0.001259 USD";
+    let expect = "   60 s  sent 103  answered 101  failed 1  under way 1  2.2/s  streams: first token p50 49 ms p95 95 ms, \
+                  end p50 735 ms p95 1.43 s  whole: p50 750 ms p95 1.44 s  retries 2  fallbacks 1  cost 0.001259 USD";
     assert_eq!(line(&known(), Duration::from_secs(60)), expect);
 }
 
 #[test]
+fn at_the_end_nothing_is_under_way() {
+    let mut figures = known();
+    let shown = screen(&figures, Duration::from_secs(60), 20.0, Stage::Finishing, Paint::Plain);
+    assert!(shown.contains("under way          1") && shown.contains("Ctrl-C again"), "{shown}");
+    figures.cut();
+    let shown = screen(&figures, Duration::from_secs(61), 20.0, Stage::Ended, Paint::Plain);
+    assert!(shown.contains("cut off            1") && !shown.contains("under way"), "{shown}");
+}
+
+#[test]
 fn nothing_yet_is_shown_as_nothing() {
-    let shown = screen(&Figures::default(), Duration::ZERO, 0.5, "", Paint::Plain);
+    let shown = screen(&Figures::default(), Duration::ZERO, 0.5, Stage::Sending, Paint::Plain);
     assert!(shown.contains("–") && shown.contains("failures     none") && !shown.contains("NaN"), "{shown}");
 }
 
@@ -83,7 +94,7 @@ fn the_screen_fits_a_small_terminal() {
     for (count, times) in figures.by_server.iter_mut().zip(1_000_000..) {
         *count = times;
     }
-    let shown = screen(&figures, Duration::from_secs(36_000), 1000.0, "Ctrl-C ends", Paint::Plain);
+    let shown = screen(&figures, Duration::from_secs(36_000), 1000.0, Stage::Sending, Paint::Plain);
     for line in shown.lines() {
         assert!(line.chars().count() <= COLUMNS, "{line}");
     }
@@ -92,8 +103,8 @@ fn the_screen_fits_a_small_terminal() {
 
 #[test]
 fn colours_change_no_letter() {
-    let plain = screen(&known(), Duration::from_secs(60), 20.0, "Ctrl-C ends", Paint::Plain);
-    let mut coloured = screen(&known(), Duration::from_secs(60), 20.0, "Ctrl-C ends", Paint::Colours);
+    let plain = screen(&known(), Duration::from_secs(60), 20.0, Stage::Sending, Paint::Plain);
+    let mut coloured = screen(&known(), Duration::from_secs(60), 20.0, Stage::Sending, Paint::Colours);
     assert_ne!(plain, coloured);
     while let Some(start) = coloured.find('\u{1b}') {
         let end = start + coloured[start..].find('m').unwrap();

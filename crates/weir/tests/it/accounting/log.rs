@@ -98,7 +98,7 @@ fn each_request_is_one_line_that_says_what_happened() {
     let fell = json!({
         "model": "first", "route": "second", "deployment": "b", "attempts": 2, "fallbacks": 1, "retries": 0, "outcome": "ok",
         "attempted": [
-            { "deployment": "a", "cause": "first", "fault": "overload" }, { "deployment": "b", "cause": "fallback" },
+            { "deployment": "a", "cause": "first", "fault": "server_error" }, { "deployment": "b", "cause": "fallback" },
         ],
     });
     check(&[Answer::status(503), said.clone()], CHAT, &chat("first", false), Some(key), &fell);

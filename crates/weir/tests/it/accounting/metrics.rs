@@ -61,12 +61,12 @@ fn metrics_match_the_traffic() {
         check("weir_attempts_total", &labels, expect);
     };
     attempts("main", "a", "first", "ok", 4.0);
-    attempts("main", "a", "first", "overload", 1.0);
+    attempts("main", "a", "first", "server_error", 1.0);
     attempts("main", "a", "first", "caller", 1.0);
     attempts("main", "a", "retry", "ok", 1.0);
     // Attempts of a request that another route served are counted with that route.
-    attempts("spare", "a", "first", "overload", 1.0);
-    attempts("spare", "a", "retry", "overload", 1.0);
+    attempts("spare", "a", "first", "server_error", 1.0);
+    attempts("spare", "a", "retry", "server_error", 1.0);
     attempts("spare", "b", "fallback", "ok", 1.0);
     check("weir_attempts_total", &[], 10.0);
     #[allow(clippy::cast_precision_loss, reason = "a handful")]

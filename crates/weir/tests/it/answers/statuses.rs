@@ -19,8 +19,8 @@ fn a_bad_body_is_400_and_names_the_field() {
     };
     let (completions, embeddings) = ("/v1/completions", "/v1/embeddings");
     for path in [CHAT, completions, embeddings] {
-        check(path, "", "invalid_json", None, "line 1");
-        check(path, "[]", "invalid_json", None, "line 1");
+        check(path, "", "invalid_json", None, "is empty; expected a JSON object such as");
+        check(path, "[]", "invalid_json", None, "is an array; expected a JSON object such as");
         check(path, "{\"model\":\n  nope}", "invalid_json", None, "line 2, column 3");
         check(path, r#"{"model":"m0","model":"m1"}"#, "invalid_json", None, "duplicate key `model`");
         check(path, r#"{"model":"m0","mod\u0065l":"m1"}"#, "invalid_json", None, "duplicate key `model`");

@@ -174,3 +174,37 @@ fn a_good_check_alone_does_not_close_it() {
         assert_answer("a probe that fails", &ask(&weir, false), "well", 1, 2);
     }
 }
+
+/// The operator is told of an outage once at its beginning, with its cause, and once at its end, however many requests
+/// met it; failing probes likewise.
+#[test]
+fn an_outage_is_told_once_at_each_end() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    first.always(Answer::status(503));
+    first.on_path("/v1/models", Answer::status(503));
+    second.always(Answer::auto("well"));
+    let deployment = "breaker: { failures: 3, cooldown: 1h }, health: { interval: 100ms }";
+    let weir = first_preferred(&[&first, &second], deployment);
+    for _ in 0..20 {
+        assert_eq!(ask(&weir, false).0.status, 200);
+    }
+    let told = |what: &str| {
+        weir.process.wait_for_line(what, |line| {
+            (line.contains(what) && line.contains("deployment=\"d0\"")).then(|| line.to_owned())
+        })
+    };
+    let opened = told("breaker opened");
+    for part in ["WARN", "from=\"closed\"", "to=\"open\"", "cause=\"server_error\""] {
+        assert!(opened.contains(part), "{part}: {opened}");
+    }
+    assert!(told("health probe fails").contains("WARN"));
+    first.always(Answer::auto("back"));
+    first.on_path("/v1/models", Answer::auto(""));
+    assert!(told("health probe succeeds again").contains("INFO"));
+    wait_for_state(&weir, "d0", HALF_OPEN);
+    assert_answer("back", &ask(&weir, false), "back", 0, 1);
+    assert!(told("breaker closed").contains("INFO"));
+    for what in ["breaker opened", "breaker closed", "health probe fails", "health probe succeeds again"] {
+        assert_eq!(weir.logs().matches(what).count(), 1, "{what}: {}", weir.logs());
+    }
+}

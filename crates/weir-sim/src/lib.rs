@@ -1,0 +1,23 @@
+//! The decisions that serve traffic, under a virtual clock: what would have happened to this traffic, decided so?
+//!
+//! No socket and no real clock: a day of traffic takes seconds, and the same input gives the same figures everywhere.
+//!
+//! So far one question is answered, where prompts should go when model servers remember the beginnings of what they
+//! have read: a recorded [`Trace`] is [run](run::run) through a [`Fleet`] by a [`Placement`], and set beside what
+//! [`bounds`] allow.
+
+pub mod bounds;
+pub mod cache;
+pub mod fleet;
+pub mod placement;
+pub mod report;
+pub mod run;
+pub mod synthetic;
+pub mod trace;
+pub mod variant;
+
+pub use cache::Lru;
+pub use fleet::Fleet;
+pub use placement::Placement;
+pub use run::Outcome;
+pub use trace::{Request, Trace};
