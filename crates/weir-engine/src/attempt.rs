@@ -35,7 +35,7 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
             Action::Call { deployment, fallback, cause, last, spread } => {
                 let index = deployment as usize;
                 let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(call.route);
-                match snapshot.gateway.deployments[index].health.acquire(now, spread) {
+                match snapshot.healths[index].acquire(now, spread) {
                     Err(reason) => Event::NotEntered(reason),
                     Ok(lease) => {
                         // A plan that yielded nobody may have named another route meanwhile.
@@ -76,7 +76,7 @@ fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
     let snapshot = &record.snapshot;
     let wanted = snapshot.gateway.routes[route].rules.max_retries as usize + 1;
     let now = record.now();
-    let health = |deployment: u32| snapshot.gateway.deployments.get(deployment as usize).map(|d| &*d.health);
+    let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|h| &**h);
     let policy = &*snapshot.policies[route];
     record.core.with_chance(|chance| weir_routing::plan::plan(policy, &health, barred, wanted, now, chance))
 }
@@ -111,7 +111,7 @@ async fn one_call(
 /// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
 fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> Limits {
     let gateway = &record.snapshot.gateway;
-    let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts);
+    let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts());
     let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
     let first =
         set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
 use weir_net::{Pieces, Pool, Pools, Request};
-use weir_routing::{Chance, Policy, SplitMix64};
+use weir_routing::{Chance, Health, Policy, SplitMix64};
 use weir_telemetry::Recorder;
 
 /// How often a core does its chores: log lines handed on, old connections closed.
@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) gateway: Arc<Gateway>,
     /// By provider.
     pub(crate) pools: Vec<Rc<Pool>>,
+    /// By deployment: what every plan looks at, side by side.
+    pub(crate) healths: Vec<Arc<Health>>,
     /// By route.
     pub(crate) policies: Vec<Box<dyn Policy>>,
 }
@@ -178,7 +180,7 @@ impl Core {
             sampled: false,
         };
         let request = Request::new(&probe.head, &[traceparent(&span)], Pieces::default());
-        let connect = deployment.timeouts.connect.unwrap_or(Timeouts::CONNECT);
+        let connect = deployment.timeouts().connect.unwrap_or(Timeouts::CONNECT);
         let asking = snapshot.pools[deployment.provider].send(request, connect, std::time::Instant::now());
         let answer = tokio::time::timeout(probe.interval.min(Timeouts::FIRST_TOKEN), asking)
             .await
@@ -200,6 +202,7 @@ impl Snapshot {
         };
         Snapshot {
             pools: gateway.providers.iter().map(pool).collect(),
+            healths: gateway.deployments.iter().map(|d| d.health.clone()).collect(),
             policies: gateway.routes.iter().map(|r| (r.policy.build)(&r.members)).collect(),
             gateway,
         }

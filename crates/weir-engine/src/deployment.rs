@@ -12,18 +12,18 @@ use weir_provider::{Private, Quirks};
 use weir_routing::Health;
 use weir_wire::HeaderLines;
 
-/// One deployment of the snapshot: everything a call to it needs, prepared once.
+/// One deployment of the snapshot: everything a call to it needs, prepared once, and small, since with hundreds of them
+/// each has to be fetched into the cache.
 pub(crate) struct Deployment {
     pub(crate) name: Arc<str>,
-    pub(crate) provider_name: Arc<str>,
     /// Index of its provider, and so of its connection pool on each core.
     pub(crate) provider: usize,
     pub(crate) model: Arc<str>,
-    pub(crate) quirks: Quirks,
     pub(crate) pricing: Pricing,
-    pub(crate) timeouts: Timeouts,
+    /// Only what somebody set: usually nothing.
+    timeouts: Option<Box<Timeouts>>,
     pub(crate) health: Arc<Health>,
-    pub(crate) probe: Option<Probe>,
+    pub(crate) probe: Option<Box<Probe>>,
     /// The fields of a response that name it.
     pub(crate) about: HeaderLines,
 }
@@ -38,6 +38,7 @@ pub(crate) struct Probe {
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) origin: Arc<Origin>,
+    pub(crate) quirks: Quirks,
     /// In the order of [`Endpoint::ALL`].
     heads: Box<[Head]>,
     /// What every call carries; the credential is among it.
@@ -65,7 +66,8 @@ impl Provider {
         let secrets = config.api_key.iter().chain(config.headers.iter().map(|(_, value)| value));
         let authority = origin.host_header().to_str().unwrap_or_default();
         let private = Private::new(secrets, authority, config.base_url.is_some());
-        Ok(Provider { name: config.name.clone(), origin: Arc::new(origin), heads, headers, private })
+        let (name, quirks) = (config.name.clone(), kind.quirks);
+        Ok(Provider { name, origin: Arc::new(origin), quirks, heads, headers, private })
     }
 
     /// The head of a call to `endpoint`.
@@ -88,7 +90,6 @@ impl Deployment {
     pub(crate) fn compile(
         config: &weir_config::Deployment,
         stated: &weir_config::Provider,
-        kind: &weir_provider::Kind,
         provider: &Provider,
         optional: ResponseHeaders,
         health: Arc<Health>,
@@ -100,7 +101,8 @@ impl Deployment {
                 let path = path(&format!("{below}/{}", check.path.trim_start_matches('/')))?;
                 let mut headers = provider.headers.clone();
                 headers.remove(header::CONTENT_TYPE);
-                Some(Probe { head: Head::new(&Method::GET, &path, &headers), interval: check.interval })
+                let head = Head::new(&Method::GET, &path, &headers);
+                Some(Box::new(Probe { head, interval: check.interval }))
             }
         };
         for text in [&config.name, &config.model] {
@@ -108,15 +110,20 @@ impl Deployment {
         }
         Ok(Deployment {
             name: config.name.clone(),
-            provider_name: provider.name.clone(),
             provider: config.provider,
             model: config.model.clone(),
-            quirks: kind.quirks,
             pricing: config.pricing,
-            timeouts: config.timeouts.or(stated.timeouts),
+            timeouts: Some(config.timeouts.or(stated.timeouts))
+                .filter(|timeouts| *timeouts != Timeouts::default())
+                .map(Box::new),
             health,
             probe,
             about: about(&config.name, optional),
         })
+    }
+
+    /// Its time limits, as far as somebody set them.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts.as_deref().copied().unwrap_or_default()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::authenticate::KeyTable;
 use crate::deployment::{Deployment, Provider};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -287,12 +287,20 @@ fn compile_deployments(
     problems: &mut Vec<Problem>,
 ) -> Vec<Deployment> {
     let mut deployments = Vec::new();
+    let mut models: HashSet<Arc<str>> = HashSet::new();
     for deployment in &config.deployments {
         let provider = &config.providers[deployment.provider];
-        let Some((compiled, kind)) = &providers[deployment.provider] else { continue };
+        let Some((compiled, _)) = &providers[deployment.provider] else { continue };
         let health = Arc::new(Health::new(&health_settings(deployment)));
-        match Deployment::compile(deployment, provider, kind, compiled, config.server.headers, health) {
-            Ok(compiled) => deployments.push(compiled),
+        match Deployment::compile(deployment, provider, compiled, config.server.headers, health) {
+            Ok(mut compiled) => {
+                // Hundreds of deployments serve a few models: one text for each.
+                match models.get(&compiled.model) {
+                    Some(known) => compiled.model = known.clone(),
+                    None => drop(models.insert(compiled.model.clone())),
+                }
+                deployments.push(compiled);
+            }
             Err(message) => {
                 let path = path_key("deployments", &deployment.name);
                 problems.push(Problem::new(&deployment.at, path, message));

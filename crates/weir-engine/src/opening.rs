@@ -150,8 +150,8 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Re
 fn request(record: &Record, call: &Call, provider: &Provider, deployment: &Deployment) -> Request {
     let rewrite = Rewrite {
         model: &deployment.model,
-        want_usage: deployment.quirks.stream_usage,
-        rename: deployment.quirks.rename,
+        want_usage: provider.quirks.stream_usage,
+        rename: provider.quirks.rename,
     };
     let body = splice(&call.body, &call.facts, &rewrite);
     let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];

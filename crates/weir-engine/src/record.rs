@@ -235,7 +235,7 @@ impl Drop for Record {
             route: self.route.and_then(|r| gateway.routes.get(r)).map(|r| &*r.name),
             deployment: deployment.map(|d| &*d.name),
             pair: self.pair(),
-            provider: deployment.map(|d| &*d.provider_name),
+            provider: deployment.and_then(|d| gateway.providers.get(d.provider)).map(|p| &*p.name),
             served_model: deployment.map(|d| &*d.model),
             streamed: self.streamed,
             outcome,
