@@ -99,16 +99,16 @@ pub(crate) struct Counts {
     pub(crate) tokens: [AtomicU64; TOKEN_TYPES.len()],
     /// Exact; the maximum is about 18.4 million USD per pair, core and process.
     pub(crate) cost_pico_usd: AtomicU64,
-    pub(crate) estimated: AtomicU64,
     pub(crate) request_bytes: AtomicU64,
     pub(crate) response_bytes: AtomicU64,
+    pub(crate) overhead: Histogram<{ OVERHEAD_BOUNDS.len() + 1 }>,
+    pub(crate) duration: Histogram<{ DURATION_BOUNDS.len() + 1 }>,
     pub(crate) requests: [AtomicU64; OUTCOMES.len()],
     /// By cause, then by outcome.
     pub(crate) attempts: [[AtomicU64; OUTCOMES.len()]; CAUSES.len()],
-    pub(crate) duration: Histogram<{ DURATION_BOUNDS.len() + 1 }>,
     pub(crate) first_token: Histogram<{ FIRST_TOKEN_BOUNDS.len() + 1 }>,
     pub(crate) per_token: Histogram<{ PER_TOKEN_BOUNDS.len() + 1 }>,
-    pub(crate) overhead: Histogram<{ OVERHEAD_BOUNDS.len() + 1 }>,
+    pub(crate) estimated: AtomicU64,
 }
 
 impl Default for Counts {
@@ -148,7 +148,9 @@ impl Counts {
             for (cell, n) in self.tokens.iter().zip(tokens) {
                 add(cell, n);
             }
-            add(&self.estimated, u64::from(usage.source == UsageSource::Estimated));
+            if usage.source == UsageSource::Estimated {
+                add(&self.estimated, 1);
+            }
         }
         // A counter cannot go down, so a cost below zero, which no price can yield, counts as nothing.
         let pico = exchange.cost.pico_usd().max(0);
