@@ -2,7 +2,7 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
-use crate::opening::{self, Limits, StreamAnswer, WholeAnswer};
+use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
 use std::time::Instant;
 use weir_core::{Fault, Timeouts};
@@ -87,7 +87,7 @@ async fn one_call(
     record: &mut Record,
     call: &Call,
     mut lease: Lease,
-    limits: Limits,
+    limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let mut opened = opening::open(record, call, limits).await;
     if opened.is_err() {
@@ -109,13 +109,13 @@ async fn one_call(
 
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
 /// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
-fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> Limits {
+fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> CallLimits {
     let gateway = &record.snapshot.gateway;
     let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts);
     let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
     let first =
         set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));
-    Limits {
+    CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first,
         idle: set.idle.unwrap_or(Timeouts::IDLE),

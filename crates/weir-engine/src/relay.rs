@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::headers;
-use crate::opening::{Limits, Source, StreamAnswer, timed_out};
+use crate::opening::{CallLimits, Source, StreamAnswer, timed_out};
 use crate::record::Record;
 use crate::reply::Broken;
 use bytes::Bytes;
@@ -41,7 +41,7 @@ pub struct Relay {
     /// How many of `ready` have gone out.
     sent: usize,
     state: State,
-    limits: Limits,
+    limits: CallLimits,
     /// When something last came.
     last: Instant,
     first_token_at: Option<Instant>,
@@ -83,7 +83,7 @@ impl Relay {
         record: Box<Record>,
         begun: Bytes,
         source: Source,
-        limits: Limits,
+        limits: CallLimits,
         lease: Option<Lease>,
         call: &Call,
     ) -> Pin<Box<Relay>> {
@@ -98,7 +98,7 @@ impl Relay {
         record: Box<Record>,
         source: Source,
         watched: Watched,
-        limits: Limits,
+        limits: CallLimits,
         lease: Option<Lease>,
         call: &Call,
     ) -> Relay {
