@@ -93,12 +93,21 @@ async fn one_call(
     if opened.is_err() {
         record.look_at_clock();
     }
-    lease.report(opened.as_ref().map(|_| ()), record.now());
     match &mut opened {
-        // A stream is in flight until the client has read it, or hung up.
-        Ok(Opened::Stream(answer)) => answer.lease = Some(lease),
-        Ok(Opened::Whole(answer)) => answer.lease = Some(lease),
+        // In flight until the client has read it, or hung up; how it ended is not known before.
+        Ok(Opened::Stream(answer)) => {
+            lease.begun();
+            answer.lease = Some(lease);
+        }
+        Ok(Opened::Whole(answer)) => {
+            match answer.rest {
+                Some(_) => lease.begun(),
+                None => lease.report(Ok(()), record.now()),
+            }
+            answer.lease = Some(lease);
+        }
         Err(fault) => {
+            lease.report(Err(&*fault), record.now());
             if let Some(tried) = record.attempts.last_mut() {
                 tried.fault = Some(fault.class);
             }
