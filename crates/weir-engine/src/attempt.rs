@@ -118,9 +118,13 @@ async fn one_call(
 
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
 /// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
+///
+/// `deadline` is that of the request, by its route; the deployment's own total is for this call alone.
 fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> CallLimits {
     let gateway = &record.snapshot.gateway;
-    let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts);
+    let own = gateway.deployments[deployment].timeouts;
+    let set = gateway.routes[route].timeouts.or(own);
+    let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
     let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
     let first =
         set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));

@@ -40,7 +40,7 @@ pub(crate) struct CallLimits {
     pub(crate) first: Instant,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
-    /// Of the whole request.
+    /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
 }
 
