@@ -12,7 +12,8 @@ pub struct Timeouts {
     pub first_byte: Option<Duration>,
     /// Silence between two pieces of a body.
     pub idle: Option<Duration>,
-    /// The whole request, all attempts and waits included.
+    /// At a route the whole request, all attempts and waits included; below it one call, to its last byte. A request's
+    /// comes on top of a call's, so do not lay this one of a route over others.
     pub total: Option<Duration>,
 }
 

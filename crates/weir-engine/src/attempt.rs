@@ -2,7 +2,7 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
-use crate::opening::{self, Limits, StreamAnswer, WholeAnswer};
+use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
 use std::time::Instant;
 use weir_core::{Fault, Timeouts};
@@ -87,18 +87,27 @@ async fn one_call(
     record: &mut Record,
     call: &Call,
     mut lease: Lease,
-    limits: Limits,
+    limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let mut opened = opening::open(record, call, limits).await;
     if opened.is_err() {
         record.look_at_clock();
     }
-    lease.report(opened.as_ref().map(|_| ()), record.now());
     match &mut opened {
-        // A stream is in flight until the client has read it, or hung up.
-        Ok(Opened::Stream(answer)) => answer.lease = Some(lease),
-        Ok(Opened::Whole(answer)) => answer.lease = Some(lease),
+        // In flight until the client has read it, or hung up; how it ended is not known before.
+        Ok(Opened::Stream(answer)) => {
+            lease.begun();
+            answer.lease = Some(lease);
+        }
+        Ok(Opened::Whole(answer)) => {
+            match answer.rest {
+                Some(_) => lease.begun(),
+                None => lease.report(Ok(()), record.now()),
+            }
+            answer.lease = Some(lease);
+        }
         Err(fault) => {
+            lease.report(Err(&*fault), record.now());
             if let Some(tried) = record.attempts.last_mut() {
                 tried.fault = Some(fault.class);
             }
@@ -109,13 +118,17 @@ async fn one_call(
 
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
 /// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
-fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> Limits {
+///
+/// `deadline` is that of the request, by its route; the deployment's own total is for this call alone.
+fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> CallLimits {
     let gateway = &record.snapshot.gateway;
-    let set = gateway.routes[route].timeouts.or(gateway.deployments[deployment].timeouts());
+    let own = gateway.deployments[deployment].timeouts();
+    let set = gateway.routes[route].timeouts.or(own);
+    let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
     let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
     let first =
         set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));
-    Limits {
+    CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first,
         idle: set.idle.unwrap_or(Timeouts::IDLE),

@@ -34,13 +34,13 @@ const COMMENTS_KEPT: usize = 16 * 1024;
 
 /// Time limits of one call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
     /// Until the head of a whole answer, or the first event of a stream.
     pub(crate) first: Instant,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
-    /// Of the whole request.
+    /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct WholeAnswer {
     pub(crate) rest: Option<Source>,
     /// What it says about itself; unknown for a large one.
     pub(crate) facts: Option<ReplyFacts>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct StreamAnswer {
     /// What has come already and goes to the client first.
     pub(crate) ready: sse::Pieces,
     pub(crate) ended: bool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -109,7 +109,7 @@ impl Source {
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
-pub(crate) async fn open(record: &mut Record, call: &Call, limits: Limits) -> Result<Opened, Fault> {
+pub(crate) async fn open(record: &mut Record, call: &Call, limits: CallLimits) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
     let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
         return Err(crate::panics::panicked());
@@ -170,7 +170,7 @@ pub(crate) fn timed_out(what: &'static str) -> Fault {
     Fault::new(Class::Timeout, 504, "upstream_timeout", format!("the model's server {what}"))
 }
 
-async fn refusal_body(mut source: Source, limits: Limits) -> Bytes {
+async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
     let mut all = BytesMut::new();
     let until = limits.deadline.min(Instant::now() + limits.idle.min(Duration::from_secs(5)));
     // A refusal whose body breaks off is a refusal all the same.
@@ -188,7 +188,7 @@ async fn open_whole(
     call: &Call,
     mut source: Source,
     content_type: Option<HeaderValue>,
-    limits: Limits,
+    limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
@@ -205,7 +205,7 @@ async fn open_whole(
 async fn held(
     source: &mut Source,
     most: usize,
-    limits: Limits,
+    limits: CallLimits,
     waited: &mut Duration,
 ) -> Result<(Bytes, bool), Fault> {
     let mut all = BytesMut::new();
@@ -234,7 +234,7 @@ async fn open_stream(
     call: &Call,
     source: Source,
     content_type: Option<HeaderValue>,
-    limits: Limits,
+    limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
@@ -279,7 +279,13 @@ fn looks_like_events(piece: &[u8]) -> bool {
 }
 
 /// What is wrong with an answer that should have been a stream: usually an error with status 200.
-async fn not_a_stream(piece: Bytes, mut source: Source, call: &Call, most: usize, limits: Limits) -> Fault {
+async fn not_a_stream(
+    piece: Bytes,
+    mut source: Source,
+    call: &Call,
+    most: usize,
+    limits: CallLimits,
+) -> Fault {
     let rest = match held(&mut source, most, limits, &mut Duration::default()).await {
         Ok((rest, _)) => rest,
         Err(fault) => return fault,

@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::headers;
-use crate::opening::{Limits, Source, StreamAnswer, timed_out};
+use crate::opening::{CallLimits, Source, StreamAnswer, timed_out};
 use crate::record::Record;
 use crate::reply::Broken;
 use bytes::Bytes;
@@ -33,6 +33,16 @@ enum Watched {
     Large(Tail),
 }
 
+/// How the upstream's part of an answer ended.
+enum Ending {
+    /// In full.
+    Whole,
+    /// Before its time, by this fault.
+    Broken(Fault),
+    /// The client left first: nobody knows.
+    Unknown,
+}
+
 /// A body that is passed on as it arrives.
 pub struct Relay {
     source: Source,
@@ -41,7 +51,7 @@ pub struct Relay {
     /// How many of `ready` have gone out.
     sent: usize,
     state: State,
-    limits: Limits,
+    limits: CallLimits,
     /// When something last came.
     last: Instant,
     first_token_at: Option<Instant>,
@@ -74,7 +84,7 @@ impl Relay {
         relay.state = state;
         relay.first_token_at = first_token_at;
         if state == State::Ended {
-            relay.settle(None);
+            relay.settle(Ending::Whole);
         }
         Box::pin(relay)
     }
@@ -83,7 +93,7 @@ impl Relay {
         record: Box<Record>,
         begun: Bytes,
         source: Source,
-        limits: Limits,
+        limits: CallLimits,
         lease: Option<Lease>,
         call: &Call,
     ) -> Pin<Box<Relay>> {
@@ -98,7 +108,7 @@ impl Relay {
         record: Box<Record>,
         source: Source,
         watched: Watched,
-        limits: Limits,
+        limits: CallLimits,
         lease: Option<Lease>,
         call: &Call,
     ) -> Relay {
@@ -232,7 +242,7 @@ impl Relay {
             End::Complete { append } => {
                 self.ready.extend(append);
                 self.state = State::Ended;
-                self.settle(None);
+                self.settle(Ending::Whole);
             }
         }
     }
@@ -251,11 +261,11 @@ impl Relay {
             }
             _ => self.broken = true,
         }
-        self.settle(Some(fault));
+        self.settle(Ending::Broken(fault));
     }
 
     /// Stage 11: what the answer took is known, or as much of it as there will ever be.
-    fn settle(&mut self, fault: Option<Fault>) {
+    fn settle(&mut self, ending: Ending) {
         let Some(record) = &mut self.record else { return };
         let usage = match &self.watched {
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
@@ -277,13 +287,16 @@ impl Relay {
         }
         record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
         record.usage = Some(usage);
-        if let Some(fault) = fault {
-            if let Some(lease) = &mut self.lease {
-                lease.report(Err(&fault), record.core.now());
+        if let Some(mut lease) = self.lease.take() {
+            match &ending {
+                Ending::Whole => lease.report(Ok(()), record.core.now()),
+                Ending::Broken(fault) => lease.report(Err(fault), record.core.now()),
+                Ending::Unknown => {} // a lease that ends unreported says nothing about its deployment
             }
+        }
+        if let Ending::Broken(fault) = ending {
             record.failed_in_stream(fault);
         }
-        self.lease = None;
     }
 
     /// Everything has been handed over but the trailers. `None` ends the body in order.
@@ -316,7 +329,7 @@ impl Drop for Relay {
             }
             _ => false,
         };
-        self.settle(None);
+        self.settle(if whole { Ending::Whole } else { Ending::Unknown });
         if let Some(record) = self.record.as_mut().filter(|_| whole) {
             record.delivered();
         }

@@ -26,6 +26,7 @@ pub(crate) fn shown(config: &Config) -> Json {
             ("connect", limits.connect.or(Some(Timeouts::CONNECT))),
             ("first_byte", limits.first_byte),
             ("idle", limits.idle.or(Some(Timeouts::IDLE))),
+            ("total", limits.total),
         ];
         let entry = &mut shown["deployments"][&*deployment.name]["timeouts"];
         for (key, time) in times {
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn what_the_file_leaves_out_is_filled_in() {
         let text = "providers:\n  \
-                      p: { kind: openai, api_key: canary-key, timeouts: { idle: 7s }, pool: { idle: 3s } }\n\
+                      p: { kind: openai, api_key: canary-key, timeouts: { idle: 7s, total: 1m }, pool: { idle: 3s } }\n\
                     deployments: { d: { provider: p, model: m, timeouts: { connect: 1s } } }\n\
                     routes: { r: { deployments: [d] } }\n";
         let config = weir_config::parse("t.yaml", text, &ProcessEnvironment).unwrap();
@@ -69,6 +70,7 @@ mod tests {
         );
         let limits = &shown["deployments"]["d"]["timeouts"];
         assert_eq!((&limits["connect"], &limits["idle"]), (&json!("1s"), &json!("7s")));
+        assert_eq!(limits["total"], "1m", "one call's, whatever the route's");
         assert_eq!(shown["routes"]["r"]["timeouts"]["total"], "10m");
         assert!(!shown.to_string().contains("canary"), "{shown}");
     }

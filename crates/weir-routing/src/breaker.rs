@@ -3,17 +3,23 @@
 //! ```text
 //!            `failures` faults in a row, or trip()
 //!   closed ───────────────────────────────────────▶ open ◀──────────────┐
-//!      ▲                                             │ cool-down over   │ the probe faults:
-//!      │ the probe succeeds                          ▼                  │ cool-down doubled, up to its cap
+//!      ▲                                             │ cool-down over   │ a fault:
+//!      │ a call ends well                            ▼                  │ cool-down doubled, up to its cap
 //!      └───────────────────────────────────────── half-open ────────────┘
+//!                                               probing, then on trial
 //! ```
+//!
+//! Only the end of a call counts as its success: a stream that breaks off after its first token has failed. A stream may
+//! last for minutes, though, so a half-open breaker does not keep everybody waiting for the end of its probe: once the
+//! probe's answer has begun it is *on trial* and lets all calls through. The first of them that ends well closes it, the
+//! first fault opens it again.
 //!
 //! Everything is one 64-bit word, changed by compare-and-swap, so readers on other cores never see half a change and
 //! relaxed ordering is enough: the word guards no other memory.
 //!
 //! | bits | field | |
 //! |---|---|---|
-//! | 0–1 | phase | 0 closed, 1 open (half-open once `until` has passed), 2 half-open with its probe out |
+//! | 0–1 | phase | 0 closed, 1 open (half-open once `until` has passed), 2 half-open with its probe out, 3 half-open on trial |
 //! | 2–9 | consecutive | faults in a row while closed |
 //! | 10–13 | reopenings | times re-opened since it was last closed; stops at 15 |
 //! | 14–23 | generation | counts changes of phase; wraps |
@@ -50,7 +56,7 @@ pub enum State {
     Closed,
     /// Refuses them.
     Open,
-    /// Lets one through at a time, to see.
+    /// Lets one through at a time, to see; all of them once that one's answer has begun, until one has ended.
     HalfOpen,
 }
 
@@ -74,8 +80,8 @@ pub enum Refusal {
     Probing,
 }
 
-/// The right to make one call. A probe's ticket must come back by [`Breaker::succeeded`], [`Breaker::faulted`],
-/// [`Breaker::trip`] or [`Breaker::abandoned`]; until then no other probe leaves.
+/// The right to make one call. A probe's ticket must come back by [`Breaker::begun`], [`Breaker::succeeded`],
+/// [`Breaker::faulted`], [`Breaker::trip`] or [`Breaker::abandoned`]; until then no other probe leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ticket {
     generation: u64,
@@ -93,6 +99,7 @@ impl Ticket {
 const CLOSED: u64 = 0;
 const OPEN: u64 = 1;
 const PROBING: u64 = 2;
+const ON_TRIAL: u64 = 3;
 const MOST_CONSECUTIVE: u64 = (1 << 8) - 1;
 const MOST_REOPENINGS: u64 = (1 << 4) - 1;
 const GENERATIONS: u64 = 1 << 10;
@@ -200,7 +207,16 @@ impl Breaker {
         self.enter(now).unwrap_or_else(|_| Ticket { generation: self.word().generation, probe: false })
     }
 
-    /// The call of this ticket was answered. Closes a breaker that is not closed.
+    /// The answer to the call of this ticket has begun; its end will be told as well. Lets everybody through a breaker
+    /// that is not closed, on trial.
+    pub fn begun(&self, ticket: &mut Ticket) {
+        self.settle(ticket, |word, _| match word.phase {
+            CLOSED | ON_TRIAL => None,
+            _ => Some(word.to_phase(ON_TRIAL)),
+        });
+    }
+
+    /// The call of this ticket was answered, to the end. Closes a breaker that is not closed.
     pub fn succeeded(&self, ticket: &mut Ticket) {
         self.settle(ticket, |word, _| match word.phase {
             CLOSED => (word.consecutive > 0).then_some(Word { consecutive: 0, ..word }),
@@ -212,7 +228,7 @@ impl Breaker {
     pub fn faulted(&self, ticket: &mut Ticket, settings: &Settings, now: Moment) {
         self.settle(ticket, |word, probe| match word.phase {
             CLOSED => Some(one_fault_more(word, settings, now)),
-            PROBING if probe => Some(word.opened(word.reopenings + 1, settings, now)),
+            _ if on_probe(word, probe) => Some(word.opened(word.reopenings + 1, settings, now)),
             _ => None,
         });
     }
@@ -221,7 +237,7 @@ impl Breaker {
     pub fn trip(&self, ticket: &mut Ticket, settings: &Settings, now: Moment) {
         self.settle(ticket, |word, probe| match word.phase {
             CLOSED => Some(word.opened(0, settings, now)),
-            PROBING if probe => Some(word.opened(word.reopenings + 1, settings, now)),
+            _ if on_probe(word, probe) => Some(word.opened(word.reopenings + 1, settings, now)),
             _ => None,
         });
     }
@@ -240,6 +256,7 @@ impl Breaker {
             (OPEN, true) if word.cooling(now) => {
                 Some(Word { until: (now.as_nanos() / 1_000_000).min(LATEST), ..word })
             }
+            (ON_TRIAL, false) => Some(word.opened(word.reopenings + 1, settings, now)),
             (OPEN, false) if !word.cooling(now) => Some(word.opened(word.reopenings + 1, settings, now)),
             _ => None,
         });
@@ -286,10 +303,15 @@ impl Breaker {
 
 fn refusal(word: Word, now: Moment) -> Option<Refusal> {
     match word.phase {
-        CLOSED => None,
+        CLOSED | ON_TRIAL => None,
         OPEN => word.cooling(now).then(|| Refusal::Open(word.until())),
         _ => Some(Refusal::Probing),
     }
+}
+
+/// Whether the end of this call decides about a half-open breaker: that of the probe, or, on trial, anybody's.
+fn on_probe(word: Word, probe: bool) -> bool {
+    word.phase == ON_TRIAL || word.phase == PROBING && probe
 }
 
 fn one_fault_more(word: Word, settings: &Settings, now: Moment) -> Word {

@@ -196,15 +196,20 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Whether this call decides if a half-open breaker closes.
+    /// Whether this call is the half-open breaker's probe.
     #[cfg(test)]
     pub(crate) fn is_probe(&self) -> bool {
         self.ticket.is_probe()
     }
 
-    /// Tells how the call went, as soon as that is known: a stream may be reported as answered at its first token, and
-    /// once more when it breaks off later. Report a fault here before the machine hears of it, so that a wait of the
-    /// machine does not end before the rest does.
+    /// Tells that the answer has begun and is good so far. How it ends is [reported](Lease::report) all the same: this
+    /// alone neither closes the breaker nor wipes out earlier faults, but it lets others through a half-open one.
+    pub fn begun(&mut self) {
+        self.health.breaker.begun(&mut self.ticket);
+    }
+
+    /// Tells how the call ended; `Ok` when its answer was there to the end. Report a fault here before the machine hears
+    /// of it, so that a wait of the machine does not end before the rest does.
     pub fn report(&mut self, result: Result<(), &Fault>, now: Moment) {
         let health = &self.health;
         let effect = result.map_err(|fault| (effect(fault), fault));

@@ -126,7 +126,7 @@ fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 3] {
     [("connect", timeouts.connect), ("first_byte", timeouts.first_byte), ("idle", timeouts.idle)]
 }
 
-/// A phase above the default total never passes either, where no level sets a total of its own.
+/// Where a route sets no total, a request ends at the default one; what is longer never passes either.
 pub(super) fn check_totals(
     routes: &[Route],
     deployments: &[Deployment],
@@ -134,7 +134,7 @@ pub(super) fn check_totals(
     root: &Place<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    for route in routes {
+    for route in routes.iter().filter(|route| route.timeouts.total.is_none()) {
         let used = route.deployments.iter().filter_map(|(index, _)| deployments.get(*index));
         for deployment in used {
             let Some(provider) = providers.get(deployment.provider) else { continue };
@@ -143,18 +143,17 @@ pub(super) fn check_totals(
                 ("deployments", &deployment.name, deployment.timeouts),
                 ("providers", &provider.name, provider.timeouts),
             ];
-            if levels.iter().any(|(_, _, timeouts)| timeouts.total.is_some()) {
-                continue;
-            }
             for (section, name, timeouts) in levels {
-                for (key, phase) in phases(&timeouts) {
-                    if phase.is_some_and(|phase| phase > Timeouts::TOTAL) {
-                        let total = duration_text(Timeouts::TOTAL);
-                        let place = root.key(section).key(name).key("timeouts").key(key);
-                        let problem =
-                            place.problem(format!("longer than the total of {total}, so it never passes"));
-                        problems.push(problem.with_help("set `total` beside it"));
-                    }
+                let limits = phases(&timeouts).into_iter().chain([("total", timeouts.total)]);
+                for (key, _) in limits.filter(|(_, limit)| limit.is_some_and(|l| l > Timeouts::TOTAL)) {
+                    let total = duration_text(Timeouts::TOTAL);
+                    let place = root.key(section).key(name).key("timeouts").key(key);
+                    let message = format!("longer than the total of {total}, so it never passes");
+                    let help = match section {
+                        "routes" => "set `total` beside it",
+                        _ => "set `total` at every route that leads here",
+                    };
+                    problems.push(place.problem(message).with_help(help));
                 }
             }
         }

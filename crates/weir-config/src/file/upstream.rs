@@ -41,7 +41,7 @@ pub(crate) struct Provider {
 }
 
 /// How long each phase of a call may take. Where all three levels set one, the route's goes before the deployment's
-/// before the provider's. Each is above zero, at most 24h and no longer than `total`.
+/// before the provider's; `total` alone holds at each. Each is above zero, at most 24h and no longer than `total`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Timeouts {
@@ -55,7 +55,8 @@ pub(crate) struct Timeouts {
     /// Silence between two pieces of an answer.
     #[schemars(example = "1m", extend("x-default" = shown(Limits::IDLE)))]
     pub idle: Option<DurationText>,
-    /// The whole request, all attempts and waits included.
+    /// At a route: the whole request, all attempts and waits included. At a deployment, or else its provider: one call
+    /// there, from connecting to the last byte. Both hold; the default is the route's.
     #[schemars(example = "5m", extend("x-default" = shown(Limits::TOTAL)))]
     pub total: Option<DurationText>,
 }

@@ -305,7 +305,7 @@ fn fallbacks_that_go_round() {
 #[test]
 fn timeouts_that_cannot_be_kept() {
     check_provider(
-        "timeouts: {connect: 0s, total: 24h}",
+        "timeouts: {connect: 0s, total: 10m}",
         &["2:41: providers.p.timeouts.connect: must be above zero"],
     );
     check_provider(
@@ -319,17 +319,26 @@ fn timeouts_that_cannot_be_kept() {
             "3:66: deployments.a.timeouts.first_byte: longer than the total of 1m",
         ],
     );
-    // The default total counts where nobody sets one; a route may set a shorter one than a provider's idle time.
+    // The default total counts where the route sets none; it may set a shorter one than a provider's idle time.
     check_provider(
         "timeouts: {idle: 11m}",
         &[
-            "2:38: providers.p.timeouts.idle: longer than the total of 10m, so it never passes; set `total` beside it",
+            "2:38: providers.p.timeouts.idle: longer than the total of 10m, so it never passes; set `total` at every route that leads here",
         ],
     );
-    check_provider("timeouts: {idle: 11m, total: 12m}", &[]);
+    check_provider(
+        "timeouts: {idle: 11m, total: 12m}",
+        &[
+            "2:38: providers.p.timeouts.idle: longer than the total of 10m",
+            "2:50: providers.p.timeouts.total: longer than the total of 10m, so it never passes; set `total` at every route that leads here",
+        ],
+    );
+    check_routes("routes: {r: {deployments: [a], timeouts: {first_byte: 20m, total: 30m}}}\n", &[]);
     check_routes(
         "routes: {r: {deployments: [a], timeouts: {first_byte: 20m}}}\n",
-        &["3:55: routes.r.timeouts.first_byte: longer than the total of 10m"],
+        &[
+            "3:55: routes.r.timeouts.first_byte: longer than the total of 10m, so it never passes; set `total` beside it",
+        ],
     );
     check_provider("pool: {idle: 0s}", &["2:34: providers.p.pool.idle: must be above zero"]);
     check_deployment(

@@ -89,14 +89,71 @@ fn what_began_before_a_change_of_state_counts_for_nothing_after_it() {
     assert_eq!((breaker.state(at(11)), breaker.consecutive()), (State::Closed, 0));
 }
 
+/// One call whose answer begins, and breaks off in the same second.
+fn breaks_off(breaker: &Breaker, now: Moment) {
+    let mut ticket = breaker.enter(now).unwrap();
+    breaker.begun(&mut ticket);
+    breaker.faulted(&mut ticket, &SETTINGS, now);
+}
+
 #[test]
-fn a_probe_that_answers_and_then_breaks_off_counts_as_one_fault() {
+fn answers_that_begin_and_break_off_are_faults_in_a_row() {
+    let breaker = Breaker::default();
+    for expect in [1, 2, 3] {
+        assert_eq!(breaker.state(at(0)), State::Closed);
+        breaks_off(&breaker, at(0));
+        assert_eq!(breaker.consecutive(), expect);
+    }
+    assert_eq!(breaker.refusal(at(0)), Some(Refusal::Open(at(10))));
+    breaks_off(&breaker, at(10));
+    assert_eq!(breaker.refusal(at(10)), Some(Refusal::Open(at(30))), "the cool-down doubles");
+}
+
+#[test]
+fn a_probe_whose_answer_has_begun_keeps_nobody_waiting() {
     let breaker = opened();
     let mut probe = breaker.enter(at(10)).unwrap();
-    breaker.succeeded(&mut probe);
-    assert_eq!(breaker.state(at(10)), State::Closed);
-    breaker.faulted(&mut probe, &SETTINGS, at(15));
-    assert_eq!((breaker.state(at(15)), breaker.consecutive()), (State::Closed, 1));
+    breaker.begun(&mut probe);
+    assert_eq!((breaker.state(at(10)), breaker.refusal(at(10))), (State::HalfOpen, None));
+    let mut others: Vec<Ticket> = (0..2).map(|_| breaker.enter(at(11)).unwrap()).collect();
+    breaker.abandoned(&mut probe);
+    assert_eq!(breaker.refusal(at(11)), None, "a client that hung up proves nothing");
+    breaker.succeeded(&mut others[0]);
+    assert_eq!((breaker.state(at(12)), breaker.consecutive()), (State::Closed, 0));
+    breaker.faulted(&mut others[1], &SETTINGS, at(13));
+    assert_eq!(breaker.consecutive(), 0, "it began before");
+}
+
+#[test]
+fn on_trial_any_fault_opens_it_again() {
+    let ends: [fn(&Breaker, &mut Ticket); 3] = [
+        |breaker, probe| breaker.faulted(probe, &SETTINGS, at(15)),
+        |breaker, probe| breaker.trip(probe, &SETTINGS, at(15)),
+        |breaker, _| breaker.checked(false, &SETTINGS, at(15)),
+    ];
+    for end in ends {
+        let breaker = opened();
+        let mut probe = breaker.enter(at(10)).unwrap();
+        breaker.begun(&mut probe);
+        breaker.checked(true, &SETTINGS, at(12));
+        assert_eq!(breaker.state(at(12)), State::HalfOpen, "a good check does not close it");
+        let mut other = breaker.enter(at(12)).unwrap();
+        end(&breaker, &mut probe);
+        assert_eq!(breaker.refusal(at(15)), Some(Refusal::Open(at(35))));
+        breaker.succeeded(&mut other);
+        assert_eq!(breaker.state(at(16)), State::Open, "what began before counts for nothing");
+    }
+}
+
+#[test]
+fn an_answer_that_begins_changes_nothing_where_all_is_well() {
+    let breaker = Breaker::default();
+    call(&breaker, false, at(0));
+    let mut ticket = breaker.enter(at(0)).unwrap();
+    breaker.begun(&mut ticket);
+    assert_eq!((breaker.consecutive(), breaker.changes()), (1, 0));
+    breaker.succeeded(&mut ticket);
+    assert_eq!((breaker.consecutive(), breaker.changes()), (0, 0));
 }
 
 #[test]
@@ -104,7 +161,10 @@ fn an_answer_to_spread_traffic_closes_it_and_a_fault_changes_nothing() {
     let breaker = opened();
     breaker.faulted(&mut breaker.enter_anyway(at(3)), &SETTINGS, at(4));
     assert_eq!(breaker.refusal(at(4)), Some(Refusal::Open(at(10))));
-    breaker.succeeded(&mut breaker.enter_anyway(at(5)));
+    let mut spread = breaker.enter_anyway(at(5));
+    breaker.begun(&mut spread);
+    assert_eq!((breaker.state(at(5)), breaker.refusal(at(5))), (State::HalfOpen, None));
+    breaker.succeeded(&mut spread);
     assert_eq!(breaker.state(at(5)), State::Closed);
 }
 
@@ -133,6 +193,7 @@ enum Model {
     Closed { consecutive: u32 },
     Open { until: Moment, reopenings: u32 },
     Probing { reopenings: u32 },
+    OnTrial { reopenings: u32 },
 }
 
 #[derive(Debug, Default)]
@@ -170,7 +231,7 @@ impl Modelled {
 
     fn enter(&mut self, now: Moment, anyway: bool) -> Option<ModelTicket> {
         let (passes, probe) = match self.get() {
-            Model::Closed { .. } => (true, false),
+            Model::Closed { .. } | Model::OnTrial { .. } => (true, false),
             Model::Open { until, reopenings } if now >= until => {
                 self.go(Model::Probing { reopenings });
                 (true, true)
@@ -185,6 +246,11 @@ impl Modelled {
             return;
         }
         match (self.get(), how) {
+            (Model::Closed { .. } | Model::OnTrial { .. }, End::Begun) => return,
+            (Model::Open { reopenings, .. } | Model::Probing { reopenings }, End::Begun) => {
+                self.go(Model::OnTrial { reopenings });
+            }
+            (Model::OnTrial { reopenings }, End::Fault | End::Trip) => self.open(reopenings + 1, now),
             (Model::Closed { .. }, End::Success) => self.state = Some(Model::Closed { consecutive: 0 }),
             (_, End::Success) => self.go(Model::Closed { consecutive: 0 }),
             (Model::Closed { consecutive }, End::Fault) if consecutive + 1 < 3 => {
@@ -210,6 +276,7 @@ impl Modelled {
                 self.state = Some(Model::Closed { consecutive: consecutive + 1 });
             }
             (Model::Closed { .. }, false) => self.open(0, now),
+            (Model::OnTrial { reopenings }, false) => self.open(reopenings + 1, now),
             (Model::Open { until, reopenings }, true) if now < until => {
                 self.state = Some(Model::Open { until: now, reopenings });
             }
@@ -229,6 +296,7 @@ impl Modelled {
 
 #[derive(Clone, Copy, Debug)]
 enum End {
+    Begun,
     Success,
     Fault,
     Trip,
@@ -245,6 +313,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let how = prop_oneof![
+        Just(End::Begun),
         Just(End::Success),
         Just(End::Fault),
         Just(End::Fault),
@@ -277,6 +346,7 @@ proptest! {
                     let at = which % tickets.len();
                     let (ticket, expect) = &mut tickets[at];
                     match how {
+                        End::Begun => breaker.begun(ticket),
                         End::Success => breaker.succeeded(ticket),
                         End::Fault => breaker.faulted(ticket, &SETTINGS, now),
                         End::Trip => breaker.trip(ticket, &SETTINGS, now),
@@ -301,7 +371,7 @@ proptest! {
 
     #[test]
     fn the_word_keeps_its_fields(
-        phase in 0u64..3, consecutive in 0..=MOST_CONSECUTIVE, reopenings in 0..=MOST_REOPENINGS,
+        phase in 0u64..4, consecutive in 0..=MOST_CONSECUTIVE, reopenings in 0..=MOST_REOPENINGS,
         generation in 0..GENERATIONS, until in 0..=LATEST,
     ) {
         let word = Word { phase, consecutive, reopenings, generation, until };

@@ -114,9 +114,16 @@ fn a_connection_that_is_not_made_in_time_is_a_504() {
 /// in-band, the upstream call is closed, and the next call is healthy.
 #[test]
 fn a_stream_that_hangs_ends_in_an_error_event() {
-    for limit in ["idle: 1s", "total: 1s"] {
+    let rows = [
+        ("", ", timeouts: { idle: 1s }"),
+        ("", ", timeouts: { total: 1s }"),
+        (", timeouts: { total: 1s }", ""),
+    ];
+    for (provider, route) in rows {
         let upstream = Upstream::start();
-        let weir = weir(&upstream.url(), &format!("timeouts: {{ {limit} }}"));
+        let limit = format!("provider {provider:?}, route {route:?}");
+        let weir =
+            weir_with(&format!("base_url: '{}'{provider}", upstream.url()), &format!("{QUICK}{route}"));
         let words: Vec<String> = (0..20).map(|i| format!(" w{i}")).collect();
         upstream.script([Answer::stream(words.clone()).pause_after_events(8)]);
         let mut client = weir.connect().unwrap();

@@ -170,6 +170,27 @@ fn retries_end_with_the_total_time() {
     assert!(calls(&upstream) <= 2, "waits of up to a day leave no room for more within 300 ms");
 }
 
+/// A total of a deployment, or else of its provider, limits each call there and not the request: after two calls that took
+/// too long the third is made, and has a time of its own.
+#[test]
+fn a_deployments_total_limits_each_call_alone() {
+    for stream in [false, true] {
+        let upstreams = [Upstream::start(), Upstream::start(), Upstream::start()];
+        upstreams[0].always(Answer::never());
+        upstreams[1].always(Answer::chat("never seen").in_pieces(10).pause_after_events(2));
+        upstreams[2].always(Answer::auto("at last"));
+        let [first, second, third] = &upstreams;
+        let routes = "  m: { deployments: [d0], fallbacks: [n, o] }\n  n: { deployments: [d1] }\n  o: { deployments: [d2] }\n";
+        let weir = weir(&[first, second, third], "timeouts: { total: 1s }", routes);
+        let answer = ask(&weir, stream);
+        assert_eq!((answer.0.status, answer.1.as_str()), (200, "at last"), "{}", answer.0.text());
+        assert_eq!(upstreams.each_ref().map(calls), [1, 1, 1]);
+        for upstream in &upstreams[..2] {
+            assert_eq!(upstream.wait_for_end(0).how, How::PeerClosed);
+        }
+    }
+}
+
 /// R3: what the caller did wrong is called once, and no other deployment or route is asked.
 #[test]
 fn a_callers_mistake_is_called_once() {

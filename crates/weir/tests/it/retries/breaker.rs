@@ -90,6 +90,43 @@ fn one_probe_at_a_time() {
     assert_answer("closed", &ask(&weir, false), "probed", 0, 1);
 }
 
+/// A deployment whose streams begin well and always break off is taken out like any other that fails, though each of them
+/// had a good first token.
+#[test]
+fn streams_that_always_break_off_open_it() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    first.always(Answer::stream(["well", " begun", " is half done"]).broken_after_events(3));
+    second.always(Answer::auto("well"));
+    let weir = first_preferred(&[&first, &second], "breaker: { failures: 3, cooldown: 1h }");
+    for n in 0..3 {
+        assert_eq!(state(&weir, "d0"), CLOSED, "after {n} broken streams");
+        let reply = weir.post(CHAT, &[], &call(true));
+        assert!(reply.text().contains("well") && !reply.text().contains("[DONE]"), "{}", reply.text());
+    }
+    wait_for_state(&weir, "d0", OPEN);
+    assert_answer("taken out", &ask(&weir, true), "well", 1, 1);
+    assert_eq!(calls(&first), 3);
+}
+
+/// Half-open: a probe that is a long stream keeps nobody waiting. Once its first token is there, others are let through;
+/// when one of them ends well, the breaker closes.
+#[test]
+fn a_probe_that_streams_lets_others_through() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    first.script([Answer::status(500), Answer::stream(["a", "b", "c"]).pause_after_events(3)]);
+    first.always(Answer::auto("meanwhile"));
+    second.always(Answer::auto("well"));
+    let weir = first_preferred(&[&first, &second], "breaker: { failures: 1, cooldown: 50ms }");
+    assert_answer("failing", &ask(&weir, false), "well", 1, 2);
+    wait_for_state(&weir, "d0", HALF_OPEN);
+    let mut probe = weir.connect().unwrap();
+    probe.post(CHAT, &[], &call(true)).unwrap();
+    assert_eq!(probe.read_head().unwrap().status, 200);
+    assert_eq!(state(&weir, "d0"), HALF_OPEN, "its stream has not ended");
+    assert_answer("beside the probe", &ask(&weir, false), "meanwhile", 0, 1);
+    assert_eq!(state(&weir, "d0"), CLOSED);
+}
+
 /// A probe whose client hangs up says nothing: the next call is the next probe.
 #[test]
 fn a_probe_that_is_given_up_makes_room_for_the_next() {
