@@ -5,15 +5,32 @@ use crate::record::{Asked, Record};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
-use http_body::Body;
 use smallvec::SmallVec;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_config::Limits;
 use weir_core::{Class, Endpoint, Fault};
 use weir_wire::Headers;
 use weir_wire::call::CallFacts;
+
+/// The body of a request, as a server hands it in.
+pub trait Unread {
+    /// What can go wrong in reading it, in words for the log.
+    type Error: std::fmt::Display;
+
+    /// All of it, uncopied, when it has come already; nothing is left then.
+    fn take_whole(&mut self) -> Option<Bytes>;
+
+    /// Waits for more of it and appends that to `into`, which may be given room for what is expected; `false` at the end.
+    ///
+    /// # Errors
+    /// When the body breaks off or is not well-formed.
+    fn poll_more(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<Result<bool, Self::Error>>;
+}
+
+/// Room made at once for a body of that stated length, at most.
+const EXPECTED: usize = 256 * 1024;
 
 /// A request whose body has been read: the facts routing needs, and the bytes to pass on.
 pub(crate) struct Call {
@@ -45,8 +62,7 @@ pub(crate) async fn read_and_parse<B>(
     body: B,
 ) -> Result<Box<Call>, Fault>
 where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
+    B: Unread,
 {
     let limits = record.snapshot.gateway.settings.limits.clone();
     let body = read(body, headers, &limits, record).await?;
@@ -75,40 +91,38 @@ where
 }
 
 /// Reads a whole body within its limits of size and time.
-async fn read<B>(mut body: B, headers: &Headers, limits: &Limits, record: &mut Record) -> Result<Bytes, Fault>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
+async fn read(
+    mut body: impl Unread,
+    headers: &Headers,
+    limits: &Limits,
+    record: &mut Record,
+) -> Result<Bytes, Fault> {
     let most = limits.max_body;
     let stated = headers.text(&header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok());
     if stated.is_some_and(|length| length > most as u64) {
         return Err(too_large(most));
     }
+    if let Some(whole) = body.take_whole() {
+        return if whole.len() > most { Err(too_large(most)) } else { Ok(whole) };
+    }
+    // Trust a stated length only so far: memory follows what really arrives.
+    let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(EXPECTED);
+    let mut all = BytesMut::with_capacity(expected);
     let deadline = record.started + limits.body_total;
-    let mut all = BytesMut::new();
     loop {
         let limit = |now: Instant| deadline.min(now + limits.body_timeout);
-        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        let frame = before(limit, &mut record.waited, next).await.map_err(|_| too_slow())?;
-        let Some(frame) = frame else { return Ok(all.freeze()) };
-        let frame = frame.map_err(|e| {
+        let more = poll_fn(|cx| body.poll_more(cx, &mut all));
+        let more = before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
+        let more = more.map_err(|e| {
             let message = "the request's body is incomplete or not well-formed HTTP";
             Fault::new(Class::Caller, 400, "incomplete_body", message).with_cause(e.to_string())
         })?;
-        let Ok(data) = frame.into_data() else { continue }; // trailers: nothing in them is used
-        if all.len() + data.len() > most {
+        if all.len() > most {
             return Err(too_large(most));
         }
-        if body.is_end_stream() && all.is_empty() {
-            return Ok(data); // the whole body in one piece, uncopied
+        if !more {
+            return Ok(all.freeze());
         }
-        if all.is_empty() {
-            // Trust a stated length only so far: memory follows what really arrives.
-            let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(256 * 1024);
-            all.reserve(expected.max(data.len()));
-        }
-        all.extend_from_slice(&data);
     }
 }
 

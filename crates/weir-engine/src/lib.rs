@@ -24,6 +24,7 @@ mod waiting;
 mod watch;
 
 pub use crate::core::{Core, View};
+pub use call::Unread;
 pub use engine::{Engine, Pending, ReloadReport};
 pub use gateway::{Gateway, Rosters, Settings};
 pub use line::{Ingress, serve};

@@ -3,14 +3,13 @@
 use crate::admit::admit;
 use crate::attempt::{Opened, attempt};
 use crate::authenticate::Caller;
-use crate::call::{Call, read_and_parse};
+use crate::call::{Call, Unread, read_and_parse};
 use crate::core::Core;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
 use crate::record::{Address, Asked, Record};
 use crate::reply::Response;
 use bytes::Bytes;
-use http_body::Body;
 use std::rc::Rc;
 use std::time::Instant;
 use weir_core::{Endpoint, Fault};
@@ -48,11 +47,7 @@ pub struct Ingress<B> {
 }
 
 /// Serves one request. Never fails: whatever goes wrong, a panic included, becomes an answer in the client's format.
-pub async fn serve<B>(core: Rc<Core>, ingress: Ingress<B>) -> Response
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
+pub async fn serve(core: Rc<Core>, ingress: Ingress<impl Unread>) -> Response {
     let mut record = Record::begin(&core, &ingress.headers, ingress.received);
     let id = record.id;
     let travelled = caught(Box::pin(travel(&mut record, ingress))).await;
@@ -72,11 +67,7 @@ enum Done {
     Listing(Bytes),
 }
 
-async fn travel<B>(record: &mut Record, ingress: Ingress<B>) -> Result<Done, Fault>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
+async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Done, Fault> {
     let snapshot = record.snapshot.clone();
     let gateway = &*snapshot.gateway;
     // 1 ingress

@@ -2,24 +2,27 @@
 
 use super::TimeLimits;
 use super::head::{Head, Length, Reader, Refused};
-use bytes::{Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
+use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use weir_core::{Class, Fault};
+use weir_engine::Unread;
 use weir_net::{Chunks, poll_take};
 
 /// So many bytes of the requests behind the one that is being answered are taken in, so that the end behind them is seen.
 const READ_AHEAD: usize = 64 * 1024;
+
+/// Room made at least for each read of a body of stated length.
+const AT_ONCE: usize = 16 * 1024;
 
 /// What a client is told that waits for it before it sends its body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -150,32 +153,65 @@ impl Wire {
         };
     }
 
-    /// The next piece of the request's body.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    /// All of the request's body, when it came along with the head.
+    fn take_whole(&mut self) -> Option<Bytes> {
+        match self.body {
+            BodyState::Ended => Some(Bytes::new()),
+            BodyState::Sized(left) if left <= self.ahead.len() as u64 => self.take_body().ok(),
+            _ => None,
+        }
+    }
+
+    /// Waits for more of the request's body and appends it to `into`; `false` at the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<bool>> {
         loop {
             if matches!(self.body, BodyState::Ended | BodyState::Broken) {
-                return Poll::Ready(None);
+                return Poll::Ready(Ok(false));
             }
-            if self.ahead.is_empty() {
-                if std::mem::take(&mut self.expects) {
-                    // A client whose socket does not take this has not read an earlier answer and is not waiting.
-                    let _ = self.stream.try_write(CONTINUE);
+            if !self.ahead.is_empty() {
+                let data = self.take_body()?;
+                into.extend_from_slice(&data);
+                if !data.is_empty() {
+                    return Poll::Ready(Ok(true));
                 }
-                match ready!(self.poll_read(cx)) {
-                    Ok(come) if !come.is_empty() => self.ahead = come,
-                    ended => {
-                        self.body = BodyState::Broken;
-                        let gone = || {
-                            io::Error::new(io::ErrorKind::UnexpectedEof, "the client closed the connection")
-                        };
-                        return Poll::Ready(Some(Err(ended.err().unwrap_or_else(gone))));
+                continue;
+            }
+            if std::mem::take(&mut self.expects) {
+                // A client whose socket does not take this has not read an earlier answer and is not waiting.
+                let _ = self.stream.try_write(CONTINUE);
+            }
+            let read = match &mut self.body {
+                // Straight to where it belongs: a large body is not worth a second copy.
+                BodyState::Sized(left) => {
+                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    into.reserve(most.min(AT_ONCE));
+                    let mut room = into.limit(most);
+                    let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx));
+                    if let Ok(n) = read {
+                        *left -= n as u64;
                     }
+                    read
                 }
+                _ => ready!(self.poll_read(cx)).map(|come| {
+                    self.ahead = come;
+                    self.ahead.len()
+                }),
+            };
+            match read {
+                Ok(0) | Err(_) => {
+                    self.body = BodyState::Broken;
+                    let gone =
+                        || io::Error::new(io::ErrorKind::UnexpectedEof, "the client closed the connection");
+                    return Poll::Ready(Err(read.err().unwrap_or_else(gone)));
+                }
+                Ok(_) => {}
             }
-            match self.take_body() {
-                Ok(data) if data.is_empty() => {}
-                other => return Poll::Ready(Some(other)),
+            match self.body {
+                BodyState::Sized(0) => self.body = BodyState::Ended,
+                BodyState::Sized(_) => {}
+                _ => continue, // what came has yet to be decoded
             }
+            return Poll::Ready(Ok(true));
         }
     }
 
@@ -338,23 +374,14 @@ fn too_slow() -> Fault {
 /// The body of a request, read from its connection.
 pub(crate) struct RequestBody(pub(super) Rc<RefCell<Wire>>);
 
-impl Body for RequestBody {
-    type Data = Bytes;
+impl Unread for RequestBody {
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.borrow_mut().poll_body(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    fn take_whole(&mut self) -> Option<Bytes> {
+        self.0.borrow_mut().take_whole()
     }
 
-    fn is_end_stream(&self) -> bool {
-        matches!(self.0.borrow().body, BodyState::Ended)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.0.borrow().body {
-            BodyState::Sized(left) => SizeHint::with_exact(left),
-            BodyState::Ended => SizeHint::with_exact(0),
-            BodyState::Chunked(_) | BodyState::Broken => SizeHint::default(),
-        }
+    fn poll_more(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<bool>> {
+        self.0.borrow_mut().poll_more(cx, into)
     }
 }
