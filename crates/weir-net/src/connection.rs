@@ -4,7 +4,7 @@
 //! two changes of task for each call, and what a call costs is visible where it is made.
 
 use crate::head::{Read, Reader};
-use crate::landing::poll_take;
+use crate::landing::{MOST_TAKEN, poll_take};
 use crate::pool::Counts;
 use crate::request::Request;
 use bytes::Bytes;
@@ -137,6 +137,6 @@ impl Connection {
 
     /// What comes next; nothing at the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        poll_take(cx, |cx, into| self.socket.poll_read(cx, into))
+        poll_take(cx, MOST_TAKEN, |cx, into| self.socket.poll_read(cx, into))
     }
 }

@@ -22,7 +22,7 @@ mod request;
 
 pub use answer::{Answer, AnswerBody, AnswerHead};
 pub use framing::Chunks;
-pub use landing::poll_take;
+pub use landing::{MOST_TAKEN, poll_take};
 pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
 pub use request::{Head, Pieces, Request};

@@ -16,10 +16,14 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use weir_core::{Class, Fault};
 use weir_engine::Unread;
-use weir_net::{Chunks, poll_take};
+use weir_net::{Chunks, MOST_TAKEN, poll_take};
 
 /// So many bytes of the requests behind the one that is being answered are taken in, so that the end behind them is seen.
 const READ_AHEAD: usize = 64 * 1024;
+
+/// Taken at once while a head is awaited: room for a head and a usual body. What is left of a large body is read straight
+/// to where it belongs.
+const WITH_HEAD: usize = 16 * 1024;
 
 /// Room made at least for each read of a body of stated length.
 const AT_ONCE: usize = 16 * 1024;
@@ -74,8 +78,8 @@ impl Wire {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        poll_take(cx, |cx, into| Pin::new(&mut self.stream).poll_read(cx, into))
+    fn poll_read(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<Bytes>> {
+        poll_take(cx, most, |cx, into| Pin::new(&mut self.stream).poll_read(cx, into))
     }
 
     /// Ready when `deadline` has passed. The timer is left where it is while it is early: when it fires it is set anew,
@@ -125,7 +129,7 @@ impl Wire {
             if !running && !begun {
                 return Poll::Ready(Ok(None));
             }
-            match self.poll_read(cx) {
+            match self.poll_read(cx, WITH_HEAD) {
                 Poll::Ready(Ok(come)) if come.is_empty() => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Ok(come)) => self.ahead = come,
@@ -192,7 +196,7 @@ impl Wire {
                     }
                     read
                 }
-                _ => ready!(self.poll_read(cx)).map(|come| {
+                _ => ready!(self.poll_read(cx, MOST_TAKEN)).map(|come| {
                     self.ahead = come;
                     self.ahead.len()
                 }),
@@ -260,7 +264,7 @@ impl Wire {
             return Poll::Pending; // whoever reads the body learns of its end
         }
         while self.ahead.len() < READ_AHEAD {
-            match ready!(self.poll_read(cx)) {
+            match ready!(self.poll_read(cx, MOST_TAKEN)) {
                 Ok(come) if !come.is_empty() => {
                     self.ahead = if self.ahead.is_empty() {
                         come
@@ -353,7 +357,7 @@ impl Wire {
             return Poll::Ready(());
         }
         loop {
-            match ready!(self.poll_read(cx)) {
+            match ready!(self.poll_read(cx, MOST_TAKEN)) {
                 Ok(come) if !come.is_empty() => {}
                 _ => return Poll::Ready(()),
             }
