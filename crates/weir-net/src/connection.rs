@@ -8,14 +8,16 @@ use crate::landing::{MOST_TAKEN, poll_take};
 use crate::pool::Counts;
 use crate::request::Request;
 use bytes::Bytes;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 use tokio_rustls::client::TlsStream;
 
 /// A plain or an encrypted socket.
@@ -96,7 +98,9 @@ impl Connection {
         let mut byte = [0u8; 1];
         let mut into = ReadBuf::new(&mut byte);
         // Through TLS, since its own messages (a session ticket) may lie there.
-        self.socket.poll_read(&mut Context::from_waker(Waker::noop()), &mut into).is_pending()
+        // Not within the task's budget: it would say "pending" without having looked.
+        let look = unconstrained(poll_fn(|cx| self.socket.poll_read(cx, &mut into)));
+        pin!(look).poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     /// Asks the kernel the same. One system call.
@@ -118,7 +122,10 @@ impl Connection {
     ) -> Poll<Result<Read, Broken>> {
         let sent = match self.socket.poll_send(cx, request) {
             Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(e)) if request.is_unsent() => return Poll::Ready(Err(Broken::Unsent(e))),
+            // TLS may have sent a part of what it says it did not take.
+            Poll::Ready(Err(e)) if request.is_unsent() && matches!(self.socket, Socket::Plain(_)) => {
+                return Poll::Ready(Err(Broken::Unsent(e)));
+            }
             // A peer that refuses a request closes its side, perhaps with an answer that says why.
             Poll::Ready(Err(_)) | Poll::Pending => false,
         };

@@ -1,6 +1,6 @@
 //! Where the body of an answer ends (RFC 9112 §6 and §7): what its head says, and the chunked coding.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How the end of an answer's body is found.
@@ -32,6 +32,8 @@ pub struct Chunks {
     at: At,
     /// A line that is not complete yet.
     line: BytesMut,
+    /// The lines of the trailers so far.
+    block: BytesMut,
     trailers: Option<HeaderMap>,
 }
 
@@ -84,26 +86,27 @@ impl Chunks {
 
     /// Takes one line, or what has come of it.
     fn line(&mut self, come: &mut Bytes) -> Result<(), &'static str> {
-        let end = come.iter().position(|b| *b == b'\n');
-        let upto = end.map_or(come.len(), |end| end + 1);
+        let end = memchr::memchr(b'\n', come);
+        let part = come.split_to(end.map_or(come.len(), |end| end + 1));
         let most = if self.at == At::Trailers { MOST_TRAILERS } else { MOST_SIZE_LINE };
-        if self.line.len() + upto > most {
+        if self.block.len() + self.line.len() + part.len() > most {
             return Err("a line between two chunks is too long");
         }
         if end.is_none() || !self.line.is_empty() {
-            self.line.extend_from_slice(&come[..upto]);
-            come.advance(upto);
+            self.line.extend_from_slice(&part);
             if end.is_none() {
                 return Ok(());
             }
             let line = std::mem::take(&mut self.line);
             return self.whole_line(&line);
         }
-        let line = come.split_to(upto);
-        self.whole_line(&line)
+        self.whole_line(&part)
     }
 
     fn whole_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        if !line.ends_with(b"\r\n") {
+            return Err("a line between two chunks does not end in CR LF");
+        }
         match self.at {
             At::AfterData if line == b"\r\n" => self.at = At::Size,
             At::AfterData => return Err("a chunk is longer than it says"),
@@ -113,13 +116,14 @@ impl Chunks {
                     size => At::Data(size),
                 }
             }
-            // The trailers are read as one block, up to an empty line.
-            At::Trailers if line == b"\r\n" => self.at = At::End,
-            At::Trailers if line.ends_with(b"\r\n\r\n") => {
-                self.trailers = Some(trailers(line)?);
+            At::Trailers if line != b"\r\n" => self.block.extend_from_slice(line),
+            At::Trailers => {
+                if !self.block.is_empty() {
+                    self.block.extend_from_slice(line);
+                    self.trailers = Some(trailers(&std::mem::take(&mut self.block))?);
+                }
                 self.at = At::End;
             }
-            At::Trailers => self.line.extend_from_slice(line),
             At::Data(_) | At::End => {}
         }
         Ok(())
@@ -141,11 +145,17 @@ impl Chunks {
     }
 }
 
-/// The size in a line such as `1a;extension\r\n`.
+/// The size in a line such as `1a;extension\r\n`. Extensions are passed over, but nothing may hide in them: a control
+/// character is where readers disagree on the line's end (RFC 9112 §7.1.1 and §11.2).
 fn size(line: &[u8]) -> Result<u64, &'static str> {
     const WRONG: &str = "the size of a chunk is not a hexadecimal number";
     let line = line.strip_suffix(b"\r\n").ok_or(WRONG)?;
-    let digits = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
+    if line.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+        return Err("the line with a chunk's size holds a control character");
+    }
+    let digits = line.split(|b| *b == b';').next().unwrap_or_default();
+    let blanks = digits.iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let digits = &digits[..digits.len() - blanks];
     if digits.is_empty() || digits.len() > 15 {
         return Err(WRONG);
     }
@@ -158,9 +168,12 @@ fn size(line: &[u8]) -> Result<u64, &'static str> {
 fn trailers(block: &[u8]) -> Result<HeaderMap, &'static str> {
     const WRONG: &str = "the trailers are not well-formed";
     let mut fields = [httparse::EMPTY_HEADER; TRAILER_FIELDS];
-    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(block, &mut fields) else {
+    let Ok(httparse::Status::Complete((end, fields))) = httparse::parse_headers(block, &mut fields) else {
         return Err(WRONG);
     };
+    if end != block.len() {
+        return Err(WRONG);
+    }
     let mut trailers = HeaderMap::with_capacity(fields.len());
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| WRONG)?;

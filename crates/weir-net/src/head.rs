@@ -130,7 +130,7 @@ fn framing(
 ) -> Result<(Framing, bool), String> {
     let mut length: Option<u64> = None;
     let mut coded = false;
-    let mut reusable = persistent;
+    let (mut closes, mut keeps) = (false, false);
     for field in fields {
         match field.name.len() {
             14 if is(field, &header::CONTENT_LENGTH) => {
@@ -150,15 +150,20 @@ fn framing(
             }
             10 if is(field, &header::CONNECTION) => {
                 for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                    reusable &= !option.eq_ignore_ascii_case(b"close");
-                    reusable |= !persistent && option.eq_ignore_ascii_case(b"keep-alive");
+                    closes |= option.eq_ignore_ascii_case(b"close");
+                    keeps |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
             _ => {}
         }
     }
-    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok((Framing::None, reusable));
+    let reusable = !closes && (persistent || keeps);
+    // What announces a body where there is none may send one all the same.
+    if status == StatusCode::NO_CONTENT {
+        return Ok((Framing::None, reusable && !coded && length.unwrap_or(0) == 0));
+    }
+    if status == StatusCode::NOT_MODIFIED {
+        return Ok((Framing::None, reusable && !coded));
     }
     Ok(match (coded, length) {
         (true, _) if !persistent => return Err("an HTTP/1.0 answer has a transfer coding".to_owned()),

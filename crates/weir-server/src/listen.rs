@@ -2,8 +2,10 @@
 
 use crate::{Drain, Phase};
 use socket2::{Domain, Protocol, Socket, Type};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -49,7 +51,15 @@ pub(crate) async fn accept(
     loop {
         tokio::select! {
             biased;
-            () = drain.reached(Phase::Draining) => return Ok(()),
+            () = drain.reached(Phase::Draining) => {
+                // Whoever was let in by the system before the listener closes has a claim to an answer.
+                for _ in 0..BACKLOG {
+                    let waiting = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await;
+                    let Poll::Ready(Ok((stream, _))) = waiting else { break };
+                    serve(stream);
+                }
+                return Ok(());
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => serve(stream),
                 Err(error) => {

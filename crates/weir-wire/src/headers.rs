@@ -122,14 +122,14 @@ impl From<&HeaderMap> for Headers {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeaderLines {
     text: Vec<u8>,
-    /// Where the last value begins.
-    last: usize,
+    /// Where the last value begins, unless there is none to repeat.
+    last: Option<usize>,
 }
 
 impl HeaderLines {
     /// With room for so many bytes.
     pub fn with_capacity(bytes: usize) -> Self {
-        HeaderLines { text: Vec::with_capacity(bytes), last: 0 }
+        HeaderLines { text: Vec::with_capacity(bytes), last: None }
     }
 
     /// Adds a field. A value that no header can hold (line ends and other control characters) is left out with its name.
@@ -163,9 +163,10 @@ impl HeaderLines {
         });
     }
 
-    /// Adds another field with the value of the last one.
+    /// Adds another field with the value of the one that was added just before.
     pub fn repeat(&mut self, name: &HeaderName) {
-        let value = self.last..self.text.len().saturating_sub(2);
+        let Some(last) = self.last else { return };
+        let value = last..self.text.len().saturating_sub(2);
         self.field(name, |out| {
             out.extend_from_within(value);
             true
@@ -180,16 +181,18 @@ impl HeaderLines {
         let written = write(&mut self.text);
         let value = self.text.get(start..).unwrap_or_default();
         if written && !value.iter().fold(false, |any, &b| any | !fits(b)) {
-            self.last = start;
+            self.last = Some(start);
             self.text.extend_from_slice(b"\r\n");
         } else {
             self.text.truncate(before);
+            self.last = None;
         }
     }
 
     /// Adds all fields of another.
     pub fn extend(&mut self, other: &HeaderLines) {
         self.text.extend_from_slice(&other.text);
+        self.last = None;
     }
 
     /// The rendered lines, each with its line end.

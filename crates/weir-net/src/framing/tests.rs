@@ -66,7 +66,14 @@ fn broken_codings_are_refused() {
     check("-1\r\n", Err("hexadecimal"));
     check("+1\r\na\r\n", Err("hexadecimal"));
     check("1 1\r\na\r\n", Err("hexadecimal"));
-    check("5\nhello\r\n", Err("hexadecimal"));
+    check("5\nhello\r\n", Err("CR LF"));
+    check("5\r\r\nhello\r\n", Err("control character"));
+    check("5 \u{c}\r\nhello\r\n", Err("control character"));
+    check("5;a\rb\r\nhello\r\n", Err("control character"));
+    check("5;a\nb\r\nhello\r\n", Err("CR LF"));
+    check("0\r\nx: y\n\nGET / HTTP/1.1\r\n\r\n", Err("CR LF"));
+    check("0\r\n\n\r\n", Err("CR LF"));
+    check("0\r\nx: y\r\n folded\r\n\r\n", Err("trailers"));
     check("10000000000000000\r\n", Err("hexadecimal"));
     check("5\r\nhello!\r\n0\r\n\r\n", Err("longer than it says"));
     check("0\r\nno colon\r\n\r\n", Err("trailers"));

@@ -53,6 +53,9 @@ fn a_connection_is_used_again_only_when_both_sides_may() {
     check(&answer("1.1", "x, Close"), 200, Framing::Sized(0), false, "");
     check(&answer("1.1", "keep-alive"), 200, Framing::Sized(0), true, "");
     check(&answer("1.0", "Keep-Alive"), 200, Framing::Sized(0), true, "");
+    check(&answer("1.0", "close, keep-alive"), 200, Framing::Sized(0), false, "");
+    check("HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", 204, Framing::None, false, "");
+    check("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", 204, Framing::None, false, "");
     check(&answer("1.0", "x"), 200, Framing::Sized(0), false, "");
     // Two statements about where the body ends: the coding counts, once.
     let both = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -247,7 +247,7 @@ impl Stated {
     fn read(fields: &[httparse::Header<'_>], version: Version) -> Result<Stated, Fault> {
         let mut stated =
             Stated { length: Length::Sized(0), keep_alive: version == Version::Http11, expects: false };
-        let (mut lengths, mut hosts) = (0, 0);
+        let (mut lengths, mut hosts, mut closes) = (0, 0, false);
         for field in fields {
             let is = |name: &http::HeaderName| field.name.eq_ignore_ascii_case(name.as_str());
             match field.name.len() {
@@ -257,9 +257,8 @@ impl Stated {
                 }
                 10 if is(&header::CONNECTION) => {
                     for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                        let keep = version == Version::Http10 && option.eq_ignore_ascii_case(b"keep-alive");
-                        stated.keep_alive =
-                            (stated.keep_alive || keep) && !option.eq_ignore_ascii_case(b"close");
+                        closes |= option.eq_ignore_ascii_case(b"close");
+                        stated.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                     }
                 }
                 14 if is(&header::CONTENT_LENGTH) => {
@@ -280,6 +279,7 @@ impl Stated {
                 _ => {}
             }
         }
+        stated.keep_alive &= !closes;
         if lengths > 1 {
             return Err(malformed("the request states its length more than once"));
         }

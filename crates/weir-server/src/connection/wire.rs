@@ -10,9 +10,10 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 use weir_core::{Class, Fault};
 use weir_engine::Unread;
@@ -27,6 +28,9 @@ const WITH_HEAD: usize = 16 * 1024;
 
 /// Room made at least for each read of a body of stated length.
 const AT_ONCE: usize = 16 * 1024;
+
+/// So long a request that was sent before the process began to drain has to show.
+const LAST_CALL: Duration = Duration::from_millis(50);
 
 /// What a client is told that waits for it before it sends its body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -45,6 +49,8 @@ pub(crate) struct Wire {
     unsent: SmallVec<[Bytes; 2]>,
     /// Since when the present wait has lasted: for a head, or for the client to read.
     since: Option<Instant>,
+    /// Since when an idle connection is only waited for because a request may be on its way.
+    last_call: Option<Instant>,
     /// Whether this connection has served a request, so that the client may let it lie.
     used: bool,
     timer: Pin<Box<Sleep>>,
@@ -72,6 +78,7 @@ impl Wire {
             expects: false,
             unsent: SmallVec::new(),
             since: None,
+            last_call: None,
             used: false,
             timer: Box::pin(tokio::time::sleep(limits.header)),
             armed: false,
@@ -94,7 +101,8 @@ impl Wire {
         }
         loop {
             self.armed = true;
-            ready!(self.timer.as_mut().poll(cx));
+            // Whatever else this task has done: a timer that is not registered now would never be.
+            ready!(pin!(unconstrained(self.timer.as_mut())).poll(cx));
             if Instant::now() >= deadline {
                 return Poll::Ready(());
             }
@@ -126,13 +134,16 @@ impl Wire {
                 }
             }
             let begun = self.reader.has_begun();
-            if !running && !begun {
-                return Poll::Ready(Ok(None));
-            }
             match self.poll_read(cx, WITH_HEAD) {
                 Poll::Ready(Ok(come)) if come.is_empty() => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Ok(come)) => self.ahead = come,
+                // What is on its way is answered; for what may come later there is no time any more.
+                Poll::Pending if !running && !begun => {
+                    let since = *self.last_call.get_or_insert_with(Instant::now);
+                    ready!(self.poll_deadline(cx, since + LAST_CALL));
+                    return Poll::Ready(Ok(None));
+                }
                 Poll::Pending => {
                     let since = *self.since.get_or_insert_with(Instant::now);
                     let within = if self.is_idle() { self.limits.keep_alive } else { self.limits.header };
@@ -181,9 +192,9 @@ impl Wire {
                 continue;
             }
             if std::mem::take(&mut self.expects) {
-                // A client whose socket does not take this has not read an earlier answer and is not waiting.
-                let _ = self.stream.try_write(CONTINUE);
+                self.send(cx, CONTINUE)?;
             }
+            ready!(self.poll_flush(cx))?;
             let read = match &mut self.body {
                 // Straight to where it belongs: a large body is not worth a second copy.
                 BodyState::Sized(left) => {
@@ -266,11 +277,12 @@ impl Wire {
         while self.ahead.len() < READ_AHEAD {
             match ready!(self.poll_read(cx, MOST_TAKEN)) {
                 Ok(come) if !come.is_empty() => {
-                    self.ahead = if self.ahead.is_empty() {
+                    let ahead = std::mem::take(&mut self.ahead);
+                    self.ahead = if ahead.is_empty() {
                         come
                     } else {
-                        let mut joined = BytesMut::with_capacity(self.ahead.len() + come.len());
-                        joined.extend_from_slice(&self.ahead);
+                        let mut joined =
+                            ahead.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
                         joined.extend_from_slice(&come);
                         joined.freeze()
                     };
@@ -366,7 +378,7 @@ impl Wire {
 
     /// Makes the end of this connection show as a broken one, for an answer whose end would else look like its end.
     pub(crate) fn break_off(&mut self) {
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -389,3 +401,6 @@ impl Unread for RequestBody {
         self.0.borrow_mut().poll_more(cx, into)
     }
 }
+
+#[cfg(test)]
+mod tests;

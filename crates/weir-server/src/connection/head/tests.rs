@@ -69,6 +69,7 @@ fn both_sides_say_whether_a_connection_goes_on() {
         ("1.1", "close, keep-alive", false),
         ("1.1", "keep-alive", true),
         ("1.0", "keep-alive", true),
+        ("1.0", "close, keep-alive", false),
         ("1.0", "x", false),
     ] {
         let text = format!("HEAD / HTTP/{version}\r\nhost: h\r\nconnection: {connection}\r\n\r\n");
