@@ -39,7 +39,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "sim",
-        about: "simulate prefix-aware placement on a trace; --trace FILE or WEIR_DATA=FOLDER, --variants, --help",
+        about: "simulate prefix-aware placement on a trace; --trace FILE or WEIR_DATA=FOLDER, --variants; or --latency-budget",
         run: sim::run,
     },
 ];

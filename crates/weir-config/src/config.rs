@@ -208,6 +208,8 @@ pub struct Deployment {
     pub model: Arc<str>,
     /// What it costs.
     pub pricing: Pricing,
+    /// How good its answers are, as the operator rates it; at most 1,000,000.
+    pub quality: u32,
     /// Its share in routes that give no other; at most 1,000,000.
     pub weight: u32,
     /// Calls at one time; at least 1; `None` for no bound.
@@ -260,6 +262,8 @@ pub struct Route {
     pub deployments: Vec<(usize, u32)>,
     /// Indices into [`Config::routes`]. No cycles.
     pub fallbacks: Vec<usize>,
+    /// What a request may ask of the route by its headers; none twice.
+    pub hints: Vec<Hint>,
     /// How often and how soon to try again.
     pub retries: Retries,
     /// Its own limits of time.
@@ -271,6 +275,40 @@ pub struct Route {
 impl Route {
     /// Default for `policy`.
     pub const POLICY: &str = "weighted";
+    /// Default for `hints`: a session can only be kept in one place.
+    pub const HINTS: &[Hint] = &[Hint::Session];
+}
+
+/// What a request may ask of a route by a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hint {
+    /// `x-weir-latency-budget-ms`, `latency_budget_ms` or `x-slo-ttft-ms`: how long its answer may take.
+    LatencyBudget,
+    /// `x-weir-max-cost`: how many USD it may be expected to cost.
+    MaxCost,
+    /// `x-weir-policy`: by which policy its deployments are chosen.
+    Policy,
+    /// `x-weir-session`: which requests belong together.
+    Session,
+    /// `x-weir-no-fallback`: this route or an error.
+    NoFallback,
+}
+
+impl Hint {
+    /// Every hint.
+    pub const ALL: [Hint; 5] =
+        [Hint::LatencyBudget, Hint::MaxCost, Hint::Policy, Hint::Session, Hint::NoFallback];
+
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Hint::LatencyBudget => "latency_budget",
+            Hint::MaxCost => "max_cost",
+            Hint::Policy => "policy",
+            Hint::Session => "session",
+            Hint::NoFallback => "no_fallback",
+        }
+    }
 }
 
 /// How often and how soon to try again.

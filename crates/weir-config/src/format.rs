@@ -25,7 +25,10 @@ fn number_and_unit(text: &str) -> (&str, &str) {
 }
 
 /// A duration: a decimal number and `ms`, `s`, `m` or `h`; at most 24 hours.
-pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+///
+/// # Errors
+/// What to write instead.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "write a number and its unit: 250ms, 10s, 5m or 1h";
     let (number, unit) = number_and_unit(text);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -27,12 +27,12 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Breaker, Config, Cors, Deployment, HealthCheck, Key, Limits, Pool, Provider,
+    AccessLog, Admin, Breaker, Config, Cors, Deployment, HealthCheck, Hint, Key, Limits, Pool, Provider,
     ResponseHeaders, Retries, Route, Server, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};
-pub use format::duration_text;
+pub use format::{duration, duration_text};
 pub use node::{Node, Scalar, Value, path_key};
 pub use problem::{Problem, Problems, Span, Spanned};
 pub use reference::reference;

@@ -56,6 +56,7 @@ impl Config {
             "provider": self.providers.get(deployment.provider).map(|provider| &*provider.name),
             "model": *deployment.model,
             "price": price,
+            "quality": deployment.quality,
             "weight": deployment.weight,
             "max_concurrency": deployment.max_concurrency,
             "timeouts": timeouts(&deployment.timeouts),
@@ -83,6 +84,7 @@ impl Config {
             "policy": policy,
             "deployments": deployments.collect::<Vec<_>>(),
             "fallbacks": fallbacks.map(|route| &*route.name).collect::<Vec<_>>(),
+            "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
                 "base": duration_text(route.retries.base),

@@ -2,11 +2,14 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
+use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
+use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
-use weir_core::{Fault, Timeouts};
-use weir_routing::{Action, Event, Lease, Machine, Plan};
+use weir_core::{Class, Fault, Timeouts};
+use weir_routing::windows::Sample;
+use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
 
 /// An answer has begun and nothing of it has reached the client yet.
 pub(crate) enum Opened {
@@ -26,8 +29,15 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
     let route = &snapshot.gateway.routes[call.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
     record.look_at_clock();
-    let first = plan(record, call.route, &[]);
-    let mut machine = Machine::new(&first, route.rules, route.fallbacks.len(), core.engine.moment(deadline));
+    let first = plan(record, call, call.route, &[]);
+    let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
+    if fallbacks == 0 && !first.dropped.is_empty() && first.candidates.is_empty() {
+        let too_dear = first.dropped.iter().all(|(_, reason)| *reason == Reason::OverPrice);
+        if too_dear {
+            return Err(over_price());
+        }
+    }
+    let mut machine = Machine::new(&first, route.rules, fallbacks, core.engine.moment(deadline));
     let mut event = Event::Begin;
     loop {
         let now = record.now();
@@ -37,7 +47,8 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
                 let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(call.route);
                 match snapshot.healths[index].acquire(now, spread) {
                     Err(reason) => Event::NotEntered(reason),
-                    Ok(lease) => {
+                    Ok(mut lease) => {
+                        record.calls(&request(call, route), &mut lease);
                         // A plan that yielded nobody may have named another route meanwhile.
                         record.route = Some(here);
                         record.attempts.push(Tried { deployment: index, cause, fault: None });
@@ -58,7 +69,7 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
             }
             Action::Plan { fallback } => {
                 let next = route.fallbacks.get(fallback).copied().unwrap_or(call.route);
-                Event::Planned(plan(record, next, machine.barred()))
+                Event::Planned(plan(record, call, next, machine.barred()))
             }
             Action::GiveUp(fault) => return Err(fault),
             Action::Done => {
@@ -71,14 +82,74 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
 }
 
 /// Stage 7: the order in which the deployments of a route are to be called.
-fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
+fn plan(record: &mut Record, call: &Call, route: usize, barred: &[u32]) -> Plan {
     record.route = Some(route);
     let snapshot = &record.snapshot;
     let wanted = snapshot.gateway.routes[route].rules.max_retries as usize + 1;
     let now = record.now();
     let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|h| &**h);
-    let policy = &*snapshot.policies[route];
-    record.core.with_chance(|chance| weir_routing::plan::plan(policy, &health, barred, wanted, now, chance))
+    let engine = &record.core.engine;
+    let policy = snapshot.policy(engine, route, call.hints.policy);
+    let members = &snapshot.gateway.routes[route].members;
+    let plain = request(call, &snapshot.gateway.routes[route]);
+    let over_price = |deployment: u32| {
+        let member = members.iter().find(|member| member.deployment == deployment)?;
+        let cost = member.expected_cost(plain.size(health(deployment)), health(deployment));
+        plain.max_cost.is_some_and(|most| cost > most).then_some(Reason::OverPrice)
+    };
+    let blocks = |tokens: u32, out: &mut Vec<u64>| block_hashes(&engine.block_key, &call.body, tokens, out);
+    let mut request = Request { blocks: Some(&blocks), ..plain };
+    if plain.max_cost.is_some() {
+        request.excluded = Some(&over_price);
+    }
+    record.core.with_chance(|chance| {
+        weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
+    })
+}
+
+/// What a policy weighs of a call in this route.
+fn request(call: &Call, route: &Route) -> Request<'static> {
+    let some = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    Request {
+        prompt: some(call.facts.prompt_bytes as u64 / BYTES_OF_A_TOKEN),
+        most_output: call.facts.max_tokens.map(some),
+        usual_output: route.usual_output(),
+        streamed: call.facts.stream,
+        session: call.hints.session,
+        budget: call.hints.budget,
+        max_cost: call.hints.max_cost,
+        ..Request::default()
+    }
+}
+
+/// As far as can be said without the model's own tokenizer.
+const BYTES_OF_A_TOKEN: u64 = 4;
+
+/// The hashes of a body's full blocks, each of everything up to its end. Requests of one application differ only behind
+/// what their conversations have in common, so bodies serve as well as prompts.
+fn block_hashes(key: &RandomState, body: &[u8], tokens: u32, out: &mut Vec<u64>) {
+    let size = usize::try_from(u64::from(tokens) * BYTES_OF_A_TOKEN).unwrap_or(usize::MAX).max(1);
+    let mut before = 0u64;
+    out.extend(body.chunks_exact(size).map(|block| {
+        before = key.hash_one((before, block));
+        before
+    }));
+}
+
+fn over_price() -> Fault {
+    let message = "no deployment is expected to answer this for what x-weir-max-cost allows; allow more, or ask for less";
+    Fault::new(Class::Caller, 400, "max_cost_exceeded", message)
+}
+
+/// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
+/// least so long.
+fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
+    if fault.class == Class::Timeout {
+        let waited = Some(record.clock.saturating_duration_since(record.called.sent));
+        let total = waited.filter(|_| !record.streamed);
+        let sample = Sample { size: record.called.size, first: waited, total, ..Sample::default() };
+        lease.windows().record(&sample, record.now());
+    }
 }
 
 /// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the
@@ -96,6 +167,7 @@ async fn one_call(
     match &mut opened {
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
+            record.first_token_came(&lease);
             lease.begun();
             answer.lease = Some(lease);
         }
@@ -107,6 +179,7 @@ async fn one_call(
             answer.lease = Some(lease);
         }
         Err(fault) => {
+            waited_in_vain(record, &lease, fault);
             lease.report(Err(&*fault), record.now());
             if let Some(tried) = record.attempts.last_mut() {
                 tried.fault = Some(fault.class);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
 use weir_net::{Pieces, Pool, Pools, Request};
-use weir_routing::{Chance, Health, Policy, SplitMix64};
+use weir_routing::{Build, Chance, Compiled, Health, Kind, Policy, SplitMix64};
 use weir_telemetry::Recorder;
 
 /// How often a core does its chores: log lines handed on, old connections closed.
@@ -25,8 +25,13 @@ pub(crate) struct Snapshot {
     /// By deployment: what every plan looks at, side by side.
     pub(crate) healths: Vec<Arc<Health>>,
     /// By route.
-    pub(crate) policies: Vec<Box<dyn Policy>>,
+    pub(crate) policies: Vec<Rc<dyn Policy>>,
+    /// Policies that requests asked for by name, by route: made when first asked for, so at most one for each kind.
+    hinted: RefCell<Vec<Hinted>>,
 }
+
+/// A route, a kind that was asked for there, and the policy made of them.
+type Hinted = (usize, &'static Kind, Rc<dyn Policy>);
 
 /// A look at the gateway from one core: holds the core's own reference, so that cores do not contend for a shared count.
 pub struct View(Rc<Snapshot>);
@@ -193,6 +198,11 @@ impl Core {
     }
 }
 
+fn build(engine: &Engine, route: &crate::gateway::Route, settings: &Compiled) -> Rc<dyn Policy> {
+    let build = Build { route: &route.name, members: &route.members, settings, shared: &engine.shared };
+    Rc::from((settings.kind.build)(&build))
+}
+
 impl Snapshot {
     fn new(engine: &Engine, pools: &Pools, gateway: Arc<Gateway>) -> Self {
         let pool = |provider: &crate::deployment::Provider| {
@@ -203,8 +213,31 @@ impl Snapshot {
         Snapshot {
             pools: gateway.providers.iter().map(pool).collect(),
             healths: gateway.deployments.iter().map(|d| d.health.clone()).collect(),
-            policies: gateway.routes.iter().map(|r| (r.policy.build)(&r.members)).collect(),
+            policies: gateway.routes.iter().map(|route| build(engine, route, &route.policy)).collect(),
+            hinted: RefCell::default(),
             gateway,
         }
+    }
+
+    /// The policy of a route: its own, or another that the request asked for, with that one's default settings.
+    pub(crate) fn policy(
+        &self,
+        engine: &Engine,
+        route: usize,
+        asked: Option<&'static Kind>,
+    ) -> Rc<dyn Policy> {
+        let (own, compiled) = (&self.policies[route], &self.gateway.routes[route]);
+        let Some(kind) = asked.filter(|kind| kind.name != compiled.policy.kind.name) else {
+            return own.clone();
+        };
+        let mut hinted = self.hinted.borrow_mut();
+        if let Some((.., known)) =
+            hinted.iter().find(|(of, known, _)| *of == route && known.name == kind.name)
+        {
+            return known.clone();
+        }
+        let policy = build(engine, compiled, &Compiled::defaults(kind));
+        hinted.push((route, kind, policy.clone()));
+        policy
     }
 }

@@ -50,6 +50,10 @@ pub struct Engine {
     telemetry: Arc<Telemetry>,
     report: Mutex<ReloadReport>,
     pools: Mutex<Vec<PoolCounts>>,
+    /// What policies keep for all cores together.
+    pub(crate) shared: weir_routing::Shared,
+    /// The key of block hashes, so that nobody outside can make prompts whose hashes meet.
+    pub(crate) block_key: std::hash::RandomState,
     /// Requests being served on all cores.
     pub(crate) requests: AtomicUsize,
     started: Instant,
@@ -79,6 +83,8 @@ impl Engine {
             telemetry,
             report: Mutex::new(report),
             pools: Mutex::default(),
+            shared: weir_routing::Shared::default(),
+            block_key: std::hash::RandomState::new(),
             requests: AtomicUsize::new(0),
             started: Instant::now(),
         });
@@ -107,6 +113,7 @@ impl Engine {
             let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
             let gateway = Gateway::compile(&config, self.rosters, &mut book, generation)?;
             book.prune(gateway.deployments.iter().map(|d| &*d.name));
+            self.shared.prune();
             Ok((gateway, config, pending))
         });
         match compiled {

@@ -5,12 +5,13 @@ use crate::deployment::{Deployment, Provider};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use weir_config::{Config, Draft, Problem, Problems, Span, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
-use weir_routing::{Health, HealthBook, Member, Rules, breaker, health};
+use weir_routing::{Compiled, Health, HealthBook, Member, Rules, breaker, health};
 
 /// The plug-ins a configuration may name.
 #[derive(Clone, Copy)]
@@ -38,12 +39,31 @@ pub struct Settings {
 /// A route of the snapshot.
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
-    pub(crate) policy: &'static weir_routing::Kind,
+    pub(crate) policy: Compiled,
     pub(crate) members: Vec<Member>,
+    /// What a request may ask for by headers.
+    pub(crate) hints: Vec<weir_config::Hint>,
     /// The routes to go on to, in order; their own fallbacks are not followed.
     pub(crate) fallbacks: Vec<usize>,
     pub(crate) rules: Rules,
     pub(crate) timeouts: Timeouts,
+    /// Sixteenths of a token of the usual answer; zero before the first.
+    usual_output: AtomicU32,
+}
+
+impl Route {
+    /// An answer of so many tokens has come: it counts for a sixteenth of the mean, the first for all of it.
+    pub(crate) fn answered(&self, output: u64) {
+        let output = u32::try_from(output).unwrap_or(u32::MAX).min(1 << 24);
+        let mean =
+            |known: u32| Some(if known == 0 { output * 16 } else { known - known.div_ceil(16) + output });
+        let _ = self.usual_output.fetch_update(Relaxed, Relaxed, mean); // the function never declines
+    }
+
+    /// Tokens of the usual answer, once there was one.
+    pub(crate) fn usual_output(&self) -> Option<u32> {
+        Some(self.usual_output.load(Relaxed)).filter(|known| *known > 0).map(|known| known.div_ceil(16))
+    }
 }
 
 /// What a model's name stands for.
@@ -60,6 +80,7 @@ pub struct Gateway {
     /// Counts snapshots since the start; 1 is the first.
     pub(crate) generation: u64,
     pub(crate) settings: Settings,
+    pub(crate) rosters: Rosters,
     pub(crate) keys: KeyTable,
     pub(crate) providers: Vec<Provider>,
     pub(crate) deployments: Vec<Deployment>,
@@ -105,6 +126,7 @@ impl Gateway {
         })?;
         Ok(Gateway {
             generation,
+            rosters,
             settings: Settings {
                 limits: config.server.limits.clone(),
                 cors: config.server.cors.clone(),
@@ -344,21 +366,27 @@ fn compile_routes(
             problems.push(unknown(&route.policy.at, path, "policy", &route.policy.value, &known));
             continue;
         };
-        let settings: Vec<&str> = policy.settings.iter().map(|(name, _)| *name).collect();
-        for (key, _) in route.settings.entries().iter().filter(|(key, _)| key.value != "kind") {
-            if !settings.contains(&key.value.as_str()) {
-                let what = format!("setting of policy \"{}\"", policy.name);
-                problems.push(unknown(&key.at, path_key(&path, &key.value), &what, &key.value, &settings));
+        let policy = match Compiled::read(policy, &route.settings, &path) {
+            Ok(policy) => policy,
+            Err(found) => {
+                problems.extend(found);
+                continue;
             }
-        }
-        let member = |&(deployment, weight): &(usize, u32)| Member {
-            deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
-            weight,
+        };
+        let member = |&(deployment, weight): &(usize, u32)| {
+            let stated = config.deployments.get(deployment);
+            Member {
+                deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
+                weight,
+                pricing: stated.map(|stated| stated.pricing).unwrap_or_default(),
+                quality: stated.map_or(0, |stated| stated.quality),
+            }
         };
         routes.push(Route {
             name: route.name.clone(),
             policy,
             members: route.deployments.iter().map(member).collect(),
+            hints: route.hints.clone(),
             fallbacks: route.fallbacks.clone(),
             rules: Rules {
                 max_retries: route.retries.max,
@@ -367,6 +395,7 @@ fn compile_routes(
                 retry_after_max: route.retries.retry_after_max,
             },
             timeouts: route.timeouts,
+            usual_output: AtomicU32::new(0),
         });
     }
     routes

@@ -18,6 +18,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 const COST: HeaderName = HeaderName::from_static("x-weir-cost");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
+const PREDICTED: HeaderName = HeaderName::from_static("x-weir-predicted-ms");
+const LATENCY: HeaderName = HeaderName::from_static("x-weir-latency-ms");
 const LITELLM_COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const LITELLM_MODEL: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
@@ -44,12 +46,16 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
         let usage = facts.usage_or_estimate(call.facts.prompt_bytes);
         record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
         record.usage = Some(usage);
+        if let Some(lease) = &answer.lease {
+            record.answered(lease, None);
+        }
     }
     let mut headers = begin(&mut record, StatusCode::OK);
     let stated = answer.content_type.as_ref().map_or(&b"application/json"[..], HeaderValue::as_bytes);
     headers.text(&header::CONTENT_TYPE, stated);
     served_model(&mut headers, &record, known.and_then(|f| f.model.as_deref()));
     headers.millis(&OVERHEAD, record.overhead());
+    latency(&mut headers, &record);
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
         headers.put(&COST, record.cost);
@@ -85,6 +91,7 @@ pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &
     headers.put(&header::CACHE_CONTROL, "no-cache");
     served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
     headers.millis(&OVERHEAD, record.overhead());
+    latency(&mut headers, &record);
     if record.snapshot.gateway.settings.headers.timing {
         headers.number(&REQUEST_SIZE, record.request_bytes);
     }
@@ -170,6 +177,14 @@ fn served_model(headers: &mut HeaderLines, record: &Record, stated: Option<&str>
     let asked = || record.deployment().map(|d| &*d.model);
     if let Some(model) = stated.or_else(asked) {
         headers.text(&MODEL, model.as_bytes());
+    }
+}
+
+/// How long the deployment took to its first token, or to its answer when that is no stream, and what was expected.
+fn latency(headers: &mut HeaderLines, record: &Record) {
+    headers.millis(&LATENCY, record.clock.saturating_duration_since(record.called.sent));
+    if let Some(predicted) = record.called.predicted {
+        headers.millis(&PREDICTED, predicted);
     }
 }
 

@@ -12,6 +12,7 @@ mod deployment;
 mod engine;
 mod gateway;
 mod headers;
+mod hints;
 mod inflate;
 pub mod line;
 mod opening;

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause, Pair};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
+use weir_routing::windows::{Latency, Sample, Size};
+use weir_routing::{Lease, Request};
 use weir_wire::Headers;
 
 /// W3C trace context, in and out.
@@ -18,6 +20,9 @@ pub(crate) fn traceparent(span: &TraceContext) -> (HeaderName, HeaderValue) {
     // Hexadecimal digits and dashes always fit.
     (TRACEPARENT, HeaderValue::from_bytes(&span.header()).unwrap_or(HeaderValue::from_static("")))
 }
+
+/// What a call is taken to last at a deployment about which nothing is known.
+const UNKNOWN_WORK: Duration = Duration::from_secs(5);
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {
@@ -48,6 +53,17 @@ pub(crate) struct Tried {
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
+}
+
+/// A call to a deployment: what its latency is to be judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Called {
+    /// When it began.
+    pub(crate) sent: Instant,
+    /// What was known of it then.
+    pub(crate) size: Size,
+    /// How long its first token, or its answer when that is no stream, was expected to take.
+    pub(crate) predicted: Option<Duration>,
 }
 
 /// The record of one request. It travels with the request, then with the response's body, and is written when it is
@@ -81,6 +97,8 @@ pub(crate) struct Record {
     pub(crate) response_bytes: u64,
     pub(crate) first_token: Option<Duration>,
     pub(crate) inter_token: Option<Duration>,
+    /// The latest call, as far as its latency goes.
+    pub(crate) called: Called,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -124,6 +142,7 @@ impl Record {
             response_bytes: 0,
             first_token: None,
             inter_token: None,
+            called: Called { sent: received, size: Size::default(), predicted: None },
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -153,6 +172,47 @@ impl Record {
             route: place(self.route?)?,
             deployment: place(self.attempts.last()?.deployment)?,
         })
+    }
+
+    /// A call of this size is about to begin under this lease.
+    pub(crate) fn calls(&mut self, request: &Request<'_>, lease: &mut Lease) {
+        let now = self.now();
+        // The call is in flight itself already.
+        let mut size = request.size(Some(lease.health()));
+        size.in_flight = size.in_flight.saturating_sub(1);
+        let windows = lease.windows();
+        let forecast = |latency| windows.forecast(latency, size, now).map(|forecast| forecast.median());
+        let total = forecast(Latency::Total);
+        let predicted = forecast(request.latency(Latency::First));
+        lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
+        self.called = Called { sent: self.clock, size, predicted };
+    }
+
+    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
+    pub(crate) fn first_token_came(&self, lease: &Lease) {
+        let Some(after) = self.first_token else { return };
+        let first = (self.started + after).saturating_duration_since(self.called.sent);
+        let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
+        lease.windows().record(&sample, self.now());
+    }
+
+    /// An answer has come in full: what its deployment's window learns of that.
+    pub(crate) fn answered(&self, lease: &Lease, first_token_at: Option<Instant>) {
+        let now = Instant::now();
+        let sample = Sample {
+            size: self.called.size,
+            first: None,
+            total: Some(now.saturating_duration_since(self.called.sent)),
+            generating: first_token_at.map(|first| now.saturating_duration_since(first)),
+            gap: self.inter_token,
+            usage: self.usage,
+        };
+        lease.windows().record(&sample, self.core.engine.moment(now));
+        if let (Some(usage), Some(route)) =
+            (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
+        {
+            route.answered(usage.output);
+        }
     }
 
     /// Whether the caller sent a trace of its own.

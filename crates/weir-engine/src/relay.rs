@@ -289,7 +289,10 @@ impl Relay {
         record.usage = Some(usage);
         if let Some(mut lease) = self.lease.take() {
             match &ending {
-                Ending::Whole => lease.report(Ok(()), record.core.now()),
+                Ending::Whole => {
+                    record.answered(&lease, self.first_token_at);
+                    lease.report(Ok(()), record.core.now());
+                }
                 Ending::Broken(fault) => lease.report(Err(fault), record.core.now()),
                 Ending::Unknown => {} // a lease that ends unreported says nothing about its deployment
             }

@@ -12,8 +12,9 @@ use weir_routing::SplitMix64;
 use weir_routing::attempt::{Action, Event, Machine, Rules};
 use weir_routing::health::{Health, Settings};
 use weir_routing::plan::{Plan, plan};
-use weir_routing::policy::{Member, POLICIES, Policy};
+use weir_routing::policy::{Kind, Member, POLICIES, Policy, Request};
 use weir_routing::prefix::{Cache, Prefix, Prompt, Ranked, Settings as Placing};
+use weir_routing::windows::{Sample, Size};
 
 const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
 /// Candidates that the engine asks for: a first call and two retries.
@@ -26,16 +27,25 @@ struct Route {
 }
 
 impl Route {
-    fn new(build: fn(&[Member]) -> Box<dyn Policy>, members: u32) -> Self {
+    fn new(kind: &'static Kind, members: u32) -> Self {
         let list: Vec<Member> =
-            (0..members).map(|deployment| Member { deployment, weight: 1 + deployment % 5 }).collect();
-        let health = list.iter().map(|_| Arc::new(Health::new(&Settings::default()))).collect();
-        Route { policy: build(&list), health }
+            (0..members).map(|deployment| Member::new(deployment, 1 + deployment % 5)).collect();
+        let health: Vec<_> = list.iter().map(|_| Arc::new(Health::new(&Settings::default()))).collect();
+        for (nth, health) in (1u64..).zip(&health) {
+            for turn in 0..20 {
+                let taken = Some(Duration::from_millis(100 * nth + turn));
+                let sample =
+                    Sample { size: Size::default(), first: taken, total: taken, ..Sample::default() };
+                health.windows().record(&sample, NOW);
+            }
+        }
+        Route { policy: kind.make(&list), health }
     }
 
     fn plan(&self, chance: &mut SplitMix64) -> Plan {
         let find = |deployment: u32| self.health.get(deployment as usize).map(|health| &**health);
-        plan(&*self.policy, &find, &[], WANTED, NOW, chance)
+        let request = Request { prompt: 1000, session: Some(7), ..Request::default() };
+        plan(&*self.policy, &find, &request, &[], WANTED, NOW, chance)
     }
 }
 
@@ -51,15 +61,15 @@ fn plans(criterion: &mut Criterion) {
     let mut chance = SplitMix64::seeded(1);
     let mut group = criterion.benchmark_group("plan");
     for kind in POLICIES {
-        for members in [2, 500] {
-            let route = Route::new(kind.build, members);
+        for members in [2, 10, 100] {
+            let route = Route::new(kind, members);
             group.bench_function(BenchmarkId::new(kind.name, members), |bench| {
                 bench.iter(|| black_box(&route).plan(&mut chance));
             });
         }
     }
     // Half of the members are out: the choice has to look past them.
-    let route = Route::new(POLICIES.first().unwrap().build, 500);
+    let route = Route::new(POLICIES.first().unwrap(), 500);
     for health in route.health.iter().step_by(2) {
         let fault =
             Fault::new(Class::Rate, 429, "rate", "slow down").with_retry_after(Duration::from_secs(60));
@@ -73,7 +83,7 @@ fn plans(criterion: &mut Criterion) {
 
 fn attempts(criterion: &mut Criterion) {
     let mut chance = SplitMix64::seeded(1);
-    let route = Route::new(POLICIES.first().unwrap().build, 2);
+    let route = Route::new(POLICIES.first().unwrap(), 2);
     let deadline = NOW + Duration::from_secs(600);
     let mut group = criterion.benchmark_group("attempt");
     group.bench_function("plan, enter, answer", |bench| {

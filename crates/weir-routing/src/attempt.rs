@@ -57,6 +57,7 @@ impl Default for Rules {
 
 /// What happened.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, for as long as it is looked at")]
 pub enum Event {
     /// The request begins.
     Begin,

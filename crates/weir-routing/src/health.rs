@@ -3,6 +3,7 @@
 use crate::breaker::{self, Breaker, Refusal, State, Ticket};
 use crate::fault_policy::{Effect, effect};
 use crate::plan::Reason;
+use crate::windows::Windows;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -21,7 +22,7 @@ pub struct Settings {
 /// Everything Weir knows about how a deployment is doing: its breaker, whether it rests, and its calls in flight.
 ///
 /// Atomics only, each complete in itself, so relaxed ordering is enough. Reads are plain loads; a call that goes well
-/// writes nothing but the count of calls in flight.
+/// writes nothing but the count of calls in flight and its part of the [`Windows`].
 #[derive(Debug)]
 pub struct Health {
     breaker: Breaker,
@@ -36,6 +37,7 @@ pub struct Health {
     /// the first.
     latest_fault: AtomicU8,
     in_flight: OwnLine<AtomicU32>,
+    windows: Windows,
 }
 
 /// On a cache line of its own: it is written at both ends of every call, and the fields beside it are read by every
@@ -73,6 +75,7 @@ impl Health {
             cooldown_max: AtomicU64::new(0),
             latest_fault: AtomicU8::new(u8::MAX),
             in_flight: OwnLine(AtomicU32::new(0)),
+            windows: Windows::default(),
         };
         health.adjust(settings);
         health
@@ -109,7 +112,7 @@ impl Health {
         }
         let entered = if spread { Ok(self.breaker.enter_anyway(now)) } else { self.breaker.enter(now) };
         match entered {
-            Ok(ticket) => Ok(Lease { health: Arc::clone(self), ticket }),
+            Ok(ticket) => Ok(Lease { health: Arc::clone(self), ticket, work: Duration::ZERO }),
             Err(refusal) => {
                 self.in_flight.0.fetch_sub(1, Relaxed);
                 Err(refusal.into())
@@ -130,6 +133,16 @@ impl Health {
         let place = Class::ALL.iter().position(|class| *class == fault.class);
         let place = place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX);
         self.latest_fault.store(place, Relaxed);
+    }
+
+    /// What the last minute was like.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// Calls in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.0.load(Relaxed)
     }
 
     /// The figures now.
@@ -193,6 +206,8 @@ impl From<Refusal> for Reason {
 pub struct Lease {
     health: Arc<Health>,
     ticket: Ticket,
+    /// What it is expected to take.
+    work: Duration,
 }
 
 impl Lease {
@@ -200,6 +215,23 @@ impl Lease {
     #[cfg(test)]
     pub(crate) fn is_probe(&self) -> bool {
         self.ticket.is_probe()
+    }
+
+    /// Tells how long the call is expected to take, so that policies see the work under way and not only its calls.
+    pub fn expect(&mut self, work: Duration) {
+        self.health.windows.put_down(self.work);
+        self.health.windows.took_on(work);
+        self.work = work;
+    }
+
+    /// The health of its deployment.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The windows of its deployment, for what the call shows of its latency.
+    pub fn windows(&self) -> &Windows {
+        &self.health.windows
     }
 
     /// Tells that the answer has begun and is good so far. How it ends is [reported](Lease::report) all the same: this
@@ -212,6 +244,7 @@ impl Lease {
     /// of it, so that a wait of the machine does not end before the rest does.
     pub fn report(&mut self, result: Result<(), &Fault>, now: Moment) {
         let health = &self.health;
+        health.windows.ended(result.map_err(Fault::blame), now);
         let effect = result.map_err(|fault| (effect(fault), fault));
         if let Err((Effect::Fault | Effect::Open, fault)) = &effect {
             health.remember(fault);
@@ -233,6 +266,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.health.breaker.abandoned(&mut self.ticket);
         self.health.in_flight.0.fetch_sub(1, Relaxed);
+        self.health.windows.put_down(self.work);
     }
 }
 

@@ -7,7 +7,8 @@
 //! lets them be called; the attempt [`Machine`] turns what happens into the next action; a [`Lease`] stands for one call
 //! in flight and tells the deployment's health how it went.
 //!
-//! [`Prefix`](prefix::Prefix) places prompts where model servers remember their beginnings. No policy uses it yet.
+//! [`Prefix`](prefix::Prefix) places prompts where model servers remember their beginnings;
+//! [`Windows`] keeps what the last minute was like at a deployment, and policies weigh it.
 
 pub mod attempt;
 pub mod backoff;
@@ -18,10 +19,12 @@ pub mod health;
 pub mod plan;
 pub mod policy;
 pub mod prefix;
+pub mod windows;
 
 pub use attempt::{Action, Event, Machine, Rules};
 pub use breaker::State;
 pub use chance::{Chance, SplitMix64};
 pub use health::{Health, HealthBook, Lease, Status};
-pub use plan::{Candidate, Plan, Reason};
-pub use policy::{Ask, Kind, Member, Order, POLICIES, Policy, reference};
+pub use plan::{Candidate, Figure, Plan, Reason};
+pub use policy::{Ask, Build, Compiled, Kind, Member, Order, POLICIES, Policy, Request, Shared, reference};
+pub use windows::Windows;

@@ -2,10 +2,11 @@
 
 use crate::Chance;
 use crate::health::Health;
-use crate::policy::{Ask, Order, Policy};
+use crate::policy::{Ask, Order, Policy, Request};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
-use weir_core::Moment;
+use std::time::Duration;
+use weir_core::{Cost, Moment};
 
 /// Why a deployment is in a plan, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,32 @@ pub enum Reason {
     ByWeight,
     /// Its turn is next.
     InTurn,
+    /// It stands first among those that may be called.
+    Preferred,
+    /// The least work is under way there.
+    LeastBusy,
+    /// The lowest latency is expected there.
+    LowestLatency,
+    /// The lowest cost is expected there.
+    Cheapest,
+    /// It is expected to keep the latency budget.
+    InBudget,
+    /// Nobody is expected to keep the latency budget; this one comes nearest.
+    OverBudget,
+    /// Too little is known about it yet; it is called to find out.
+    Unproven,
+    /// Called although another is better, to see whether that is still so.
+    Probe,
+    /// The best within the cap on cost.
+    BestQuality,
+    /// Its expected cost is above the cap.
+    OverPrice,
+    /// The best sum of weighted figures.
+    BestScore,
+    /// Waiting and computing what its cache does not hold takes least there.
+    CacheHeld,
+    /// The session's own place.
+    Sticky,
     /// It has no weight, and too few others may be called.
     LastResort,
     /// Breakers and rests would leave nobody, so traffic is spread over them all instead of being refused.
@@ -38,6 +65,19 @@ impl Reason {
         match self {
             Reason::ByWeight => "by_weight",
             Reason::InTurn => "in_turn",
+            Reason::Preferred => "preferred",
+            Reason::LeastBusy => "least_busy",
+            Reason::LowestLatency => "lowest_latency",
+            Reason::Cheapest => "cheapest",
+            Reason::InBudget => "in_budget",
+            Reason::OverBudget => "over_budget",
+            Reason::Unproven => "unproven",
+            Reason::Probe => "probe",
+            Reason::BestQuality => "best_quality",
+            Reason::OverPrice => "over_price",
+            Reason::BestScore => "best_score",
+            Reason::CacheHeld => "cache_held",
+            Reason::Sticky => "sticky",
             Reason::LastResort => "last_resort",
             Reason::Spread => "spread",
             Reason::BreakerOpen(_) => "breaker_open",
@@ -62,6 +102,37 @@ pub struct Candidate {
     pub deployment: u32,
     /// Why it has this place.
     pub reason: Reason,
+    /// The figure that spoke for it.
+    pub figure: Figure,
+}
+
+impl Candidate {
+    /// One that no figure speaks for.
+    pub const fn new(deployment: u32, reason: Reason) -> Self {
+        Candidate { deployment, reason, figure: Figure::None }
+    }
+}
+
+/// What a policy weighed, as it saw it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Figure {
+    /// Nothing that could be told in a figure.
+    #[default]
+    None,
+    /// An expected latency, at the percentile that the policy looks at.
+    Latency(Duration),
+    /// Work under way.
+    Busy(Duration),
+    /// An expected cost.
+    Cost(Cost),
+    /// The chance to keep the latency budget, in thousandths, and the expected cost.
+    Budget(u16, Cost),
+    /// A quality score, and the expected cost.
+    Quality(u32, Cost),
+    /// A weighted sum in thousandths; less is better.
+    Score(u32),
+    /// Tokens that a cache is expected to hold, and when the first token is expected.
+    Cached(u64, Duration),
 }
 
 /// An ordered choice of deployments, with reasons.
@@ -94,11 +165,12 @@ impl Plan {
 /// When there are none only because of breakers and rests, those are ordered instead (a *spread* plan): traffic goes on
 /// and finds out who is back. A plan is empty when every deployment is full, barred or unknown.
 ///
-/// `health` finds a deployment's health by its index; `barred` are deployments that already failed this request for
+/// `health` finds a deployment's health by its index; `request` is what policies weigh; `barred` are deployments that already failed this request for
 /// good ([`Machine::barred`](crate::Machine::barred)).
 pub fn plan<'h>(
     policy: &dyn Policy,
     health: &dyn Fn(u32) -> Option<&'h Health>,
+    request: &Request<'_>,
     barred: &[u32],
     wanted: usize,
     now: Moment,
@@ -109,6 +181,9 @@ pub fn plan<'h>(
     let refusal = |deployment: u32| {
         if barred.contains(&deployment) {
             return Some(Reason::Barred);
+        }
+        if let Some(reason) = request.excluded.and_then(|excluded| excluded(deployment)) {
+            return Some(reason);
         }
         health(deployment).map_or(Some(Reason::Unknown), |health| health.refusal(now))
     };
@@ -122,10 +197,10 @@ pub fn plan<'h>(
         false
     };
     let mut candidates = Order::new();
-    policy.order(&Ask { now, wanted, usable: &usable }, chance, &mut candidates);
+    policy.order(&Ask { now, wanted, usable: &usable, request, health }, chance, &mut candidates);
     if candidates.is_empty() && yields.into_inner() {
         let usable = |deployment: u32| refusal(deployment).is_none_or(Reason::yields_to_need);
-        policy.order(&Ask { now, wanted, usable: &usable }, chance, &mut candidates);
+        policy.order(&Ask { now, wanted, usable: &usable, request, health }, chance, &mut candidates);
         for candidate in &mut candidates {
             candidate.reason = Reason::Spread;
         }

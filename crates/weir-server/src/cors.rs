@@ -12,8 +12,8 @@ use weir_engine::{Reply, Response, Settings};
 use weir_wire::{HeaderLines, Headers};
 
 const EXPOSED: &str = "x-request-id, x-weir-deployment, x-weir-model, x-weir-attempts, x-weir-cost, \
-                       x-weir-overhead-ms, x-litellm-response-cost, x-litellm-model-id, x-process-time, x-token-usage, \
-                       x-request-size, x-response-size, retry-after";
+                       x-weir-overhead-ms, x-weir-latency-ms, x-weir-predicted-ms, x-litellm-response-cost, \
+                       x-litellm-model-id, x-process-time, x-token-usage, x-request-size, x-response-size, retry-after";
 
 /// The origin to allow: the request's own, when the configuration lists it or allows any.
 pub(crate) fn allowed(settings: &Settings, headers: &Headers) -> Option<String> {

@@ -2,11 +2,12 @@
 //!
 //! No socket and no real clock: a day of traffic takes seconds, and the same input gives the same figures everywhere.
 //!
-//! So far one question is answered, where prompts should go when model servers remember the beginnings of what they
+//! [`budget`] sets the policy `latency_budget` beside an oracle. The other question that is answered is where prompts should go when model servers remember the beginnings of what they
 //! have read: a recorded [`Trace`] is [run](run::run) through a [`Fleet`] by a [`Placement`], and set beside what
 //! [`bounds`] allow.
 
 pub mod bounds;
+pub mod budget;
 pub mod cache;
 pub mod fleet;
 pub mod placement;

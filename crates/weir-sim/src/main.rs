@@ -1,11 +1,11 @@
-//! Prints how prompts of a recorded trace would fare under Weir's placement and others'.
+//! Prints how prompts of a recorded trace would fare under Weir's placement and others', and how latency budgets are kept.
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
 use clap::Parser;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use weir_sim::{Fleet, Trace, report, variant};
+use weir_sim::{Fleet, Trace, budget, report, variant};
 
 /// Where a trace is looked for in the folder that `WEIR_DATA` names.
 const IN_DATA: &str = "trace_mooncake/conversation_trace.jsonl.gz";
@@ -30,6 +30,9 @@ struct Args {
     /// Tokens of a prompt that each computes in a second.
     #[arg(long, default_value = "8000", value_name = "N")]
     tokens_per_second: NonZeroU32,
+    /// Shows instead how the policy `latency_budget` keeps its budgets, beside an oracle; needs no trace.
+    #[arg(long)]
+    latency_budget: bool,
     /// Also shows whether it holds for changed traffic and other fleets.
     #[arg(long)]
     variants: bool,
@@ -46,6 +49,11 @@ fn main() -> ExitCode {
 }
 
 fn simulate(args: &Args) -> Result<(), String> {
+    if args.latency_budget {
+        let (rate, requests) = (20.0, 40_000);
+        print!("{}", budget::report(&budget::compare(&budget::FLEET, rate, requests, 1), rate, requests));
+        return Ok(());
+    }
     let data = std::env::var_os("WEIR_DATA").filter(|folder| !folder.is_empty());
     let path = args.trace.clone().or_else(|| Some(PathBuf::from(data?).join(IN_DATA)));
     let path = path.ok_or_else(|| {

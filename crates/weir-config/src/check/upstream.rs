@@ -2,12 +2,12 @@
 
 use super::names::Names;
 use super::server::{above_zero, optional};
-use crate::config::{Breaker, Deployment, HealthCheck, Pool, Provider, Retries, Route};
+use crate::config::{Breaker, Deployment, HealthCheck, Hint, Pool, Provider, Retries, Route};
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
 use crate::format::duration_text;
 use crate::node::{Node, Place, Value};
-use crate::problem::{Problem, Spanned};
+use crate::problem::{Problem, Spanned, did_you_mean};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -194,6 +194,7 @@ pub(super) fn check_deployments(
             pricing: deployment
                 .price
                 .map_or(Pricing::Unpriced, |p| check_price(&p, &place.key("price"), problems)),
+            quality: deployment.quality,
             weight: deployment.weight,
             max_concurrency: deployment.max_concurrency,
             timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
@@ -294,6 +295,7 @@ pub(super) fn check_routes(
                 problems,
             ),
             fallbacks,
+            hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
@@ -360,6 +362,22 @@ fn check_targets(
     let all_zero = !checked.is_empty() && checked.iter().all(|(_, weight)| *weight == 0);
     if all_zero && !dangling && !place.has_broken() {
         problems.push(place.problem("the weights of all deployments are zero"));
+    }
+    checked
+}
+
+fn check_hints(hints: Option<&[String]>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Hint> {
+    let Some(hints) = hints else { return Route::HINTS.to_vec() };
+    problems.extend(repeated(hints, place));
+    let mut checked = Vec::new();
+    for (name, at) in hints.iter().zip(place.items()) {
+        if let Some(hint) = Hint::ALL.into_iter().find(|hint| hint.name() == name) {
+            checked.push(hint);
+        } else {
+            let mut problem = at.problem(format!("no hint is called {}", at.shown()));
+            problem.help = did_you_mean(name, "hints", Hint::ALL.iter().map(|hint| hint.name()));
+            problems.push(problem);
+        }
     }
     checked
 }

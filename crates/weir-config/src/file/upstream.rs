@@ -121,6 +121,11 @@ pub(crate) struct Deployment {
     /// reported as zero.
     #[schemars(example = serde_json::json!({ "input": 0.15, "output": 0.6 }))]
     pub price: Option<Price>,
+    /// How good its answers are, from 0 to 1000000, in a scale of your own: what the policies `quality` and
+    /// `weighted_score` compare.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000), example = 70)]
+    pub quality: u32,
     /// Its share in every route that does not give another: 0 to 1000000, relative to the other deployments. 0 gets
     /// traffic only when all others failed.
     #[serde(default = "weight")]
@@ -207,6 +212,11 @@ pub(crate) struct Route {
     #[serde(default)]
     #[schemars(example = serde_json::json!(["backup"]), extend("x-default" = "none"))]
     pub fallbacks: Vec<String>,
+    /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
+    /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
+    /// (`x-weir-no-fallback`). A request that asks for what is not in the list is refused.
+    #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`"))]
+    pub hints: Option<Vec<String>>,
     /// How often and how soon to try again.
     #[serde(default)]
     pub retries: Retries,

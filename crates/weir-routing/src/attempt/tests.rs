@@ -68,9 +68,8 @@ impl World {
     /// The first route is the one that is asked for, the others are its fallbacks.
     fn new(routes: &[&[u32]], settings: &[Settings]) -> Self {
         let build = |route: &&[u32]| {
-            let members: Vec<Member> =
-                route.iter().map(|&deployment| Member { deployment, weight: 1 }).collect();
-            (policy::find("round_robin").unwrap().build)(&members)
+            let members: Vec<Member> = route.iter().map(|&deployment| Member::new(deployment, 1)).collect();
+            policy::find("round_robin").unwrap().make(&members)
         };
         let health = |at: usize| Arc::new(Health::new(&settings.get(at).copied().unwrap_or_default()));
         World {
@@ -83,7 +82,15 @@ impl World {
 
     fn plan(&mut self, route: usize, barred: &[u32]) -> Plan {
         let find = |d: u32| self.healths.get(d as usize).map(|health| &**health);
-        plan(&*self.policies[route], &find, barred, 3, self.now, &mut self.chance)
+        plan(
+            &*self.policies[route],
+            &find,
+            &policy::Request::default(),
+            barred,
+            3,
+            self.now,
+            &mut self.chance,
+        )
     }
 
     fn request(&mut self, says: &mut dyn FnMut(u32, Moment) -> Says) -> Story {
@@ -400,7 +407,8 @@ fn an_event_out_of_step_ends_the_request_as_our_own_fault() {
 }
 
 fn planned(deployments: &[u32], reason: Reason) -> Plan {
-    let candidates: Order = deployments.iter().map(|&deployment| Candidate { deployment, reason }).collect();
+    let candidates: Order =
+        deployments.iter().map(|&deployment| Candidate::new(deployment, reason)).collect();
     Plan { candidates, ..Plan::default() }
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::SplitMix64;
 use crate::breaker;
 use crate::health::{Lease, Settings};
+use crate::policy::Request;
 use crate::policy::{self, Member};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,11 +49,10 @@ fn health(is: Is) -> (Arc<Health>, Vec<Lease>) {
 
 fn plan_for(all: &[Is], barred: &[u32]) -> Plan {
     let healths: Vec<_> = all.iter().map(|is| health(*is)).collect();
-    let members: Vec<Member> =
-        (0u32..).zip(all).map(|(deployment, _)| Member { deployment, weight: 1 }).collect();
-    let policy = (policy::find("round_robin").unwrap().build)(&members);
+    let members: Vec<Member> = (0u32..).zip(all).map(|(deployment, _)| Member::new(deployment, 1)).collect();
+    let policy = policy::find("round_robin").unwrap().make(&members);
     let find = |d: u32| healths.get(d as usize).map(|(health, _)| &**health);
-    plan(&*policy, &find, barred, 3, NOW, &mut SplitMix64::seeded(1))
+    plan(&*policy, &find, &Request::default(), barred, 3, NOW, &mut SplitMix64::seeded(1))
 }
 
 /// `expect` names candidates and dropped ones by deployment and reason.
@@ -91,8 +91,8 @@ fn every_choice_has_its_reason() {
 
 #[test]
 fn a_deployment_missing_from_the_table_is_not_called() {
-    let policy = (policy::find("weighted").unwrap().build)(&[Member { deployment: 9, weight: 1 }]);
-    let plan = plan(&*policy, &|_| None, &[], 3, NOW, &mut SplitMix64::seeded(1));
+    let policy = policy::find("weighted").unwrap().make(&[Member::new(9, 1)]);
+    let plan = plan(&*policy, &|_| None, &Request::default(), &[], 3, NOW, &mut SplitMix64::seeded(1));
     assert_eq!(
         plan,
         Plan { candidates: Order::new(), dropped: [(9, Reason::Unknown)].into_iter().collect() }
@@ -104,16 +104,16 @@ fn a_thousand_deployments_that_are_out_leave_a_bounded_trace() {
     let mut all = vec![Is::Open; 1000];
     all[700] = Is::Well;
     let plan = plan_for(&all, &[]);
-    assert_eq!(plan.candidates[..], [Candidate { deployment: 700, reason: Reason::InTurn }]);
+    assert_eq!(plan.candidates[..], [Candidate::new(700, Reason::InTurn)]);
     assert_eq!(plan.dropped.len(), Plan::MOST_DROPPED);
 }
 
 #[test]
 fn a_deployment_that_is_due_to_be_probed_may_be_planned() {
     let (health, _) = health(Is::Open);
-    let policy = (policy::find("weighted").unwrap().build)(&[Member { deployment: 0, weight: 1 }]);
+    let policy = policy::find("weighted").unwrap().make(&[Member::new(0, 1)]);
     let find = |_| Some(&*health);
     let after = NOW + Duration::from_secs(11);
-    let plan = plan(&*policy, &find, &[], 3, after, &mut SplitMix64::seeded(1));
-    assert_eq!(plan.candidates[..], [Candidate { deployment: 0, reason: Reason::ByWeight }]);
+    let plan = plan(&*policy, &find, &Request::default(), &[], 3, after, &mut SplitMix64::seeded(1));
+    assert_eq!(plan.candidates[..], [Candidate::new(0, Reason::ByWeight)]);
 }

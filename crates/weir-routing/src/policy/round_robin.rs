@@ -10,7 +10,7 @@ pub(super) const KIND: Kind = Kind {
     name: "round_robin",
     description: "Takes turns; a deployment of weight 2 has twice as many, evenly spaced.",
     settings: &[],
-    build: |members| Box::new(RoundRobin::new(members)),
+    build: |build| Box::new(RoundRobin::new(build.members)),
 };
 
 /// Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995): each member's turns are spaced by one over its
@@ -96,7 +96,7 @@ impl RoundRobin {
 }
 
 impl Policy for RoundRobin {
-    fn order(&self, ask: &Ask<'_>, _chance: &mut dyn Chance, out: &mut Order) {
+    fn order(&self, ask: &Ask<'_, '_>, _chance: &mut dyn Chance, out: &mut Order) {
         let mut state = self.state.borrow_mut();
         let Turns { next, met, last_resorts, last_resort } = &mut *state;
         let mut first: Option<Turn> = None;
@@ -106,7 +106,7 @@ impl Policy for RoundRobin {
             met.push(turn);
             if (ask.usable)(turn.deployment) {
                 first = first.or(Some(turn));
-                out.push(Candidate { deployment: turn.deployment, reason: Reason::InTurn });
+                out.push(Candidate::new(turn.deployment, Reason::InTurn));
             }
         }
         for mut turn in met.drain(..) {
@@ -121,7 +121,7 @@ impl Policy for RoundRobin {
             let count = last_resorts.len();
             for &deployment in last_resorts.iter().cycle().skip(*last_resort).take(count) {
                 if out.len() < ask.wanted && (ask.usable)(deployment) {
-                    out.push(Candidate { deployment, reason: Reason::LastResort });
+                    out.push(Candidate::new(deployment, Reason::LastResort));
                 }
             }
             if first.is_none() {

@@ -5,11 +5,20 @@ use std::cell::Cell;
 use std::collections::HashSet;
 
 fn members(weights: &[u32]) -> Vec<Member> {
-    (0u32..).zip(weights).map(|(deployment, &weight)| Member { deployment, weight }).collect()
+    (0u32..).zip(weights).map(|(deployment, &weight)| Member::new(deployment, weight)).collect()
 }
 
 fn build(name: &str, weights: &[u32]) -> Box<dyn Policy> {
-    (find(name).unwrap().build)(&members(weights))
+    find(name).unwrap().make(&members(weights))
+}
+
+fn ask<'a, 'h>(
+    wanted: usize,
+    usable: &'a dyn Fn(u32) -> bool,
+    request: &'a Request<'a>,
+    health: &'a dyn Fn(u32) -> Option<&'h Health>,
+) -> Ask<'a, 'h> {
+    Ask { now: Moment::START, wanted, usable, request, health }
 }
 
 fn order(
@@ -19,7 +28,7 @@ fn order(
     chance: &mut dyn Chance,
 ) -> Vec<u32> {
     let mut out = Order::new();
-    policy.order(&Ask { now: Moment::START, wanted, usable }, chance, &mut out);
+    policy.order(&ask(wanted, usable, &Request::default(), &|_| None), chance, &mut out);
     out.iter().map(|candidate| candidate.deployment).collect()
 }
 
@@ -73,7 +82,7 @@ proptest! {
         seed: u64,
     ) {
         for kind in POLICIES {
-            let policy = (kind.build)(&members(&weights));
+            let policy = kind.make(&members(&weights));
             let mut chance = SplitMix64::seeded(seed);
             let usable = |d: u32| !down.contains(&d);
             let up = (0u32..).zip(&weights).filter(|(d, _)| usable(*d)).count();
@@ -234,10 +243,14 @@ fn a_heavy_member_that_is_down_is_met_once_per_order() {
 fn reasons_say_how_a_place_was_got() {
     let check = |name: &str, expect: [Reason; 2]| {
         let mut out = Order::new();
-        let ask = Ask { now: Moment::START, wanted: 2, usable: &is_any };
+        let request = Request::default();
+        let ask = ask(2, &is_any, &request, &|_| None);
         build(name, &[0, 1]).order(&ask, &mut SplitMix64::seeded(0), &mut out);
         assert_eq!([out[0].reason, out[1].reason], expect);
     };
     check("weighted", [Reason::ByWeight, Reason::LastResort]);
     check("round_robin", [Reason::InTurn, Reason::LastResort]);
 }
+
+mod figures;
+mod told;

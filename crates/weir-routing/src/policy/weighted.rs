@@ -8,7 +8,7 @@ pub(super) const KIND: Kind = Kind {
     name: "weighted",
     description: "Picks at random, each deployment in proportion to its weight.",
     settings: &[],
-    build: |members| Box::new(Weighted::new(members)),
+    build: |build| Box::new(Weighted::new(build.members)),
 };
 
 /// Up to this many members one pass over all is cheaper than draws that may miss.
@@ -20,7 +20,7 @@ const SPARE_DRAWS: usize = 4;
 /// Draws against cumulative sums (binary search), and draws again when it hits a member that is taken or unusable:
 /// what remains is distributed as if only the usable ones had been in the draw. Draws are bounded; after them one pass
 /// over all members finishes the order exactly. So a route of hundreds costs about as much as a route of two.
-struct Weighted {
+pub(super) struct Weighted {
     /// Members with a weight.
     members: Box<[Member]>,
     /// `sums[i]`: the weight of `members[..=i]` together.
@@ -32,7 +32,7 @@ struct Weighted {
 }
 
 impl Weighted {
-    fn new(all: &[Member]) -> Self {
+    pub(super) fn new(all: &[Member]) -> Self {
         let members: Box<[Member]> = all.iter().copied().filter(|m| m.weight > 0).collect();
         let mut sum = 0u64;
         let sums = members.iter().map(|m| {
@@ -47,7 +47,7 @@ impl Weighted {
         }
     }
 
-    fn draw(&self, ask: &Ask<'_>, chance: &mut dyn Chance, out: &mut Order) {
+    fn draw(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
         let Some(&total) = self.sums.last() else { return };
         for _ in 0..ask.wanted.saturating_add(SPARE_DRAWS) {
             if out.len() >= ask.wanted {
@@ -57,12 +57,12 @@ impl Weighted {
             let at = self.sums.partition_point(|sum| *sum <= drawn);
             let Some(member) = self.members.get(at) else { return };
             if !is_in(out, member.deployment) && (ask.usable)(member.deployment) {
-                out.push(Candidate { deployment: member.deployment, reason: Reason::ByWeight });
+                out.push(Candidate::new(member.deployment, Reason::ByWeight));
             }
         }
     }
 
-    fn sweep(&self, ask: &Ask<'_>, chance: &mut dyn Chance, out: &mut Order) {
+    fn sweep(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
         let mut left = self.left.borrow_mut();
         left.clear();
         let mut total = 0u64;
@@ -83,7 +83,7 @@ impl Weighted {
             let Some(at) = hit else { return };
             let member = left.swap_remove(at);
             total -= u64::from(member.weight);
-            out.push(Candidate { deployment: member.deployment, reason: Reason::ByWeight });
+            out.push(Candidate::new(member.deployment, Reason::ByWeight));
         }
     }
 }
@@ -93,7 +93,7 @@ fn is_in(order: &Order, deployment: u32) -> bool {
 }
 
 impl Policy for Weighted {
-    fn order(&self, ask: &Ask<'_>, chance: &mut dyn Chance, out: &mut Order) {
+    fn order(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
         if self.members.len() > FEW {
             self.draw(ask, chance, out);
         }
@@ -105,7 +105,7 @@ impl Policy for Weighted {
             let start = usize::try_from(chance.below(count as u64)).unwrap_or(0);
             for &deployment in self.last_resorts.iter().cycle().skip(start).take(count) {
                 if out.len() < ask.wanted && (ask.usable)(deployment) {
-                    out.push(Candidate { deployment, reason: Reason::LastResort });
+                    out.push(Candidate::new(deployment, Reason::LastResort));
                 }
             }
         }

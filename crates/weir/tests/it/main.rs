@@ -4,6 +4,7 @@
 
 mod accounting;
 mod answers;
+mod choosing;
 mod clients;
 mod credentials;
 mod door;

@@ -21,7 +21,7 @@ const CHAT: &str = "/v1/chat/completions";
 struct Panics;
 
 impl Policy for Panics {
-    fn order(&self, _: &Ask<'_>, _: &mut dyn Chance, _: &mut Order) {
+    fn order(&self, _: &Ask<'_, '_>, _: &mut dyn Chance, _: &mut Order) {
         panic!("scripted");
     }
 }

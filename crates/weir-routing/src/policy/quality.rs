@@ -1,0 +1,52 @@
+//! The best that is not too dear.
+
+use super::ranking::Ranking;
+use super::{Ask, Kind, Order, Policy, Setting, Shape};
+use crate::{Chance, Figure, Reason};
+use weir_core::Cost;
+
+pub(super) const KIND: Kind = Kind {
+    name: "quality",
+    description: "Takes the deployment with the highest `quality` whose expected cost is within the cap; among equals the cheapest. Those above the cap come behind, cheapest first.",
+    settings: &[Setting {
+        name: "max_cost",
+        meaning: "What one request may be expected to cost.",
+        shape: Shape::Usd,
+        default: "",
+    }],
+    build: |build| {
+        Box::new(BestQuality {
+            ranking: Ranking::new(build.members),
+            max_cost: build.settings.usd("max_cost"),
+        })
+    },
+};
+
+struct BestQuality {
+    ranking: Ranking,
+    max_cost: Option<Cost>,
+}
+
+impl Policy for BestQuality {
+    fn order(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
+        self.ranking.order(
+            ask,
+            chance,
+            0.0,
+            out,
+            |ranked, size, health| {
+                let cost = ranked.member.expected_cost(size, health);
+                ranked.figure = Figure::Quality(ranked.member.quality, cost);
+                if self.max_cost.is_some_and(|most| cost > most) {
+                    (ranked.tier, ranked.score) = (1, cost.approx_usd());
+                    ranked.reason = Reason::OverPrice;
+                } else {
+                    ranked.score = -f64::from(ranked.member.quality);
+                    ranked.second = cost.approx_usd();
+                    ranked.reason = Reason::BestQuality;
+                }
+            },
+            |_| {},
+        );
+    }
+}

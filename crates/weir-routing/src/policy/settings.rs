@@ -1,0 +1,247 @@
+//! What a policy may be told, and how that is read from the file.
+
+use super::{Build, Kind, Policy, find};
+use std::fmt;
+use std::time::Duration;
+use weir_config::{Node, Problem, Span, Value as Written, path_key};
+use weir_core::nearest::nearest;
+use weir_core::{Cost, Price};
+
+/// One setting of a policy.
+pub struct Setting {
+    /// Its key.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub meaning: &'static str,
+    /// What may stand there.
+    pub shape: Shape,
+    /// What holds when it is absent, as a file would say it; empty for nothing.
+    pub default: &'static str,
+}
+
+/// What may stand as a setting's value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// A time above zero, such as `250ms`.
+    Duration,
+    /// A number from the first to the second.
+    Number(f64, f64),
+    /// A whole number from the first to the second.
+    Count(u32, u32),
+    /// An amount of USD.
+    Usd,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// Another policy: its name, or a map of its kind and its settings.
+    Policy,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Duration => f.write_str("a duration"),
+            Shape::Number(least, most) => write!(f, "{least} to {most}"),
+            Shape::Count(least, most) => write!(f, "a whole number, {least} to {most}"),
+            Shape::Usd => f.write_str("USD"),
+            Shape::OneOf(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                f.write_str(&quoted.join(" or "))
+            }
+            Shape::Policy => f.write_str("a policy"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Absent,
+    Duration(Duration),
+    Number(f64),
+    Count(u32),
+    Usd(Cost),
+    Word(&'static str),
+    Policy(Box<Compiled>),
+}
+
+/// A policy's kind with its settings, checked.
+#[derive(Clone)]
+pub struct Compiled {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// In the order of the kind's settings.
+    values: Vec<Value>,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entry(&"kind", &self.kind.name)
+            .entries(self.kind.settings.iter().map(|s| s.name).zip(&self.values))
+            .finish()
+    }
+}
+
+/// Policies within policies go no deeper.
+const DEEPEST: usize = 4;
+
+impl Compiled {
+    /// This kind with nothing said about it.
+    pub fn defaults(kind: &'static Kind) -> Self {
+        let values = kind.settings.iter().map(default).collect();
+        Compiled { kind, values }
+    }
+
+    /// Reads what a file says about a policy of this kind. `path` is where it says so, for problems.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(kind: &'static Kind, node: &Node, path: &str) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let compiled = read(kind, node, path, DEEPEST, &mut problems);
+        if problems.is_empty() { Ok(compiled) } else { Err(problems) }
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        let place = self.kind.settings.iter().position(|setting| setting.name == name)?;
+        self.values.get(place)
+    }
+
+    pub(super) fn duration(&self, name: &str) -> Option<Duration> {
+        if let Some(Value::Duration(value)) = self.value(name) { Some(*value) } else { None }
+    }
+
+    pub(super) fn number(&self, name: &str) -> f64 {
+        if let Some(Value::Number(value)) = self.value(name) { *value } else { 0.0 }
+    }
+
+    pub(super) fn count(&self, name: &str) -> u32 {
+        if let Some(Value::Count(value)) = self.value(name) { *value } else { 0 }
+    }
+
+    pub(super) fn usd(&self, name: &str) -> Option<Cost> {
+        if let Some(Value::Usd(value)) = self.value(name) { Some(*value) } else { None }
+    }
+
+    pub(super) fn word(&self, name: &str) -> &'static str {
+        if let Some(Value::Word(value)) = self.value(name) { value } else { "" }
+    }
+
+    /// Makes the policy that stands as this setting, of the same members.
+    pub(super) fn policy(&self, name: &str, build: &Build<'_>) -> Box<dyn Policy> {
+        match self.value(name) {
+            Some(Value::Policy(inner)) => (inner.kind.build)(&Build { settings: inner, ..*build }),
+            _ => Box::new(super::weighted::Weighted::new(build.members)),
+        }
+    }
+}
+
+/// A default is written in the code: that each can be read is tested.
+fn default(setting: &Setting) -> Value {
+    if setting.default.is_empty() {
+        return Value::Absent;
+    }
+    match setting.shape {
+        Shape::Policy => find(setting.default)
+            .map_or(Value::Absent, |kind| Value::Policy(Box::new(Compiled::defaults(kind)))),
+        shape => scalar(shape, setting.default).unwrap_or(Value::Absent),
+    }
+}
+
+fn scalar(shape: Shape, text: &str) -> Result<Value, String> {
+    match shape {
+        Shape::Duration => match weir_config::duration(text) {
+            Ok(Duration::ZERO) => Err("must be above zero".to_owned()),
+            Ok(duration) => Ok(Value::Duration(duration)),
+            Err(wanted) => Err(wanted.to_owned()),
+        },
+        Shape::Number(least, most) => match text.parse::<f64>() {
+            Ok(number) if (least..=most).contains(&number) => Ok(Value::Number(number)),
+            _ => Err(format!("expected a number from {least} to {most}")),
+        },
+        Shape::Count(least, most) => match text.parse::<u32>() {
+            Ok(number) if (least..=most).contains(&number) => Ok(Value::Count(number)),
+            _ => Err(format!("expected a whole number from {least} to {most}")),
+        },
+        Shape::Usd => usd(text).map(Value::Usd),
+        Shape::OneOf(words) => match words.iter().find(|word| **word == text) {
+            Some(word) => Ok(Value::Word(word)),
+            None => Err(format!("expected one of: {}", words.join(", "))),
+        },
+        Shape::Policy => Err("expected a policy".to_owned()),
+    }
+}
+
+/// Reads an amount of USD, to six digits after the point, as prices are read.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn usd(text: &str) -> Result<Cost, String> {
+    let amount: Price = text.parse().map_err(|error| format!("{text:?} {error}"))?;
+    Ok(Cost::from_pico_usd(i128::from(amount.micro_usd_per_million()) * 1_000_000))
+}
+
+fn read(
+    kind: &'static Kind,
+    node: &Node,
+    path: &str,
+    deeper: usize,
+    problems: &mut Vec<Problem>,
+) -> Compiled {
+    let mut compiled = Compiled::defaults(kind);
+    for (key, value) in node.entries().iter().filter(|(key, _)| key.value != "kind") {
+        let path = path_key(path, &key.value);
+        let Some(place) = kind.settings.iter().position(|setting| setting.name == key.value) else {
+            let known: Vec<&str> = kind.settings.iter().map(|setting| setting.name).collect();
+            let what = format!("setting of policy \"{}\"", kind.name);
+            problems.push(unknown(&key.at, path, &what, &key.value, &known));
+            continue;
+        };
+        let (Some(setting), Some(slot)) = (kind.settings.get(place), compiled.values.get_mut(place)) else {
+            continue;
+        };
+        match (setting.shape, &value.value) {
+            (_, Written::Null) => {}
+            (Shape::Policy, _) => {
+                if let Some(inner) = inner(value, &path, deeper, problems) {
+                    *slot = Value::Policy(Box::new(inner));
+                }
+            }
+            (shape, _) => match value.text().map(|text| scalar(shape, text)) {
+                Some(Ok(read)) => *slot = read,
+                Some(Err(message)) => problems.push(Problem::new(&value.at, path, message)),
+                None => problems.push(Problem::new(&value.at, path, "expected a single value")),
+            },
+        }
+    }
+    compiled
+}
+
+fn inner(node: &Node, path: &str, deeper: usize, problems: &mut Vec<Problem>) -> Option<Compiled> {
+    if deeper == 0 {
+        let message = format!("policies stand at most {DEEPEST} deep within each other");
+        problems.push(Problem::new(&node.at, path, message));
+        return None;
+    }
+    let named = node.get("kind").unwrap_or(node);
+    let Some(name) = named.text() else {
+        let problem = Problem::new(&node.at, path, "expected the name of a policy or a map with its `kind`");
+        problems.push(problem);
+        return None;
+    };
+    let Some(kind) = find(name) else {
+        let known: Vec<&str> = super::POLICIES.iter().map(|kind| kind.name).collect();
+        problems.push(unknown(&named.at, path.to_owned(), "policy", name, &known));
+        return None;
+    };
+    Some(read(kind, node, path, deeper - 1, problems))
+}
+
+fn unknown(at: &Span, path: String, what: &str, name: &str, known: &[&str]) -> Problem {
+    let near = nearest(name, known.iter().copied());
+    let help = match near.first() {
+        Some(best) => format!("did you mean \"{best}\"?"),
+        None if known.is_empty() => "it takes none".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    };
+    Problem::new(at, path, format!("no {what} is called \"{name}\"")).with_help(help)
+}

@@ -1,0 +1,296 @@
+//! Policies that weigh figures.
+
+use super::*;
+use crate::health::Settings;
+use crate::windows::Sample;
+use std::sync::Arc;
+use weir_core::{Price, TokenPrices, Usage};
+
+/// Deployments with their figures.
+struct Scene {
+    members: Vec<Member>,
+    healths: Vec<Arc<Health>>,
+    now: Moment,
+}
+
+fn price(micro_usd: u64) -> Pricing {
+    let price = Price::from_micro_usd_per_million(micro_usd);
+    Pricing::PerToken(TokenPrices { input: price, output: price, ..TokenPrices::default() })
+}
+
+fn some(seconds: f64) -> Option<Duration> {
+    Some(Duration::from_secs_f64(seconds))
+}
+
+impl Scene {
+    fn new(members: &[Member]) -> Self {
+        let healths = members.iter().map(|_| Arc::new(Health::new(&Settings::default()))).collect();
+        Scene { members: members.to_vec(), healths, now: Moment::START + Duration::from_secs(100) }
+    }
+
+    /// One deployment for each price.
+    fn priced(prices: &[u64]) -> Self {
+        let member = |(place, micro): (u32, &u64)| Member { pricing: price(*micro), ..Member::new(place, 1) };
+        Scene::new(&(0u32..).zip(prices).map(member).collect::<Vec<_>>())
+    }
+
+    /// Calls at a deployment whose first token took so long.
+    fn took(&self, deployment: usize, times: u32, seconds: f64) {
+        for turn in 0..times {
+            let seconds = seconds * (1.0 + 0.01 * f64::from(turn % 10));
+            let sample = Sample { first: some(seconds), total: some(seconds), ..Sample::default() };
+            self.healths[deployment].windows().record(&sample, self.now);
+        }
+    }
+
+    fn build(&self, policy: &'static Kind) -> Box<dyn Policy> {
+        policy.make(&self.members)
+    }
+
+    fn order(&self, policy: &dyn Policy, request: &Request<'_>, seed: u64) -> Vec<(u32, Reason)> {
+        let health = |deployment: u32| self.healths.get(deployment as usize).map(|health| &**health);
+        let mut out = Order::new();
+        let ask = Ask { now: self.now, wanted: 2, usable: &is_any, request, health: &health };
+        policy.order(&ask, &mut SplitMix64::seeded(seed), &mut out);
+        out.iter().map(|candidate| (candidate.deployment, candidate.reason)).collect()
+    }
+
+    /// The first choice of each of a hundred orders, those that only probe left out.
+    fn firsts(&self, name: &str, request: &Request<'_>) -> Vec<u32> {
+        let policy = self.build(find(name).unwrap());
+        let orders = (0..100).map(|seed| self.order(&*policy, request, seed)[0]);
+        let mut firsts: Vec<u32> =
+            orders.filter(|(_, reason)| *reason != Reason::Probe).map(|(first, _)| first).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        firsts
+    }
+}
+
+#[test]
+fn priority_takes_the_first_of_the_file() {
+    let scene = Scene::priced(&[5, 1, 3]);
+    assert_eq!(scene.firsts("priority", &Request::default()), [0]);
+    assert_eq!(
+        order(&*scene.build(find("priority").unwrap()), 2, &|d| d != 0, &mut SplitMix64::seeded(0)),
+        [1, 2]
+    );
+}
+
+#[test]
+fn work_under_way_counts_in_seconds_and_not_in_calls() {
+    for name in ["least_busy", "power_of_two"] {
+        let scene = Scene::priced(&[1, 1]);
+        let mut long = scene.healths[0].acquire(scene.now, false).unwrap();
+        long.expect(Duration::from_secs(20));
+        let mut short: Vec<_> = (0..3).map(|_| scene.healths[1].acquire(scene.now, false).unwrap()).collect();
+        short.iter_mut().for_each(|lease| lease.expect(Duration::from_secs(2)));
+        assert_eq!(scene.firsts(name, &Request::default()), [1], "{name}");
+        drop(long);
+        assert_eq!(scene.firsts(name, &Request::default()), [0], "{name}: what has ended counts no more");
+    }
+}
+
+#[test]
+fn latency_leaves_the_slow_one_and_comes_back() {
+    let mut scene = Scene::priced(&[1, 1]);
+    let request = Request::default();
+    assert_eq!(scene.firsts("latency", &request), [0, 1], "nothing is known: both");
+    scene.took(0, 30, 0.2);
+    assert_eq!(scene.firsts("latency", &request), [0, 1], "the unknown one counts as the best: both");
+    scene.took(1, 30, 2.0);
+    assert_eq!(scene.firsts("latency", &request), [0]);
+    // One slow answer of a stranger is not held against it for ever, but counts.
+    scene.now = scene.now + Duration::from_secs(20);
+    scene.took(0, 30, 6.0);
+    assert_eq!(scene.firsts("latency", &request), [1], "it has become slow itself");
+    scene.now = scene.now + Duration::from_secs(70);
+    assert_eq!(scene.firsts("latency", &request), [0, 1], "what was learnt is forgotten");
+}
+
+#[test]
+fn some_requests_probe_another_than_the_best() {
+    let scene = Scene::priced(&[1, 1, 1]);
+    scene.took(0, 50, 0.1);
+    scene.took(1, 50, 3.0);
+    scene.took(2, 50, 3.0);
+    let policy = scene.build(find("latency").unwrap());
+    let orders = (0..20_000).map(|seed| scene.order(&*policy, &Request::default(), seed));
+    let probes: Vec<_> = orders.filter(|order| order[0].1 == Reason::Probe).collect();
+    assert!((120..280).contains(&probes.len()), "1 % of 20000: {}", probes.len());
+    assert!(probes.iter().all(|order| order[0].0 != 0 && order[1].0 == 0), "the best comes next");
+}
+
+#[test]
+fn cost_counts_prompt_output_caches_and_hours() {
+    let mut members = [Member::new(0, 1), Member::new(1, 1), Member::new(2, 1)];
+    let prices = |input, output, cached: Option<u64>| {
+        let price = Price::from_micro_usd_per_million;
+        let cached_input = cached.map(price);
+        Pricing::PerToken(TokenPrices {
+            input: price(input),
+            output: price(output),
+            cached_input,
+            cache_write: None,
+        })
+    };
+    members[0].pricing = prices(100, 1000, Some(10));
+    members[1].pricing = prices(300, 300, None);
+    members[2].pricing = Pricing::PerHour(3_600_000_000); // a dollar a second
+    let scene = Scene::new(&members);
+    let used = |usage: Usage| Sample {
+        usage: Some(usage),
+        first: some(1.0),
+        total: some(2.0),
+        generating: some(1.0),
+        ..Sample::default()
+    };
+    scene.healths[2].windows().record(&used(Usage { input: 10, output: 100, ..Usage::default() }), scene.now);
+    let long = Request { prompt: 10_000, most_output: Some(10), ..Request::default() };
+    let short = Request { prompt: 100, most_output: Some(200), ..Request::default() };
+    assert_eq!(scene.firsts("cost", &long), [0]);
+    assert_eq!(scene.firsts("cost", &short), [1]);
+    // By the hour: 200 tokens of an idle machine that makes 100 a second are two seconds of it.
+    let health = Some(&*scene.healths[2]);
+    let cost = members[2].expected_cost(Size { output: 200, ..Size::default() }, health);
+    assert!((cost.approx_usd() - 2.0).abs() < 0.1, "{cost}");
+    // Once the cache holds most of its prompts, the first is the cheaper one.
+    let cached = Usage { input: 10_000, cache_read: 9_000, output: 10, ..Usage::default() };
+    scene.healths[0].windows().record(&used(cached), scene.now);
+    let cost =
+        members[0].expected_cost(Size { prompt: 10_000, output: 10, in_flight: 0 }, Some(&scene.healths[0]));
+    assert_eq!(cost.pico_usd(), 1000 * 100 + 9000 * 10 + 10 * 1000);
+}
+
+#[test]
+fn latency_budget_takes_the_cheapest_that_keeps_it() {
+    let scene = Scene::priced(&[1, 5, 9]);
+    scene.took(0, 100, 4.0);
+    scene.took(1, 100, 1.0);
+    scene.took(2, 100, 0.2);
+    let first = |millis| {
+        let request =
+            Request { prompt: 100, budget: Some(Duration::from_millis(millis)), ..Request::default() };
+        scene.order(&*scene.build(find("latency_budget").unwrap()), &request, 3)[0]
+    };
+    assert_eq!(first(8000), (0, Reason::InBudget));
+    assert_eq!(first(2000), (1, Reason::InBudget));
+    assert_eq!(first(500), (2, Reason::InBudget));
+    assert_eq!(first(50), (2, Reason::OverBudget), "none keeps it: the quickest, marked as such");
+}
+
+#[test]
+fn latency_budget_finds_out_about_strangers_one_call_at_a_time() {
+    let scene = Scene::priced(&[1, 5]);
+    scene.took(1, 100, 0.2);
+    let policy = scene.build(find("latency_budget").unwrap());
+    let request = Request { prompt: 100, ..Request::default() };
+    assert_eq!(scene.order(&*policy, &request, 3)[0], (0, Reason::Unproven));
+    let _under_way = scene.healths[0].acquire(scene.now, false).unwrap();
+    assert_eq!(scene.order(&*policy, &request, 3)[0], (1, Reason::InBudget));
+}
+
+#[test]
+fn quality_takes_the_best_within_the_cap() {
+    let member =
+        |deployment, quality, micro| Member { quality, pricing: price(micro), ..Member::new(deployment, 1) };
+    let scene = Scene::new(&[member(0, 50, 10), member(1, 90, 1000), member(2, 50, 5)]);
+    let request = Request { prompt: 1000, most_output: Some(0), ..Request::default() };
+    assert_eq!(scene.firsts("quality", &request), [1]);
+    let text = "providers: { p: { kind: openai } }\ndeployments: { d: { provider: p, model: m } }\n\
+                routes: { r: { deployments: [d], policy: { kind: quality, max_cost: 0.000001 } } }\n";
+    let config = weir_config::parse("t.yaml", text, &weir_config::ProcessEnvironment).unwrap();
+    let kind = find("quality").unwrap();
+    let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
+    let shared = Shared::default();
+    let build = Build { route: "r", members: &scene.members, settings: &settings, shared: &shared };
+    // A thousand tokens at 1000 µUSD a million cost exactly the cap, at 1001 more than it.
+    assert_eq!(scene.order(&*(kind.build)(&build), &request, 1)[0], (1, Reason::BestQuality));
+    let longer = Request { prompt: 1001, ..request };
+    assert_eq!(
+        scene.order(&*(kind.build)(&build), &longer, 1),
+        [(2, Reason::BestQuality), (0, Reason::BestQuality)]
+    );
+}
+
+#[test]
+fn a_weighted_score_changes_hands_only_for_a_real_gain() {
+    let scene = Scene::priced(&[100, 100]);
+    let policy = scene.build(find("weighted_score").unwrap());
+    let request = Request { prompt: 1000, ..Request::default() };
+    let holds = || {
+        let orders = (0..50).map(|seed| scene.order(&*policy, &request, seed)[0]);
+        let mut firsts: Vec<u32> = orders.filter(|(_, r)| *r != Reason::Probe).map(|(d, _)| d).collect();
+        firsts.dedup();
+        firsts
+    };
+    assert_eq!(holds().len(), 1, "equals do not take turns");
+    scene.took(0, 100, 0.5);
+    scene.took(1, 100, 5.0);
+    assert_eq!(holds(), [0]);
+}
+
+#[test]
+fn a_session_stays_until_staying_costs_more_than_moving() {
+    let scene = Scene::priced(&[1, 1, 1, 1]);
+    let policy = scene.build(find("sticky").unwrap());
+    let of = |session| Request { session: Some(session), ..Request::default() };
+    let mut shares = [0; 4];
+    for session in 0..4000u64 {
+        let session = session.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        let first = scene.order(&*policy, &of(session), 1)[0];
+        assert_eq!(first, scene.order(&*policy, &of(session), 2)[0]);
+        assert_eq!(first.1, Reason::Sticky);
+        shares[first.0 as usize] += 1;
+    }
+    fits(&shares, &[1, 1, 1, 1], 16.27); // 3 degrees of freedom
+    let home = scene.order(&*policy, &of(77), 1)[0].0;
+    for deployment in 0..4 {
+        scene.took(deployment, 30, if deployment == home as usize { 1.5 } else { 0.1 });
+    }
+    assert_eq!(scene.order(&*policy, &of(77), 1)[0].0, home, "1.4 s are less than moving costs");
+    scene.took(home as usize, 300, 6.0);
+    let moved: Vec<u32> = (0..50).map(|seed| scene.order(&*policy, &of(77), seed)[0].0).collect();
+    assert!(moved.iter().any(|first| *first != home), "where the inner policy goes elsewhere, it moves");
+}
+
+#[test]
+fn a_member_that_leaves_takes_only_its_own_sessions_along() {
+    let scene = Scene::priced(&[1; 5]);
+    let policy = scene.build(find("sticky").unwrap());
+    for session in 0..500u64 {
+        let request = Request { session: Some(session), ..Request::default() };
+        let place = |down: u32| {
+            let mut out = Order::new();
+            let usable = |deployment: u32| deployment != down;
+            policy.order(&ask(2, &usable, &request, &|_| None), &mut SplitMix64::seeded(session), &mut out);
+            out[0].deployment
+        };
+        let before = place(9);
+        assert!(place(3) == before || before == 3);
+    }
+}
+
+#[test]
+fn prompts_go_where_their_beginning_is_and_all_cores_know() {
+    let scene = Scene::priced(&[1; 4]);
+    let text = "providers: { p: { kind: openai } }\ndeployments: { d: { provider: p, model: m } }\n\
+                routes: { r: { deployments: [d], policy: { kind: prefix, cache_blocks: 1000 } } }\n";
+    let config = weir_config::parse("t.yaml", text, &weir_config::ProcessEnvironment).unwrap();
+    let kind = find("prefix").unwrap();
+    let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
+    let shared = Shared::default();
+    let build = Build { route: "r", members: &scene.members, settings: &settings, shared: &shared };
+    let (one_core, other) = ((kind.build)(&build), (kind.build)(&build));
+    for prompt in 0..40u64 {
+        let blocks = |_: u32, out: &mut Vec<u64>| out.extend((0..8).map(|block| prompt << 8 | block));
+        let request = Request { prompt: 8 * 512, blocks: Some(&blocks), ..Request::default() };
+        let first = scene.order(&*one_core, &request, prompt)[0];
+        assert_eq!(first.1, Reason::CacheHeld);
+        assert_eq!(scene.order(&*other, &request, prompt)[0], first, "the other core knows it as well");
+    }
+    drop((one_core, other));
+    shared.prune();
+    let again = (kind.build)(&build);
+    assert_eq!(order(&*again, 4, &is_any, &mut SplitMix64::seeded(0)).len(), 4);
+}

@@ -1,0 +1,121 @@
+//! The best sum of several figures.
+
+use super::latency::PROBE;
+use super::ranking::{LATENCIES, Ranked, Ranking, latency};
+use super::{Ask, Kind, Order, Policy, Setting, Shape};
+use crate::windows::Latency;
+use crate::{Chance, Figure, Reason};
+use std::cell::Cell;
+
+const fn weight(name: &'static str, meaning: &'static str, default: &'static str) -> Setting {
+    Setting { name, meaning, shape: Shape::Number(0.0, 1000.0), default }
+}
+
+pub(super) const KIND: Kind = Kind {
+    name: "weighted_score",
+    description: "Takes the deployment with the best weighted sum of cost, latency, error rate and quality, each from 0 for the best of the route to 1 for the worst.",
+    settings: &[
+        weight("cost", "The weight of the expected cost.", "1"),
+        weight("latency", "The weight of the expected latency.", "1"),
+        weight("errors", "The weight of the error rate.", "1"),
+        weight("quality", "The weight of the deployment's `quality`.", "0"),
+        Setting {
+            name: "of",
+            meaning: "Which latency counts.",
+            shape: Shape::OneOf(LATENCIES),
+            default: "first_token",
+        },
+        Setting {
+            name: "hysteresis",
+            meaning: "How much better another has to be before it takes the place of the present best.",
+            shape: Shape::Number(0.0, 1.0),
+            default: "0.05",
+        },
+        PROBE,
+    ],
+    build: |build| {
+        let settings = build.settings;
+        Box::new(WeightedScore {
+            ranking: Ranking::new(build.members),
+            weights: ["cost", "latency", "errors", "quality"].map(|name| settings.number(name)),
+            latency: latency(settings.word("of")),
+            hysteresis: settings.number("hysteresis"),
+            probe: settings.number("probe"),
+            present: Cell::new(None),
+        })
+    },
+};
+
+struct WeightedScore {
+    ranking: Ranking,
+    /// Of cost, latency, errors and quality.
+    weights: [f64; 4],
+    latency: Latency,
+    hysteresis: f64,
+    probe: f64,
+    /// The best of the order before.
+    present: Cell<Option<u32>>,
+}
+
+impl WeightedScore {
+    fn weigh(&self, all: &mut [Ranked]) {
+        let total: f64 = self.weights.iter().sum();
+        for (figure, weight) in self.weights.iter().enumerate() {
+            let values =
+                || all.iter().filter(|r| r.member.weight > 0).filter_map(|r| r.raw.get(figure).copied());
+            let known = || values().filter(|value| !value.is_nan());
+            let least = known().fold(f64::INFINITY, f64::min);
+            let most = known().fold(f64::NEG_INFINITY, f64::max);
+            let span = most - least;
+            for ranked in &mut *all {
+                // What is not known counts as the best: so it becomes known.
+                let value = ranked.raw.get(figure).copied().filter(|value| !value.is_nan()).unwrap_or(least);
+                if span > 0.0 && total > 0.0 {
+                    ranked.score += weight / total * (value - least) / span;
+                }
+            }
+        }
+        for ranked in &mut *all {
+            ranked.reason = Reason::BestScore;
+            ranked.figure = Figure::Score(thousandths(ranked.score));
+            if self.present.get() == Some(ranked.member.deployment) {
+                ranked.score -= self.hysteresis;
+            }
+        }
+        let with_weight = all.iter().filter(|ranked| ranked.member.weight > 0);
+        let best = with_weight.min_by(|a, b| a.score.total_cmp(&b.score).then(a.second.total_cmp(&b.second)));
+        let best = best.map(|best| best.member.deployment);
+        self.present.set(best);
+        // Before its equals, in this order as in the next.
+        for ranked in all.iter_mut().filter(|ranked| Some(ranked.member.deployment) == best) {
+            ranked.second = -1.0;
+        }
+    }
+}
+
+impl Policy for WeightedScore {
+    fn order(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
+        self.ranking.order(
+            ask,
+            chance,
+            self.probe,
+            out,
+            |ranked, size, health| {
+                let forecast = health
+                    .and_then(|h| h.windows().forecast(ask.request.latency(self.latency), size, ask.now));
+                ranked.raw = [
+                    ranked.member.expected_cost(size, health).approx_usd(),
+                    forecast.map_or(f64::NAN, |forecast| forecast.quantile(0.5)),
+                    health.map_or(0.0, |health| health.windows().error_rate(ask.now)),
+                    -f64::from(ranked.member.quality),
+                ];
+            },
+            |all| self.weigh(all),
+        );
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1")]
+fn thousandths(score: f64) -> u32 {
+    (score.clamp(0.0, 1.0) * 1000.0) as u32
+}

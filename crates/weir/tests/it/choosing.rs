@@ -1,0 +1,164 @@
+//! Policies choose by what they promise to choose by, and requests may ask for what their route allows.
+
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use weir_testkit::client::Reply;
+use weir_testkit::{Answer, RunningWeir, Upstream};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// Deployments `d0`, `d1`, … at one upstream each, with what is said of each, and one route `m` over all of them.
+fn weir(upstreams: &[&Upstream], deployments: &[&str], route: &str) -> RunningWeir {
+    let (mut providers, mut stated) = (String::new(), String::new());
+    for (i, (upstream, said)) in upstreams.iter().zip(deployments).enumerate() {
+        providers += &format!("  p{i}: {{ kind: openai, base_url: '{}' }}\n", upstream.url());
+        stated += &format!("  d{i}: {{ provider: p{i}, model: up{i}, {said} }}\n");
+    }
+    let all: Vec<String> = (0..upstreams.len()).map(|i| format!("d{i}")).collect();
+    let config = format!(
+        "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
+         providers:\n{providers}deployments:\n{stated}routes:\n  spare: {{ deployments: [d0] }}\n  \
+         m: {{ deployments: [{}], retries: {{ base: 1ms, cap: 5ms }}, {route} }}\n",
+        all.join(", ")
+    );
+    weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config)
+}
+
+fn call(more: &Value) -> Value {
+    let mut call = json!({ "model": "m", "messages": [{ "role": "user", "content": "hello" }] });
+    let fields = call.as_object_mut().unwrap();
+    fields.extend(more.as_object().unwrap().iter().map(|(key, value)| (key.clone(), value.clone())));
+    call
+}
+
+fn ask(weir: &RunningWeir, headers: &[(&str, &str)], more: &Value) -> Reply {
+    weir.post(CHAT, headers, &call(more))
+}
+
+/// Who answers.
+fn who(weir: &RunningWeir, headers: &[(&str, &str)], more: &Value) -> String {
+    let reply = ask(weir, headers, more);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.header("x-weir-deployment").unwrap().to_owned()
+}
+
+#[test]
+fn the_first_of_the_file_answers_while_it_can() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    let weir = weir(&[&first, &second], &["weight: 1", "weight: 9"], "policy: priority");
+    for _ in 0..10 {
+        assert_eq!(who(&weir, &[], &json!({})), "d0");
+    }
+    first.script([Answer::status(500)]);
+    assert_eq!(who(&weir, &[], &json!({})), "d1");
+    assert_eq!(who(&weir, &[], &json!({})), "d0");
+}
+
+/// A deployment that becomes slow loses the traffic, and has it again when the other becomes slower still.
+#[test]
+fn latency_moves_traffic_away_from_a_slow_deployment_and_back() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    let slow = |text: &str, millis| Answer::auto(text).delay(Duration::from_millis(millis));
+    first.always(slow("slow", 120));
+    let weir = weir(&[&first, &second], &["weight: 1", "weight: 1"], "policy: { kind: latency, probe: 0 }");
+    for _ in 0..12 {
+        who(&weir, &[], &json!({}));
+    }
+    let before = first.calls().len();
+    assert!((1..=3).contains(&before), "asked often enough to know, {before} times");
+    let reply = ask(&weir, &[], &json!({}));
+    assert_eq!(reply.header("x-weir-deployment"), Some("d1"));
+    let number = |name: &str| reply.header(name).unwrap().parse::<f64>().unwrap();
+    assert!(number("x-weir-predicted-ms") < 120.0 && number("x-weir-latency-ms") < 120.0);
+    second.always(slow("slower", 700));
+    let back = (0..40).position(|_| who(&weir, &[], &json!({})) == "d0");
+    assert!(back.is_some(), "the other has become the slower one");
+}
+
+#[test]
+fn cost_follows_the_shape_of_the_request() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    let dear_output = "price: { input: 0.1, output: 10 }";
+    let dear_input = "price: { input: 1, output: 1 }";
+    let weir = weir(&[&first, &second], &[dear_output, dear_input], "policy: cost");
+    let long = json!({ "max_tokens": 1, "messages": [{ "role": "user", "content": "word ".repeat(4000) }] });
+    assert_eq!(who(&weir, &[], &long), "d0");
+    assert_eq!(who(&weir, &[], &json!({ "max_tokens": 500 })), "d1");
+}
+
+#[test]
+fn a_session_stays_in_its_place_across_a_reload_and_comes_back_after_a_fault() {
+    let upstreams: Vec<Upstream> = (0..4).map(|_| Upstream::start()).collect();
+    let all: Vec<&Upstream> = upstreams.iter().collect();
+    let weir = weir(&all, &["weight: 1"; 4], "policy: sticky");
+    let of = |session: &str| who(&weir, &[("x-weir-session", session)], &json!({}));
+    let places: Vec<String> = (0..24).map(|i| of(&format!("s{i}"))).collect();
+    assert!((0..4).all(|i| places.contains(&format!("d{i}"))), "all have some: {places:?}");
+    assert_eq!(weir.reload().status, 200);
+    for (i, place) in places.iter().enumerate() {
+        assert_eq!(of(&format!("s{i}")), *place);
+    }
+    let home: usize = places[0][1..].parse().unwrap();
+    upstreams[home].script([Answer::status(500)]);
+    assert_ne!(of("s0"), places[0]);
+    assert_eq!(of("s0"), places[0]);
+    // Without the header, the user is what keeps requests together.
+    let user = who(&weir, &[], &json!({ "user": "u1" }));
+    for _ in 0..10 {
+        assert_eq!(who(&weir, &[], &json!({ "user": "u1" })), user);
+    }
+}
+
+#[test]
+fn hints_hold_where_the_route_allows_them() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    let route =
+        "policy: priority, fallbacks: [spare], hints: [max_cost, policy, no_fallback, latency_budget]";
+    let prices = ["price: { input: 0, output: 1000 }", "price: { input: 0, output: 1 }"];
+    let weir = weir(&[&first, &second], &prices, route);
+    let few = json!({ "max_tokens": 100 });
+    assert_eq!(who(&weir, &[], &few), "d0");
+    assert_eq!(who(&weir, &[("x-weir-policy", "cost")], &few), "d1");
+    assert_eq!(
+        who(&weir, &[("x-weir-max-cost", "0.0001")], &few),
+        "d1",
+        "the first is expected to cost more"
+    );
+    let check = |headers: &[(&str, &str)], status: u16, code: &str, part: &str| {
+        let reply = ask(&weir, headers, &few);
+        assert_eq!(
+            (reply.status, reply.json()["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{headers:?}"
+        );
+        assert!(reply.text().contains(part), "{}", reply.text());
+    };
+    let alone = ("x-weir-no-fallback", "true");
+    check(&[("x-weir-max-cost", "0.000001"), alone], 400, "max_cost_exceeded", "x-weir-max-cost");
+    check(&[("x-weir-max-cost", "dear")], 400, "invalid_hint", "x-weir-max-cost");
+    check(&[("x-weir-policy", "chepest")], 400, "invalid_hint", "names no policy");
+    check(&[("x-weir-latency-budget-ms", "soon")], 400, "invalid_hint", "milliseconds");
+    check(&[("x-weir-session", "s")], 403, "hint_not_allowed", "routes.m.hints");
+    assert_eq!(who(&weir, &[("x-weir-latency-budget-ms", "500")], &few), "d0");
+    // With its fallback a failing route is answered by the spare one; without, by the error.
+    let calls = first.calls().len();
+    for upstream in [&first, &second] {
+        upstream.script([Answer::status(400)]);
+    }
+    assert_eq!(ask(&weir, &[alone], &few).status, 400);
+    assert!(first.calls().len() > calls);
+}
+
+#[test]
+fn hints_that_a_route_does_not_allow_are_refused_before_any_call() {
+    let upstream = Upstream::start();
+    let weir = weir(&[&upstream], &["weight: 1"], "policy: weighted");
+    for header in ["x-weir-latency-budget-ms", "latency_budget_ms", "x-slo-ttft-ms", "x-weir-max-cost"] {
+        let reply = ask(&weir, &[(header, "5")], &json!({}));
+        assert_eq!(reply.status, 403, "{header}");
+        assert_eq!(reply.json()["error"]["code"], "hint_not_allowed");
+    }
+    assert_eq!(upstream.calls().len(), 0);
+    assert_eq!(who(&weir, &[("x-weir-session", "s")], &json!({})), "d0", "a session may always be named");
+}
