@@ -41,6 +41,7 @@ pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
 
 /// A whole answer. Everything about it is known, unless it was too large to be held.
 pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response {
+    record.look_at_clock();
     let known = answer.facts.as_ref();
     if let Some(facts) = known {
         let usage = facts.usage_or_estimate(call.facts.prompt_bytes);
@@ -83,6 +84,7 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
 
 /// The head of a stream: what is known when its first token is there. The rest follows as trailers for clients that ask.
 pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Response {
+    record.look_at_clock();
     record.head_is_out();
     let mut headers = begin(&mut record, StatusCode::OK);
     let stated = answer.content_type.as_ref().map(HeaderValue::as_bytes);

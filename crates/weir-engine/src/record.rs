@@ -196,9 +196,9 @@ impl Record {
         lease.windows().record(&sample, self.now());
     }
 
-    /// An answer has come in full: what its deployment's window learns of that.
+    /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
     pub(crate) fn answered(&self, lease: &Lease, first_token_at: Option<Instant>) {
-        let now = Instant::now();
+        let now = self.clock;
         let sample = Sample {
             size: self.called.size,
             first: None,

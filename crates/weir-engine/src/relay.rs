@@ -290,6 +290,7 @@ impl Relay {
         if let Some(mut lease) = self.lease.take() {
             match &ending {
                 Ending::Whole => {
+                    record.look_at_clock();
                     record.answered(&lease, self.first_token_at);
                     lease.report(Ok(()), record.core.now());
                 }

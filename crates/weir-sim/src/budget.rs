@@ -189,7 +189,7 @@ fn kept(answers: &[Answer], budget: f64) -> Kept {
 }
 
 /// The policy and the oracle side by side, at budgets that are percentiles of what a blind choice takes.
-pub fn compare(fleet: &[Truth], rate: f64, requests: usize, seed: u64) -> Vec<Line> {
+pub fn compare(fleet: &[Truth], percentiles: &[usize], rate: f64, requests: usize, seed: u64) -> Vec<Line> {
     let mut blind: Vec<f64> =
         run(fleet, &Chooser::Blind, 1.0, rate, requests, seed).iter().map(|(seconds, _)| *seconds).collect();
     blind.sort_by(f64::total_cmp);
@@ -205,8 +205,11 @@ pub fn compare(fleet: &[Truth], rate: f64, requests: usize, seed: u64) -> Vec<Li
             oracle: kept(&run(fleet, &Chooser::Oracle, budget, rate, requests, seed), budget),
         }
     };
-    [50, 60, 70, 80, 90, 95, 99].into_iter().map(line).collect()
+    percentiles.iter().copied().map(line).collect()
 }
+
+/// The budgets that the report shows.
+pub const PERCENTILES: [usize; 7] = [50, 60, 70, 80, 90, 95, 99];
 
 /// The lines as a table.
 pub fn report(lines: &[Line], rate: f64, requests: usize) -> String {

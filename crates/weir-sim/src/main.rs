@@ -51,7 +51,14 @@ fn main() -> ExitCode {
 fn simulate(args: &Args) -> Result<(), String> {
     if args.latency_budget {
         let (rate, requests) = (20.0, 40_000);
-        print!("{}", budget::report(&budget::compare(&budget::FLEET, rate, requests, 1), rate, requests));
+        print!(
+            "{}",
+            budget::report(
+                &budget::compare(&budget::FLEET, &budget::PERCENTILES, rate, requests, 1),
+                rate,
+                requests
+            )
+        );
         return Ok(());
     }
     let data = std::env::var_os("WEIR_DATA").filter(|folder| !folder.is_empty());

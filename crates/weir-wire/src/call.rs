@@ -23,14 +23,13 @@ pub struct CallFacts {
     /// Whether the client itself asks for the usage chunk of a stream (`stream_options.include_usage`).
     pub include_usage: bool,
     /// Most tokens that may be generated: the larger of `max_tokens` and `max_completion_tokens`. For policies that weigh a
-    /// call; none of today's does.
+    /// call.
     pub max_tokens: Option<u64>,
     /// Whether tools or functions are offered. For rules by capability; there are none yet.
     pub has_tools: bool,
     /// Bytes of `messages`, `prompt` or `input` as written: a measure of the prompt's size.
     pub prompt_bytes: usize,
-    /// Where the value of `user` stands, quotes included, when it is a string. For policies that keep a user in one place;
-    /// none of today's does.
+    /// Where the value of `user` stands, quotes included, when it is a string. For policies that keep a user in one place.
     pub user: Option<Range<usize>>,
     pub(crate) fields: SmallVec<[Span; 16]>,
     pub(crate) model_at: usize,

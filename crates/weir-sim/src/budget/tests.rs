@@ -9,12 +9,9 @@ fn the_normal_distribution_is_the_tables() {
 
 #[test]
 fn budgets_are_kept_at_nearly_the_oracles_price() {
-    for seed in [1, 2] {
-        for line in compare(&FLEET, 20.0, 6000, seed) {
-            let shown = format!("seed {seed}: {line:?}");
-            assert!(line.oracle.share >= SHARE, "even the oracle cannot: {shown}");
-            assert!(line.policy.share >= SHARE, "{shown}");
-            assert!(line.policy.cost <= 1.1 * line.oracle.cost, "{shown}");
-        }
+    for line in compare(&FLEET, &[60, 95], 20.0, 4000, 1) {
+        assert!(line.oracle.share >= SHARE, "even the oracle cannot: {line:?}");
+        assert!(line.policy.share >= SHARE, "{line:?}");
+        assert!(line.policy.cost <= 1.1 * line.oracle.cost, "{line:?}");
     }
 }

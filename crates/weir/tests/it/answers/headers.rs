@@ -119,15 +119,27 @@ fn a_client_sees_only_what_it_may() {
         talkative(Answer::status(500)),
     ]);
     let whole = post(&weir, CHAT, &chat("m0", false));
-    let costs =
-        ["content-length", "x-weir-model", "x-weir-cost", "x-litellm-response-cost", "x-weir-overhead-ms"];
+    let costs = [
+        "content-length",
+        "x-weir-model",
+        "x-weir-cost",
+        "x-litellm-response-cost",
+        "x-weir-overhead-ms",
+        "x-weir-latency-ms",
+    ];
     assert_eq!(names(&whole.headers), with(&costs));
     assert_ne!(whole.header("x-weir-cost"), Some("1000"));
     assert_ne!(whole.header("x-request-id"), Some("the-upstreams-id"));
     let stream = post(&weir, CHAT, &chat("m1", true));
     assert_eq!(
         names(&stream.headers),
-        with(&["cache-control", "transfer-encoding", "x-weir-model", "x-weir-overhead-ms"])
+        with(&[
+            "cache-control",
+            "transfer-encoding",
+            "x-weir-model",
+            "x-weir-overhead-ms",
+            "x-weir-latency-ms"
+        ])
     );
     assert!(stream.trailers.is_empty(), "nobody asked for trailers");
     let error = post(&weir, CHAT, &chat("m2", false)); // of no model: none answered
