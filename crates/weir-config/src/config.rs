@@ -220,6 +220,10 @@ pub struct Deployment {
     pub health: Option<HealthCheck>,
     /// When to stop calling it for a while.
     pub breaker: Breaker,
+    /// How it completes an answer that broke off.
+    pub continues: Continues,
+    /// Deployments of the same name here serve the same model.
+    pub same_as: Arc<str>,
     /// Where it is written.
     pub at: Span,
 }
@@ -227,6 +231,24 @@ pub struct Deployment {
 impl Deployment {
     /// Default for `weight`.
     pub const WEIGHT: u32 = 1;
+}
+
+/// How a deployment completes a streamed answer that broke off at another, or at itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Continues {
+    /// The call is made anew; what repeats the client's part word for word is left out.
+    #[default]
+    Restart,
+    /// It goes on behind the client's part, which it is given as the assistant's turn.
+    Prefill,
+    /// It does not.
+    Never,
+}
+
+impl Continues {
+    /// Each with its name in the file.
+    pub const NAMES: [(&str, Continues); 3] =
+        [("restart", Continues::Restart), ("prefill", Continues::Prefill), ("none", Continues::Never)];
 }
 
 /// When to stop calling a deployment for a while.

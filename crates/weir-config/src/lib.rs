@@ -27,7 +27,7 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Breaker, Config, Cors, Deployment, HealthCheck, Key, Limits, Pool, Provider,
+    AccessLog, Admin, Breaker, Config, Continues, Cors, Deployment, HealthCheck, Key, Limits, Pool, Provider,
     ResponseHeaders, Retries, Route, Server, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};

@@ -141,6 +141,14 @@ pub(crate) struct Deployment {
     /// When to stop calling it for a while.
     #[serde(default)]
     pub breaker: Breaker,
+    /// How it completes the streamed answer of a deployment that broke off: `restart` (the call is made anew, and what
+    /// repeats the client's part word for word is left out), `prefill` (it goes on behind that part, which it takes as the
+    /// assistant's turn; only for an answer of the same model), `none`.
+    #[schemars(example = &"prefill", extend("x-default" = "restart"))]
+    pub continues: Option<String>,
+    /// A name for what it serves. Deployments of the same name serve the same model, however their providers call it.
+    #[schemars(example = &"llama-3.3-70b", extend("x-default" = "`model`"))]
+    pub same_as: Option<String>,
 }
 
 fn weight() -> u32 {

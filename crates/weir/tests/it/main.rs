@@ -7,6 +7,7 @@ mod answers;
 mod clients;
 mod credentials;
 mod door;
+mod failover;
 mod faults;
 mod framing;
 mod lifecycle;
