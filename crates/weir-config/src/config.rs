@@ -256,13 +256,15 @@ impl Continues {
 pub struct Breaker {
     /// Consecutive faults that open it; at least 1.
     pub failures: u32,
+    /// Faults in a hundred calls that open it, too; 1 to 100.
+    pub error_percent: u32,
     /// How long it stays open before one call probes.
     pub cooldown: Duration,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Breaker { failures: 5, cooldown: Duration::from_secs(10) }
+        Breaker { failures: 5, error_percent: 40, cooldown: Duration::from_secs(10) }
     }
 }
 

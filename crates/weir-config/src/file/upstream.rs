@@ -183,6 +183,9 @@ pub(crate) struct Breaker {
     /// Consecutive faults of the deployment that open the breaker.
     #[schemars(range(min = 1, max = 1_000_000), example = 3)]
     pub failures: u32,
+    /// Faults of the deployment in a hundred calls that open the breaker, too: over the last 10s, of at least 10 calls.
+    #[schemars(range(min = 1, max = 100), example = 20)]
+    pub error_percent: u32,
     /// How long it stays open before one call is let through to probe.
     #[schemars(example = "30s")]
     pub cooldown: DurationText,
@@ -191,7 +194,11 @@ pub(crate) struct Breaker {
 impl Default for Breaker {
     fn default() -> Self {
         let from = config::Breaker::default();
-        Breaker { failures: from.failures, cooldown: DurationText(from.cooldown) }
+        Breaker {
+            failures: from.failures,
+            error_percent: from.error_percent,
+            cooldown: DurationText(from.cooldown),
+        }
     }
 }
 
