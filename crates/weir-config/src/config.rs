@@ -222,6 +222,10 @@ pub struct Deployment {
     pub health: Option<HealthCheck>,
     /// When to stop calling it for a while.
     pub breaker: Breaker,
+    /// How it completes an answer that broke off.
+    pub continues: Continues,
+    /// Deployments of the same name here serve the same model.
+    pub same_as: Arc<str>,
     /// Where it is written.
     pub at: Span,
 }
@@ -231,18 +235,38 @@ impl Deployment {
     pub const WEIGHT: u32 = 1;
 }
 
+/// How a deployment completes a streamed answer that broke off at another, or at itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Continues {
+    /// The call is made anew; what repeats the client's part word for word is left out.
+    #[default]
+    Restart,
+    /// It goes on behind the client's part, which it is given as the assistant's turn.
+    Prefill,
+    /// It does not.
+    Never,
+}
+
+impl Continues {
+    /// Each with its name in the file.
+    pub const NAMES: [(&str, Continues); 3] =
+        [("restart", Continues::Restart), ("prefill", Continues::Prefill), ("none", Continues::Never)];
+}
+
 /// When to stop calling a deployment for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// Consecutive faults that open it; at least 1.
     pub failures: u32,
+    /// Faults in a hundred calls that open it, too; 1 to 100.
+    pub error_percent: u32,
     /// How long it stays open before one call probes.
     pub cooldown: Duration,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Breaker { failures: 5, cooldown: Duration::from_secs(10) }
+        Breaker { failures: 5, error_percent: 40, cooldown: Duration::from_secs(10) }
     }
 }
 

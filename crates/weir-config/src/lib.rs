@@ -27,8 +27,8 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Breaker, Config, Cors, Deployment, HealthCheck, Hint, Key, Limits, Pool, Provider,
-    ResponseHeaders, Retries, Route, Server, Telemetry,
+    AccessLog, Admin, Breaker, Config, Continues, Cors, Deployment, HealthCheck, Hint, Key, Limits, Pool,
+    Provider, ResponseHeaders, Retries, Route, Server, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};

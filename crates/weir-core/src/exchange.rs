@@ -34,6 +34,8 @@ pub struct Attempt<'a> {
     pub cause: AttemptCause,
     /// What went wrong; `None` when it answered.
     pub fault: Option<Class>,
+    /// What it cost, whether its answer was of use or not.
+    pub cost: Cost,
 }
 
 /// Why an upstream call was made.
@@ -45,6 +47,8 @@ pub enum AttemptCause {
     Retry,
     /// The first call in another route.
     Fallback,
+    /// To complete an answer that broke off after its beginning had reached the client.
+    Continuation,
 }
 
 impl AttemptCause {
@@ -54,6 +58,7 @@ impl AttemptCause {
             AttemptCause::First => "first",
             AttemptCause::Retry => "retry",
             AttemptCause::Fallback => "fallback",
+            AttemptCause::Continuation => "continuation",
         }
     }
 }
@@ -112,9 +117,9 @@ pub struct Exchange<'a> {
     pub cause: Option<&'a str>,
     /// Every upstream call, in order.
     pub attempts: &'a [Attempt<'a>],
-    /// Tokens of the answer.
+    /// Tokens of the answer, and of what was generated in attempts at it that broke off.
     pub usage: Option<Usage>,
-    /// What the answer cost.
+    /// What all attempts cost.
     pub cost: Cost,
     /// Bytes of the request's body.
     pub request_bytes: u64,

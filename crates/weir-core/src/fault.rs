@@ -62,13 +62,15 @@ pub enum Class {
     Malformed,
     /// The answer broke off after it had begun.
     Truncated,
+    /// An answer that broke off was begun anew, and did not repeat what the client had of it.
+    Diverged,
     /// A defect of Weir.
     Gateway,
 }
 
 impl Class {
     /// Every class, for tables and tests that must not miss one.
-    pub const ALL: [Class; 14] = [
+    pub const ALL: [Class; 15] = [
         Class::Caller,
         Class::ContextWindow,
         Class::ContentPolicy,
@@ -82,6 +84,7 @@ impl Class {
         Class::Timeout,
         Class::Malformed,
         Class::Truncated,
+        Class::Diverged,
         Class::Gateway,
     ];
 
@@ -111,6 +114,7 @@ impl Class {
             Class::Timeout => "timeout",
             Class::Malformed => "malformed",
             Class::Truncated => "truncated",
+            Class::Diverged => "diverged",
             Class::Gateway => "gateway",
         }
     }

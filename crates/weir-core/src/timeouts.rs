@@ -23,7 +23,9 @@ impl Timeouts {
     /// Default for `first_byte` of a stream while another deployment remains to be tried. The last one tried, and every
     /// answer that is not a stream, has until `total`.
     pub const FIRST_TOKEN: Duration = Duration::from_secs(10);
-    /// Default for `idle`.
+    /// Default for `idle` of a stream while another deployment remains that could complete it.
+    pub const IDLE_WITH_ANOTHER: Duration = Duration::from_secs(10);
+    /// Default for `idle` of everything else.
     pub const IDLE: Duration = Duration::from_secs(30);
     /// Default for `total`.
     pub const TOTAL: Duration = Duration::from_secs(600);

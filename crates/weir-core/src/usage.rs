@@ -53,6 +53,20 @@ impl Usage {
         self.input.saturating_add(self.output)
     }
 
+    /// Those of two answers together: estimated when either is.
+    #[must_use]
+    pub fn plus(self, other: Usage) -> Usage {
+        let estimated = [self.source, other.source].contains(&UsageSource::Estimated);
+        Usage {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            source: if estimated { UsageSource::Estimated } else { UsageSource::Reported },
+        }
+    }
+
     /// Whether the figures can be true: within bounds, parts no larger than their whole.
     pub fn is_plausible(&self) -> bool {
         self.input <= Self::MOST_TOKENS

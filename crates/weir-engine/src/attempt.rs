@@ -6,8 +6,11 @@ use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Instant;
-use weir_core::{Class, Fault, Timeouts};
+use weir_config::Continues;
+use weir_core::exchange::AttemptCause;
+use weir_core::{Class, Cost, Fault, Timeouts};
 use weir_routing::windows::Sample;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
 
@@ -19,17 +22,32 @@ pub(crate) enum Opened {
     Stream(Box<StreamAnswer>),
 }
 
+/// The attempts of one request: what has been tried, what may still be, and the call they are about. Goes on into the body
+/// of a stream, which may break off when part of it has reached the client.
+pub(crate) struct Attempts {
+    pub(crate) call: Box<Call>,
+    machine: Machine,
+    deadline: Instant,
+}
+
+/// The part of an answer that the client has when it breaks off.
+pub(crate) struct Begun {
+    /// What it says.
+    pub(crate) text: String,
+    /// Which model said it.
+    pub(crate) same_as: Arc<str>,
+}
+
 /// Calls deployments until one answers.
 ///
 /// # Errors
 /// The most telling fault, when no deployment of the route and its fallbacks answered.
-pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, Fault> {
+pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Opened, Box<Attempts>), Fault> {
     let snapshot = record.snapshot.clone();
-    let core = record.core.clone();
     let route = &snapshot.gateway.routes[call.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
     record.look_at_clock();
-    let first = plan(record, call, call.route, &[]);
+    let first = plan(record, &call, call.route, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     if fallbacks == 0 && !first.dropped.is_empty() && first.candidates.is_empty() {
         let too_dear = first.dropped.iter().all(|(_, reason)| *reason == Reason::OverPrice);
@@ -37,47 +55,75 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
             return Err(over_price());
         }
     }
-    let mut machine = Machine::new(&first, route.rules, fallbacks, core.engine.moment(deadline));
-    let mut event = Event::Begin;
-    loop {
-        let now = record.now();
-        event = match core.with_chance(|chance| machine.on(event, now, chance)) {
-            Action::Call { deployment, fallback, cause, last, spread } => {
-                let index = deployment as usize;
-                let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(call.route);
-                match snapshot.healths[index].acquire(now, spread) {
-                    Err(reason) => Event::NotEntered(reason),
-                    Ok(mut lease) => {
-                        record.calls(&request(call, route), &mut lease);
-                        // A plan that yielded nobody may have named another route meanwhile.
-                        record.route = Some(here);
-                        record.attempts.push(Tried { deployment: index, cause, fault: None });
-                        let limits = limits(record, index, here, last, deadline);
-                        match one_call(record, call, lease, limits).await {
-                            Ok(opened) => return Ok(opened),
-                            Err(fault) => Event::Faulted(fault), // the clock has been looked at
+    let machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline));
+    let mut attempts = Box::new(Attempts { call, machine, deadline });
+    let opened = attempts.go_on(record, Event::Begin, None).await?;
+    Ok((opened, attempts))
+}
+
+impl Attempts {
+    /// Calls deployments until one answers, or, with `begun`, until one completes the answer that broke off.
+    ///
+    /// # Errors
+    /// As of [`attempt`].
+    pub(crate) async fn go_on(
+        &mut self,
+        record: &mut Record,
+        mut event: Event,
+        begun: Option<&Begun>,
+    ) -> Result<Opened, Fault> {
+        let snapshot = record.snapshot.clone();
+        let core = record.core.clone();
+        let asked = self.call.route;
+        let route = &snapshot.gateway.routes[asked];
+        loop {
+            let now = record.now();
+            event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
+                Action::Call { deployment, fallback, cause, last, spread } => {
+                    let index = deployment as usize;
+                    let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(asked);
+                    let able =
+                        begun.is_none() || snapshot.gateway.deployments[index].continues != Continues::Never;
+                    let entered = if able {
+                        snapshot.healths[index].acquire(now, spread)
+                    } else {
+                        Err(Reason::NoContinuation)
+                    };
+                    match entered {
+                        Err(reason) => Event::NotEntered(reason),
+                        Ok(mut lease) => {
+                            record.calls(&request(&self.call, route), &mut lease);
+                            // A plan that yielded nobody may have named another route meanwhile.
+                            record.route = Some(here);
+                            let cause = if begun.is_some() { AttemptCause::Continuation } else { cause };
+                            let tried = Tried { deployment: index, cause, fault: None, cost: Cost::ZERO };
+                            record.attempts.push(tried);
+                            let limits = limits(record, index, here, last, self.deadline);
+                            match one_call(record, &self.call, begun, lease, limits).await {
+                                Ok(opened) => return Ok(opened),
+                                Err(fault) => Event::Faulted(fault), // the clock has been looked at
+                            }
                         }
                     }
                 }
-            }
-            Action::Wait { until } => {
-                let wait = until.since(now);
-                tokio::time::sleep(wait).await;
-                record.look_at_clock();
-                record.waited += wait;
-                Event::Waited
-            }
-            Action::Plan { fallback } => {
-                let next = route.fallbacks.get(fallback).copied().unwrap_or(call.route);
-                Event::Planned(plan(record, call, next, machine.barred()))
-            }
-            Action::GiveUp(fault) => return Err(fault),
-            Action::Done => {
-                return Err(
-                    crate::panics::panicked().with_cause("the attempt machine ended without an answer")
-                );
-            }
-        };
+                Action::Wait { until } => {
+                    let wait = until.since(now);
+                    tokio::time::sleep(wait).await;
+                    record.look_at_clock();
+                    record.waited += wait;
+                    Event::Waited
+                }
+                Action::Plan { fallback } => {
+                    let next = route.fallbacks.get(fallback).copied().unwrap_or(asked);
+                    Event::Planned(plan(record, &self.call, next, self.machine.barred()))
+                }
+                Action::GiveUp(fault) => return Err(fault),
+                Action::Done => {
+                    let cause = "the attempt machine ended without an answer";
+                    return Err(crate::panics::panicked().with_cause(cause));
+                }
+            };
+        }
     }
 }
 
@@ -157,10 +203,11 @@ fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
 async fn one_call(
     record: &mut Record,
     call: &Call,
+    begun: Option<&Begun>,
     mut lease: Lease,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
-    let mut opened = opening::open(record, call, limits).await;
+    let mut opened = opening::open(record, call, begun, limits).await;
     if opened.is_err() {
         record.look_at_clock();
     }
@@ -181,9 +228,7 @@ async fn one_call(
         Err(fault) => {
             waited_in_vain(record, &lease, fault);
             lease.report(Err(&*fault), record.now());
-            if let Some(tried) = record.attempts.last_mut() {
-                tried.fault = Some(fault.class);
-            }
+            record.attempt_failed(fault.class);
         }
     }
     opened
@@ -204,7 +249,11 @@ fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first,
-        idle: set.idle.unwrap_or(Timeouts::IDLE),
+        idle: set.idle.unwrap_or(if record.streamed && !last {
+            Timeouts::IDLE_WITH_ANOTHER
+        } else {
+            Timeouts::IDLE
+        }),
         deadline,
     }
 }

@@ -5,7 +5,7 @@ use crate::record::TRACEPARENT;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
-use weir_config::ResponseHeaders;
+use weir_config::{Continues, ResponseHeaders};
 use weir_core::{Endpoint, Pricing, Timeouts};
 use weir_net::{Head, Origin};
 use weir_provider::{Private, Quirks};
@@ -23,6 +23,10 @@ pub(crate) struct Deployment {
     /// Only what somebody set: usually nothing.
     timeouts: Option<Box<Timeouts>>,
     pub(crate) health: Arc<Health>,
+    /// How it completes an answer that broke off.
+    pub(crate) continues: Continues,
+    /// What it serves: deployments of the same name here serve the same model.
+    pub(crate) same_as: Arc<str>,
     pub(crate) probe: Option<Box<Probe>>,
     /// The fields of a response that name it.
     pub(crate) about: HeaderLines,
@@ -117,6 +121,8 @@ impl Deployment {
                 .filter(|timeouts| *timeouts != Timeouts::default())
                 .map(Box::new),
             health,
+            continues: config.continues,
+            same_as: config.same_as.clone(),
             probe,
             about: about(&config.name, optional),
         })

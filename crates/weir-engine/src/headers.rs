@@ -1,5 +1,6 @@
 //! Response heads: what a client is told besides the answer itself.
 
+use crate::attempt::Attempts;
 use crate::call::Call;
 use crate::opening::{StreamAnswer, WholeAnswer};
 use crate::record::Record;
@@ -44,9 +45,7 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
     record.look_at_clock();
     let known = answer.facts.as_ref();
     if let Some(facts) = known {
-        let usage = facts.usage_or_estimate(call.facts.prompt_bytes);
-        record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
-        record.usage = Some(usage);
+        record.spent(facts.usage_or_estimate(call.facts.prompt_bytes));
         if let Some(lease) = &answer.lease {
             record.answered(lease, None);
         }
@@ -83,7 +82,11 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
 }
 
 /// The head of a stream: what is known when its first token is there. The rest follows as trailers for clients that ask.
-pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Response {
+pub(crate) fn stream(
+    mut record: Box<Record>,
+    answer: Box<StreamAnswer>,
+    attempts: Box<Attempts>,
+) -> Response {
     record.look_at_clock();
     record.head_is_out();
     let mut headers = begin(&mut record, StatusCode::OK);
@@ -97,8 +100,9 @@ pub(crate) fn stream(mut record: Box<Record>, answer: Box<StreamAnswer>, call: &
     if record.snapshot.gateway.settings.headers.timing {
         headers.number(&REQUEST_SIZE, record.request_bytes);
     }
-    announce_trailers(&mut headers, call);
-    Response { status: StatusCode::OK, headers, body: Reply::Stream(Relay::stream(record, answer, call)) }
+    announce_trailers(&mut headers, &attempts.call);
+    let body = Reply::Stream(Relay::stream(record, answer, attempts));
+    Response { status: StatusCode::OK, headers, body }
 }
 
 /// A fault, in the client's format.

@@ -1,9 +1,9 @@
 //! The straight line: what happens to one request, in order.
 
 use crate::admit::admit;
-use crate::attempt::{Opened, attempt};
+use crate::attempt::{Attempts, Opened, attempt};
 use crate::authenticate::Caller;
-use crate::call::{Call, Unread, read_and_parse};
+use crate::call::{Unread, read_and_parse};
 use crate::core::Core;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
@@ -53,8 +53,8 @@ pub async fn serve(core: Rc<Core>, ingress: Ingress<impl Unread>) -> Response {
     let travelled = caught(Box::pin(travel(&mut record, ingress))).await;
     let head = || match travelled.and_then(|done| done) {
         Ok(Done::Listing(body)) => headers::listing(record, body),
-        Ok(Done::Opened(Opened::Whole(answer), call)) => headers::whole(record, answer, &call),
-        Ok(Done::Opened(Opened::Stream(answer), call)) => headers::stream(record, answer, &call),
+        Ok(Done::Opened(Opened::Whole(answer), attempts)) => headers::whole(record, answer, &attempts.call),
+        Ok(Done::Opened(Opened::Stream(answer), attempts)) => headers::stream(record, answer, attempts),
         Err(fault) => headers::refusal(record, fault),
     };
     // A panic here takes the record along, which writes itself; what is left is to tell the client.
@@ -63,7 +63,7 @@ pub async fn serve(core: Rc<Core>, ingress: Ingress<impl Unread>) -> Response {
 
 /// How the line ended well.
 enum Done {
-    Opened(Opened, Box<Call>),
+    Opened(Opened, Box<Attempts>),
     Listing(Bytes),
 }
 
@@ -88,8 +88,8 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
     // 3 read and parse
     let call = read_and_parse(record, admitted, endpoint, &ingress.headers, ingress.body).await?;
     // 7 route, 8 attempt
-    let opened = attempt(record, &call).await?;
-    Ok(Done::Opened(opened, call))
+    let (opened, attempts) = attempt(record, call).await?;
+    Ok(Done::Opened(opened, attempts))
 }
 
 fn listing(record: &mut Record, _: &Caller, operation: &Operation) -> Result<Done, Fault> {

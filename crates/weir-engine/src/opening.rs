@@ -2,7 +2,7 @@
 //!
 //! Until then nothing has reached the client, so whatever goes wrong here can be tried again elsewhere.
 
-use crate::attempt::Opened;
+use crate::attempt::{Begun, Opened};
 use crate::call::Call;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
@@ -17,26 +17,30 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
-use weir_core::{Class, Fault};
+use weir_config::Continues;
+use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::reply::{ReplyFacts, reply_facts};
-use weir_wire::splice::{Rewrite, splice};
+use weir_wire::splice::{Prefill, Rewrite, splice};
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
 /// So much of a refusal's body is read.
 const REFUSAL_READ: usize = 64 * 1024;
 
-/// So many bytes of comments before a stream's first event are kept for the client.
-const COMMENTS_KEPT: usize = 16 * 1024;
+/// So many bytes before a stream's first token are kept for the client.
+const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
+
+/// After so many events without a token, whatever they are is taken for the answer.
+const EVENTS_BEFORE_TOKEN: u64 = 64;
 
 /// Time limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
-    /// Until the head of a whole answer, or the first event of a stream.
+    /// Until the head of a whole answer, or the first token of a stream.
     pub(crate) first: Instant,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
@@ -57,7 +61,7 @@ pub(crate) struct WholeAnswer {
     pub(crate) lease: Option<Lease>,
 }
 
-/// A stream whose first event is there.
+/// A stream whose first token is there.
 pub(crate) struct StreamAnswer {
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) source: Source,
@@ -105,18 +109,39 @@ impl Source {
     }
 }
 
-/// Calls the deployment that was tried last in `record`.
+/// Where an answer is taken up.
+#[derive(Clone, Copy)]
+struct Joint<'a> {
+    /// What the client has.
+    text: &'a str,
+    /// The deployment is given that, and goes on behind it; else it begins anew and has to repeat it.
+    prefilled: bool,
+}
+
+/// Calls the deployment that was tried last in `record`; with `begun`, to complete the answer that broke off.
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
-pub(crate) async fn open(record: &mut Record, call: &Call, limits: CallLimits) -> Result<Opened, Fault> {
+pub(crate) async fn open(
+    record: &mut Record,
+    call: &Call,
+    begun: Option<&Begun>,
+    limits: CallLimits,
+) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
     let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
         return Err(crate::panics::panicked());
     };
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
-    let request = request(record, call, &snapshot.gateway.providers[deployment.provider], deployment);
+    let joint = begun.map(|begun| {
+        let prefilled = deployment.continues == Continues::Prefill
+            && call.endpoint == Endpoint::Chat
+            && deployment.same_as == begun.same_as;
+        Joint { text: &begun.text, prefilled }
+    });
+    let provider = &snapshot.gateway.providers[deployment.provider];
+    let request = request(record, call, provider, deployment, joint);
     let sent = record.clock;
     let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect, sent)).await;
     let waited = record.look_at_clock().saturating_duration_since(sent);
@@ -140,18 +165,26 @@ pub(crate) async fn open(record: &mut Record, call: &Call, limits: CallLimits) -
     }
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
-        open_stream(record, call, source, content_type, limits).await
+        open_stream(record, call, joint, source, content_type, limits).await
     } else {
         open_whole(record, call, source, content_type, limits).await
     }
 }
 
 /// The request as this deployment wants it.
-fn request(record: &Record, call: &Call, provider: &Provider, deployment: &Deployment) -> Request {
+fn request(
+    record: &Record,
+    call: &Call,
+    provider: &Provider,
+    deployment: &Deployment,
+    joint: Option<Joint<'_>>,
+) -> Request {
+    let prefilled = joint.filter(|joint| joint.prefilled);
     let rewrite = Rewrite {
         model: &deployment.model,
         want_usage: provider.quirks.stream_usage,
         rename: provider.quirks.rename,
+        prefill: prefilled.map(|joint| Prefill { text: joint.text, members: provider.quirks.prefill }),
     };
     let body = splice(&call.body, &call.facts, &rewrite);
     let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
@@ -232,43 +265,81 @@ async fn held(
 async fn open_stream(
     record: &mut Record,
     call: &Call,
+    joint: Option<Joint<'_>>,
     source: Source,
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
+    let watch = match joint {
+        None => watch.remembering(),
+        Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
+    };
     let ready = sse::Pieces::new();
     let mut open =
         Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
+    match first_token(record, joint.is_some(), &mut open).await {
+        Ok(None) => {
+            if open.watch.has_first_token() && joint.is_none() {
+                record.first_token = Some(record.started.elapsed());
+            }
+            Ok(Opened::Stream(open))
+        }
+        Ok(Some(piece)) => Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await),
+        Err(fault) => {
+            // What was generated is paid for, whether anybody gets it or not.
+            if open.watch.token_events() > 0 {
+                record.spent(open.watch.usage_or_estimate(call.facts.prompt_bytes));
+            }
+            Err(fault)
+        }
+    }
+}
+
+/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new. Until then nothing of it
+/// goes to the client: a role, an empty text or a comment is no beginning, and the call can still be made elsewhere. Gives
+/// the first piece when it is none of a stream.
+async fn first_token(
+    record: &mut Record,
+    joins: bool,
+    open: &mut StreamAnswer,
+) -> Result<Option<Bytes>, Fault> {
+    let limits = open.limits;
     let mut first_piece = true;
     loop {
-        let next = before(|_| limits.first, &mut record.waited, open.source.next()).await;
+        // One that repeats what the client has does not keep it waiting by being silent.
+        let repeats = joins && open.watch.token_events() > 0;
+        let limit = |now: Instant| {
+            if repeats { limits.deadline.min(now + limits.idle) } else { limits.first }
+        };
+        let next = before(limit, &mut record.waited, open.source.next()).await;
         let Some(piece) = next.map_err(|_| timed_out("sent no token in time"))? else {
             match open.watch.end() {
                 End::Failed(fault) => return Err(fault),
                 End::Complete { append } => open.ready.extend(append),
             }
             open.ended = true;
-            return Ok(Opened::Stream(open));
+            return Ok(None);
         };
         let piece = piece?;
         if std::mem::take(&mut first_piece) && !looks_like_events(&piece) {
-            return Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await);
+            return Ok(Some(piece));
         }
         if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
             return Err(fault);
         }
-        // Comments and keep-alives are no beginning: until the first event the call can still be tried elsewhere. They
-        // are of no use to the client once they are late, so that only the latest are kept.
-        if open.watch.events() == 0 && open.ready.iter().map(Bytes::len).sum::<usize>() > COMMENTS_KEPT {
-            open.ready.clear();
+        if open.watch.has_first_token() {
+            return Ok(None);
         }
-        if open.watch.events() > 0 {
-            if open.watch.has_first_token() {
-                record.first_token = Some(record.started.elapsed());
-            }
-            return Ok(Opened::Stream(open));
+        let events = open.watch.events();
+        let too_much = open.ready.iter().map(Bytes::len).sum::<usize>() > KEPT_BEFORE_TOKEN;
+        if !joins && events > 0 && (too_much || events >= EVENTS_BEFORE_TOKEN) {
+            return Ok(None);
+        }
+        if too_much {
+            // Comments are of no use to the client once they are late.
+            open.ready.clear();
         }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Tried {
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
+    /// What it has cost, as far as that is known.
+    pub(crate) cost: Cost,
 }
 
 /// A call to a deployment: what its latency is to be judged by.
@@ -226,6 +228,16 @@ impl Record {
         self.overhead.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited))
     }
 
+    /// What the latest attempt took comes on top of what others did.
+    pub(crate) fn spent(&mut self, usage: Usage) {
+        let cost = self.deployment().map_or(Cost::ZERO, |d| d.pricing.cost(&usage));
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.cost += cost;
+        }
+        self.cost += cost;
+        self.usage = Some(self.usage.map_or(usage, |before| before.plus(usage)));
+    }
+
     /// A stream begins: its overhead is settled.
     pub(crate) fn head_is_out(&mut self) {
         self.overhead = Some(self.overhead());
@@ -236,12 +248,11 @@ impl Record {
         self.outcome.get_or_insert(Outcome::Answered);
     }
 
-    /// The answer broke off after its head had gone out.
-    pub(crate) fn failed_in_stream(&mut self, fault: Fault) {
+    /// The latest attempt ended in this.
+    pub(crate) fn attempt_failed(&mut self, class: Class) {
         if let Some(tried) = self.attempts.last_mut() {
-            tried.fault = Some(fault.class);
+            tried.fault = Some(class);
         }
-        self.failed(fault);
     }
 
     /// Weir itself failed. Before the head went out the client gets a 500; after it, a cut connection.
@@ -275,6 +286,7 @@ impl Drop for Record {
                 deployment: gateway.deployments.get(tried.deployment).map_or("", |d| &d.name),
                 cause: tried.cause,
                 fault: tried.fault,
+                cost: tried.cost,
             })
             .collect();
         let deployment = self.deployment();

@@ -2,20 +2,24 @@
 //!
 //! One relay for everything that flows: streams of events, and whole answers too large to be held.
 
+use crate::attempt::{Attempts, Begun, Opened};
 use crate::call::Call;
 use crate::headers;
 use crate::opening::{CallLimits, Source, StreamAnswer, timed_out};
+use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
 use bytes::Bytes;
 use http_body::Frame;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Fault, Usage};
-use weir_routing::Lease;
+use weir_routing::fault_policy::{Retry, retry};
+use weir_routing::{Event, Lease};
 use weir_wire::error;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
@@ -23,6 +27,9 @@ use weir_wire::watch::{End, Step, StreamWatch};
 /// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
 /// connection can be used again.
 const AFTER_END_MARK: Duration = Duration::from_millis(500);
+
+/// A request whose body is larger is not kept while its answer flows, so that the answer cannot be taken up elsewhere.
+const BODY_KEPT: usize = 1024 * 1024;
 
 /// What is watched for.
 #[allow(clippy::large_enum_variant, reason = "nearly all are the large one, and the relay is boxed")]
@@ -43,9 +50,29 @@ enum Ending {
     Unknown,
 }
 
+/// The search for a deployment that completes an answer that broke off. Brings back what it took along.
+type Search = Pin<Box<dyn Future<Output = Found>>>;
+
+struct Found {
+    record: Box<Record>,
+    attempts: Box<Attempts>,
+    opened: Result<Opened, Fault>,
+}
+
+/// An answer that broke off and may be completed.
+struct BrokenOff {
+    /// Told to the client when it cannot be.
+    fault: Fault,
+    /// What the client has.
+    begun: Option<Begun>,
+    /// Begins when everything has gone out that came before.
+    search: Option<Search>,
+}
+
 /// A body that is passed on as it arrives.
 pub struct Relay {
-    source: Source,
+    /// `None` while another is sought.
+    source: Option<Source>,
     watched: Watched,
     ready: sse::Pieces,
     /// How many of `ready` have gone out.
@@ -58,6 +85,11 @@ pub struct Relay {
     timer: Pin<Box<Sleep>>,
     lease: Option<Lease>,
     record: Option<Box<Record>>,
+    /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
+    attempts: Option<Box<Attempts>>,
+    broken_off: Option<Box<BrokenOff>>,
+    /// What the present upstream took is in the record.
+    counted: bool,
     prompt_bytes: usize,
     trailers: bool,
     /// A large answer broke off: the connection has to break, too, since its length was never stated.
@@ -67,6 +99,8 @@ pub struct Relay {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Flowing,
+    /// It broke off, and another upstream is sought that completes it.
+    Seeking,
     /// Nothing more comes from the upstream.
     Ended,
     /// Everything has been handed over.
@@ -74,16 +108,21 @@ enum State {
 }
 
 impl Relay {
-    pub(crate) fn stream(record: Box<Record>, answer: Box<StreamAnswer>, call: &Call) -> Pin<Box<Relay>> {
+    pub(crate) fn stream(
+        record: Box<Record>,
+        answer: Box<StreamAnswer>,
+        attempts: Box<Attempts>,
+    ) -> Pin<Box<Relay>> {
         let first_token_at = record.first_token.map(|after| record.started + after);
         let answer = *answer;
-        let state = if answer.ended { State::Ended } else { State::Flowing };
         let watched = Watched::Events(answer.watch);
-        let mut relay = Relay::new(record, answer.source, watched, answer.limits, answer.lease, call);
+        let mut relay =
+            Relay::new(record, answer.source, watched, answer.limits, answer.lease, &attempts.call);
         relay.ready = answer.ready;
-        relay.state = state;
         relay.first_token_at = first_token_at;
-        if state == State::Ended {
+        relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
+        if answer.ended {
+            relay.state = State::Ended;
             relay.settle(Ending::Whole);
         }
         Box::pin(relay)
@@ -114,7 +153,7 @@ impl Relay {
     ) -> Relay {
         let last = Instant::now();
         Relay {
-            source,
+            source: Some(source),
             watched,
             ready: sse::Pieces::new(),
             sent: 0,
@@ -125,6 +164,9 @@ impl Relay {
             timer: Box::pin(tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into())),
             lease,
             record: Some(record),
+            attempts: None,
+            broken_off: None,
+            counted: false,
             prompt_bytes: call.facts.prompt_bytes,
             trailers: call.trailers,
             broken: false,
@@ -153,9 +195,17 @@ impl Relay {
             match relay.state {
                 State::Over => return Poll::Ready(None),
                 State::Ended => return Poll::Ready(relay.finish()),
+                State::Seeking => {
+                    std::task::ready!(relay.poll_seek(cx));
+                    continue;
+                }
                 State::Flowing => {}
             }
-            match relay.source.poll_next(cx) {
+            let next = match &mut relay.source {
+                Some(source) => source.poll_next(cx),
+                None => Poll::Ready(None),
+            };
+            match next {
                 Poll::Ready(Some(Ok(piece))) => relay.take(piece),
                 Poll::Ready(Some(Err(fault))) => relay.broke_off(fault),
                 Poll::Ready(None) => relay.end(),
@@ -247,9 +297,100 @@ impl Relay {
         }
     }
 
+    /// The upstream cannot complete its answer. When another may, it is sought once everything has gone out that is here.
+    fn fail(&mut self, fault: Fault) {
+        let again = !matches!(retry(fault.class), Retry::Never | Retry::OtherRoute);
+        if again
+            && self.attempts.is_some()
+            && let Some(begun) = self.begun()
+        {
+            self.state = State::Seeking;
+            self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));
+        } else {
+            self.give_up(fault);
+        }
+    }
+
+    /// What the client has of the answer, when it can be taken up there.
+    fn begun(&self) -> Option<Begun> {
+        let Watched::Events(watch) = &self.watched else { return None };
+        let same_as = self.record.as_ref()?.deployment()?.same_as.clone();
+        Some(Begun { text: watch.told()?.to_owned(), same_as })
+    }
+
+    /// Seeks an upstream that completes the answer, and changes over to it.
+    fn poll_seek(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(broken_off) = &mut self.broken_off else {
+            self.give_up(cut_off());
+            return Poll::Ready(());
+        };
+        let search = match &mut broken_off.search {
+            Some(search) => search,
+            None => {
+                let (fault, begun) = (broken_off.fault.clone(), broken_off.begun.take());
+                let Some(search) = begun.and_then(|begun| self.seek(fault, begun)) else {
+                    let broken_off = self.broken_off.take();
+                    self.give_up(broken_off.map_or_else(cut_off, |broken_off| broken_off.fault));
+                    return Poll::Ready(());
+                };
+                match &mut self.broken_off {
+                    Some(broken_off) => broken_off.search.insert(search),
+                    None => return Poll::Ready(()),
+                }
+            }
+        };
+        let Found { record, attempts, opened } = std::task::ready!(search.as_mut().poll(cx));
+        let fault = self.broken_off.take().map_or_else(cut_off, |broken_off| broken_off.fault);
+        self.record = Some(record);
+        match opened {
+            Ok(Opened::Stream(answer)) => {
+                self.attempts = Some(attempts);
+                self.go_on_with(*answer);
+            }
+            Ok(Opened::Whole(_)) => self.give_up(fault),
+            Err(_) => self.give_up(fault), // what became of the search is in the record of its attempts
+        }
+        Poll::Ready(())
+    }
+
+    /// Leaves the upstream that broke off, and begins to seek another.
+    fn seek(&mut self, fault: Fault, begun: Begun) -> Option<Search> {
+        self.source = None;
+        self.count();
+        let mut record = self.record.take()?;
+        let mut attempts = self.attempts.take()?;
+        record.attempt_failed(fault.class);
+        record.look_at_clock();
+        if let Some(mut lease) = self.lease.take() {
+            lease.report(Err(&fault), record.now());
+        }
+        Some(Box::pin(async move {
+            let go_on = Box::pin(attempts.go_on(&mut record, Event::Faulted(fault), Some(&begun)));
+            let opened = caught(go_on).await.and_then(|opened| opened);
+            Found { record, attempts, opened }
+        }))
+    }
+
+    fn go_on_with(&mut self, answer: StreamAnswer) {
+        self.source = Some(answer.source);
+        self.watched = Watched::Events(answer.watch);
+        self.ready = answer.ready;
+        self.sent = 0;
+        self.limits = answer.limits;
+        self.lease = answer.lease;
+        self.counted = false;
+        self.last = Instant::now();
+        self.timer.as_mut().reset((self.last + self.limits.idle).min(self.limits.deadline).into());
+        self.state = State::Flowing;
+        if answer.ended {
+            self.state = State::Ended;
+            self.settle(Ending::Whole);
+        }
+    }
+
     /// The answer cannot be completed. What came before it has been passed on; the client is told in-band, and no end
     /// mark follows, so that it cannot take the answer for a whole one.
-    fn fail(&mut self, fault: Fault) {
+    fn give_up(&mut self, fault: Fault) {
         let fault = match &self.record {
             Some(record) => headers::fit_to_tell(record, fault),
             None => fault,
@@ -264,13 +405,20 @@ impl Relay {
         self.settle(Ending::Broken(fault));
     }
 
-    /// Stage 11: what the answer took is known, or as much of it as there will ever be.
-    fn settle(&mut self, ending: Ending) {
-        let Some(record) = &mut self.record else { return };
-        let usage = match &self.watched {
+    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once.
+    fn count(&mut self) {
+        let Some(record) = self.record.as_mut().filter(|_| !self.counted) else { return };
+        self.counted = true;
+        record.spent(match &self.watched {
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
             Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
-        };
+        });
+    }
+
+    /// Stage 11: the answer has come to its end.
+    fn settle(&mut self, ending: Ending) {
+        self.count();
+        let Some(record) = &mut self.record else { return };
         if let Watched::Events(watch) = &self.watched
             && let Some(first) = self.first_token_at
         {
@@ -285,8 +433,6 @@ impl Relay {
             let (request, left_out) = (record.id.as_str(), watch.unparsable());
             tracing::warn!(request, deployment, left_out, "events of a stream were no JSON: left out");
         }
-        record.cost = record.deployment().map_or(weir_core::Cost::ZERO, |d| d.pricing.cost(&usage));
-        record.usage = Some(usage);
         if let Some(mut lease) = self.lease.take() {
             match &ending {
                 Ending::Whole => {
@@ -299,7 +445,10 @@ impl Relay {
             }
         }
         if let Ending::Broken(fault) = ending {
-            record.failed_in_stream(fault);
+            if self.source.is_some() {
+                record.attempt_failed(fault.class);
+            }
+            record.failed(fault);
         }
     }
 
@@ -323,7 +472,7 @@ impl Drop for Relay {
     /// A client that hung up: what was produced until then is accounted for. One that left after it was given the end
     /// mark has its whole answer; some clients do not wait for the end of the body behind it.
     fn drop(&mut self) {
-        if self.state != State::Flowing {
+        if !matches!(self.state, State::Flowing | State::Seeking) {
             return;
         }
         let all_sent = self.sent >= self.ready.len();

@@ -12,7 +12,10 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
-        quirks: Quirks::NONE,
+        quirks: Quirks {
+            prefill: r#""continue_final_message":true,"add_generation_prompt":false"#,
+            ..Quirks::NONE
+        },
         source: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     },
     Kind {
@@ -23,7 +26,7 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
-        quirks: Quirks::NONE,
+        quirks: Quirks { prefill: r#""continue_final_message":true"#, ..Quirks::NONE },
         source: "https://docs.sglang.ai/basic_usage/openai_api.html",
     },
     Kind {
@@ -34,7 +37,11 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
-        quirks: Quirks { stream_usage: true, rename: &[("max_completion_tokens", "max_tokens")] },
+        quirks: Quirks {
+            stream_usage: true,
+            rename: &[("max_completion_tokens", "max_tokens")],
+            prefill: "",
+        },
         source: "https://docs.ollama.com/api/openai-compatibility",
     },
     Kind {
@@ -72,7 +79,11 @@ pub const ROWS: &[Kind] = &[
         key_variable: Some("DEEPSEEK_API_KEY"),
         models: &["deepseek-chat", "deepseek-reasoner"],
         auth: Auth::Bearer,
-        quirks: Quirks { stream_usage: true, rename: &[("max_completion_tokens", "max_tokens")] },
+        quirks: Quirks {
+            stream_usage: true,
+            rename: &[("max_completion_tokens", "max_tokens")],
+            prefill: "",
+        },
         source: "https://api-docs.deepseek.com",
     },
 ];

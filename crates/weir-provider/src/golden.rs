@@ -58,8 +58,12 @@ fn request(kind: &Kind, call: &str) -> String {
     let headers = kind.headers(&host, key.as_ref(), &[]).unwrap();
     let body = Bytes::from(body.to_owned());
     let facts = CallFacts::read(&body, endpoint).unwrap();
-    let rewrite =
-        Rewrite { model: "upstream-model", want_usage: kind.quirks.stream_usage, rename: kind.quirks.rename };
+    let rewrite = Rewrite {
+        model: "upstream-model",
+        want_usage: kind.quirks.stream_usage,
+        rename: kind.quirks.rename,
+        prefill: None,
+    };
     let sent = splice(&body, &facts, &rewrite).pieces.concat();
     let path = kind.path(base.path().trim_end_matches('/'), endpoint);
     format!("POST {path}\n{}\n\n{}", shown(&headers), String::from_utf8(sent).unwrap())

@@ -28,11 +28,14 @@ pub struct Quirks {
     pub stream_usage: bool,
     /// Top-level fields to be renamed on the way out, old name first. Only applied when the new name is absent.
     pub rename: &'static [(&'static str, &'static str)],
+    /// Members, as they are written in JSON, by which it knows that the assistant's turn at the end of a chat is to be gone
+    /// on with.
+    pub prefill: &'static str,
 }
 
 impl Quirks {
     /// A vendor that behaves as OpenAI does.
-    pub const NONE: Quirks = Quirks { stream_usage: true, rename: &[] };
+    pub const NONE: Quirks = Quirks { stream_usage: true, rename: &[], prefill: "" };
 }
 
 /// A kind of provider: everything that is known about one vendor's API.

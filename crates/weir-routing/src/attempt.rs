@@ -401,3 +401,6 @@ fn out_of_step(phase: Phase, event: &Event) -> Fault {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod simulation;

@@ -24,6 +24,8 @@ pub const fn retry(class: Class) -> Retry {
         Class::ContextWindow => Retry::OtherRoute,
         // A deployment that was silent for a whole time limit would cost the client another one.
         Class::Timeout => Retry::Elsewhere,
+        // Nor would one that chose other words choose the first ones the next time.
+        Class::Diverged => Retry::Elsewhere,
         Class::Credential | Class::Refused | Class::Unavailable => Retry::Elsewhere,
         Class::Rate | Class::ServerError | Class::Network | Class::Malformed | Class::Truncated => {
             Retry::SameOrElsewhere
@@ -54,6 +56,8 @@ pub fn effect(fault: &Fault) -> Effect {
         Class::Limited | Class::Unavailable | Class::Gateway => Effect::None,
         // An account's refusal concerns this request (its model, its permission), not the deployment's health.
         Class::Refused => Effect::None,
+        // It answers, only in other words.
+        Class::Diverged => Effect::None,
         Class::Credential => Effect::Open,
         Class::Rate => match fault.retry_after {
             Some(after) if !after.is_zero() => Effect::Rest(after.min(LONGEST_REST)),
@@ -88,6 +92,7 @@ mod tests {
         check(Class::ContextWindow, Retry::OtherRoute, Effect::None);
         check(Class::Unavailable, Retry::Elsewhere, Effect::None);
         check(Class::Refused, Retry::Elsewhere, Effect::None);
+        check(Class::Diverged, Retry::Elsewhere, Effect::None);
         check(Class::Credential, Retry::Elsewhere, Effect::Open);
         check(Class::Timeout, Retry::Elsewhere, Effect::Fault);
         check(Class::Rate, Retry::SameOrElsewhere, Effect::Fault);

@@ -3,6 +3,7 @@
 use crate::breaker::{self, Breaker, Refusal, State, Ticket};
 use crate::fault_policy::{Effect, effect};
 use crate::plan::Reason;
+use crate::rate::Rate;
 use crate::windows::Windows;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,18 +12,35 @@ use std::time::Duration;
 use weir_core::{Class, Fault, Moment};
 
 /// What the operator says about a deployment's health.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Calls in flight at most; `None` for no limit.
     pub max_concurrency: Option<u32>,
     /// When its breaker opens.
     pub breaker: breaker::Settings,
+    /// Its breaker opens, too, when so many of a hundred calls ended in faults of the deployment; see [`crate::rate`].
+    pub error_percent: u32,
+}
+
+impl Settings {
+    /// Default for `error_percent`.
+    pub const ERROR_PERCENT: u32 = 40;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            max_concurrency: None,
+            breaker: breaker::Settings::default(),
+            error_percent: Self::ERROR_PERCENT,
+        }
+    }
 }
 
 /// Everything Weir knows about how a deployment is doing: its breaker, whether it rests, and its calls in flight.
 ///
 /// Atomics only, each complete in itself, so relaxed ordering is enough. Reads are plain loads; a call that goes well
-/// writes nothing but the count of calls in flight and its part of the [`Windows`].
+/// writes nothing but the counts of calls in flight and ended, and its part of the [`Windows`].
 #[derive(Debug)]
 pub struct Health {
     breaker: Breaker,
@@ -31,6 +49,7 @@ pub struct Health {
     /// `u32::MAX` for no limit.
     max_concurrency: AtomicU32,
     failures: AtomicU32,
+    error_percent: AtomicU32,
     cooldown: AtomicU64,
     cooldown_max: AtomicU64,
     /// The class of the latest fault that the breaker learnt of, as its place in [`Class::ALL`]; anything else before
@@ -38,6 +57,7 @@ pub struct Health {
     latest_fault: AtomicU8,
     in_flight: OwnLine<AtomicU32>,
     windows: Windows,
+    rate: OwnLine<Rate>,
 }
 
 /// On a cache line of its own: it is written at both ends of every call, and the fields beside it are read by every
@@ -71,11 +91,13 @@ impl Health {
             resting_until: AtomicU64::new(0),
             max_concurrency: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            error_percent: AtomicU32::new(0),
             cooldown: AtomicU64::new(0),
             cooldown_max: AtomicU64::new(0),
             latest_fault: AtomicU8::new(u8::MAX),
             in_flight: OwnLine(AtomicU32::new(0)),
             windows: Windows::default(),
+            rate: OwnLine(Rate::default()),
         };
         health.adjust(settings);
         health
@@ -85,6 +107,7 @@ impl Health {
     pub fn adjust(&self, settings: &Settings) {
         self.max_concurrency.store(settings.max_concurrency.unwrap_or(u32::MAX), Relaxed);
         self.failures.store(settings.breaker.failures, Relaxed);
+        self.error_percent.store(settings.error_percent, Relaxed);
         self.cooldown.store(nanos(settings.breaker.cooldown), Relaxed);
         self.cooldown_max.store(nanos(settings.breaker.cooldown_max), Relaxed);
     }
@@ -250,9 +273,19 @@ impl Lease {
             health.remember(fault);
         }
         match effect.map_err(|(effect, _)| effect) {
-            Ok(()) => health.breaker.succeeded(&mut self.ticket),
+            Ok(()) => {
+                health.rate.0.count(true, now);
+                health.breaker.succeeded(&mut self.ticket);
+            }
             Err(Effect::None) => health.breaker.abandoned(&mut self.ticket),
-            Err(Effect::Fault) => health.breaker.faulted(&mut self.ticket, &health.breaker_settings(), now),
+            Err(Effect::Fault) => {
+                health.rate.0.count(false, now);
+                if health.rate.0.exceeds(health.error_percent.load(Relaxed), now) {
+                    health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now);
+                } else {
+                    health.breaker.faulted(&mut self.ticket, &health.breaker_settings(), now);
+                }
+            }
             Err(Effect::Open) => health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now),
             Err(Effect::Rest(rest)) => {
                 health.resting_until.fetch_max((now + rest).as_nanos(), Relaxed);

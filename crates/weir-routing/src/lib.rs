@@ -19,6 +19,7 @@ pub mod health;
 pub mod plan;
 pub mod policy;
 pub mod prefix;
+pub mod rate;
 pub mod windows;
 
 pub use attempt::{Action, Event, Machine, Rules};

@@ -55,6 +55,8 @@ pub enum Reason {
     Full,
     /// It failed this request already, in a way that will not change.
     Barred,
+    /// The answer broke off, and it completes none that others began.
+    NoContinuation,
     /// It is not in the table of deployments.
     Unknown,
 }
@@ -85,6 +87,7 @@ impl Reason {
             Reason::Resting(_) => "resting",
             Reason::Full => "full",
             Reason::Barred => "barred",
+            Reason::NoContinuation => "no_continuation",
             Reason::Unknown => "unknown",
         }
     }

@@ -83,8 +83,8 @@ const fn outcome_index(outcome: Outcome) -> usize {
 }
 
 /// Label values of an attempt's cause, by its index.
-pub(crate) const CAUSES: [AttemptCause; 3] =
-    [AttemptCause::First, AttemptCause::Retry, AttemptCause::Fallback];
+pub(crate) const CAUSES: [AttemptCause; 4] =
+    [AttemptCause::First, AttemptCause::Retry, AttemptCause::Fallback, AttemptCause::Continuation];
 
 /// Label values of `token_type`, in the order in which tokens are kept.
 pub(crate) const TOKEN_TYPES: [&str; 5] = ["input", "output", "cached_input", "cache_write", "reasoning"];

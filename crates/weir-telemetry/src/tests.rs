@@ -5,7 +5,8 @@ use weir_core::exchange::{Attempt, AttemptCause};
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 
-const FIRST: Attempt<'static> = Attempt { deployment: "a", cause: AttemptCause::First, fault: None };
+const FIRST: Attempt<'static> =
+    Attempt { deployment: "a", cause: AttemptCause::First, fault: None, cost: Cost::ZERO };
 
 /// An answered, streamed chat on deployment `a` of route `smart`.
 pub(crate) fn answered() -> Exchange<'static> {
@@ -48,7 +49,7 @@ pub(crate) fn rescued() -> Exchange<'static> {
         attempts: &[
             Attempt { fault: Some(Class::Rate), ..FIRST },
             Attempt { cause: AttemptCause::Retry, fault: Some(Class::Timeout), ..FIRST },
-            Attempt { deployment: "b", cause: AttemptCause::Fallback, fault: None },
+            Attempt { deployment: "b", cause: AttemptCause::Fallback, ..FIRST },
         ],
         usage: Some(Usage { input: 10, output: 5, source: UsageSource::Estimated, ..Usage::default() }),
         ..answered()
@@ -210,8 +211,8 @@ fn every_attempt_has_its_own_label() {
             assert!(shown.iter().any(|line| line.ends_with(&expect)), "{expect} is missing");
         }
     }
-    assert_eq!(samples(&page, "weir_retries_total"), ["weir_retries_total{route=\"smart\"} 15"]);
-    assert_eq!(samples(&page, "weir_fallbacks_total"), ["weir_fallbacks_total{route=\"smart\"} 15"]);
+    assert_eq!(samples(&page, "weir_retries_total"), ["weir_retries_total{route=\"smart\"} 16"]);
+    assert_eq!(samples(&page, "weir_fallbacks_total"), ["weir_fallbacks_total{route=\"smart\"} 16"]);
 }
 
 #[test]

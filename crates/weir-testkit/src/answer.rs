@@ -48,6 +48,7 @@ pub(crate) struct Manner {
     pub(crate) framing: Framing,
     pub(crate) crlf: bool,
     pub(crate) done: bool,
+    pub(crate) role: bool,
     pub(crate) usage: Option<(u64, u64)>,
     pub(crate) finish: Option<String>,
     pub(crate) piece: Option<usize>,
@@ -101,6 +102,7 @@ impl Answer {
             framing: Framing::Natural,
             crlf: false,
             done: true,
+            role: true,
             usage: Some(TOKENS),
             finish: Some("stop".to_owned()),
             piece: None,
@@ -300,6 +302,13 @@ impl Answer {
     #[must_use]
     pub fn crlf(mut self) -> Self {
         self.manner.crlf = true;
+        self
+    }
+
+    /// Leaves the chat's first event out, which has the role and no text.
+    #[must_use]
+    pub fn without_role(mut self) -> Self {
+        self.manner.role = false;
         self
     }
 

@@ -34,6 +34,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) model: &'a str,
     pub(crate) usage: Option<(u64, u64)>,
     pub(crate) finish: Option<&'a str>,
+    pub(crate) role: bool,
 }
 
 impl Terms<'_> {
@@ -128,7 +129,7 @@ impl Terms<'_> {
             }
         };
         let mut events = Vec::with_capacity(deltas.len() + 3);
-        if chat {
+        if chat && self.role {
             let role = json!({ "role": "assistant", "content": "", "refusal": null });
             events.push(chunk(choice(role, None), Value::Null));
         }

@@ -62,6 +62,7 @@ const JSON: &str = "application/json";
 fn pieces(answer: &Answer, asked: &Asked<'_>) -> (&'static str, Vec<Bytes>) {
     let manner = &answer.manner;
     let terms = Terms {
+        role: manner.role,
         model: asked.body["model"].as_str().unwrap_or("testkit"),
         usage: manner.usage,
         finish: manner.finish.as_deref(),

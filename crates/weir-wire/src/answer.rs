@@ -68,6 +68,8 @@ pub(crate) struct Answer<'b> {
     pub(crate) generated: usize,
     /// Where the last generated text stands, between its quotes.
     pub(crate) text_at: Range<usize>,
+    /// How many of them are the answer's own text: `content` of a chat, `text` of a completion.
+    pub(crate) plain: usize,
     /// `error` is there and says something.
     pub(crate) has_error: bool,
 }
@@ -135,7 +137,7 @@ impl<'b> Answer<'b> {
                     finish = word.map(|word| FinishReason::read(&word.unescape()));
                 }
                 "delta" | "message" => self.delta(reader)?,
-                "text" => self.read_generated(reader)?,
+                "text" => self.read_plain(reader)?,
                 _ => reader.skip()?,
             }
             Ok(())
@@ -149,13 +151,28 @@ impl<'b> Answer<'b> {
     fn delta(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
         reader.members(&mut |reader, key| {
             match &*key.unescape() {
-                "content" | "reasoning" | "reasoning_content" | "refusal" | "tool_calls"
-                | "function_call" | "audio" => self.read_generated(reader)?,
+                "content" => self.read_plain(reader)?,
+                "reasoning" | "reasoning_content" | "refusal" | "tool_calls" | "function_call" | "audio" => {
+                    self.read_generated(reader)?;
+                }
                 _ => reader.skip()?,
             }
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// A member that holds the answer's own text.
+    fn read_plain(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
+        let before = self.text_bytes;
+        self.read_generated(reader)?;
+        self.plain += usize::from(self.text_bytes > before);
+        Ok(())
+    }
+
+    /// Whether this chunk brings nothing but text of the answer's first choice, or nothing generated at all.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.generated == self.plain && self.plain <= 1 && matches!(self.choices.as_slice(), [] | [(0, _)])
     }
 
     /// A member that holds what the model generated: text, or a list or object of something else.

@@ -10,7 +10,7 @@ mod text;
 
 pub(crate) use reader::Reader;
 pub use text::Text;
-pub(crate) use text::is_inside_of_string;
+pub(crate) use text::{is_inside_of_string, unescaped};
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -15,6 +15,17 @@ pub struct Rewrite<'a> {
     pub want_usage: bool,
     /// Top-level members to rename, as (from, to). Where `to` is there already, `from` is dropped.
     pub rename: &'a [(&'a str, &'a str)],
+    /// The beginning of an answer that the upstream is to go on with.
+    pub prefill: Option<Prefill<'a>>,
+}
+
+/// An answer's beginning, to be put behind a chat's messages as the assistant's own turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefill<'a> {
+    /// What the assistant has said.
+    pub text: &'a str,
+    /// Members, as they are written in JSON, by which the upstream knows that this turn is to be gone on with.
+    pub members: &'a str,
 }
 
 /// A body in pieces.
@@ -47,6 +58,9 @@ pub fn splice(body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>) -> Spliced
     edit_model(&mut edits, facts, rewrite);
     if !rewrite.rename.is_empty() {
         edit_keys(&mut edits, body, facts, rewrite);
+    }
+    if let Some(prefill) = rewrite.prefill {
+        edit_messages(&mut edits, body, facts, prefill);
     }
     if edits.is_empty() {
         return Spliced::of(body.clone());
@@ -125,6 +139,23 @@ fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewri
     }
 }
 
+/// The assistant's turn behind the last message, and the members that go with it behind the list. Nothing without a list.
+fn edit_messages(edits: &mut Edits, body: &Bytes, facts: &CallFacts, prefill: Prefill<'_>) {
+    let messages = facts.fields.iter().find(|span| key_of(body, **span).0 == "messages");
+    let Some(end) = messages.map(|span| span.end()) else { return };
+    let Some(last) = end.checked_sub(1).filter(|last| body.get(*last) == Some(&b']')) else { return };
+    let before = body.get(..last).unwrap_or_default().trim_ascii_end().last();
+    let mut with = String::from(if before == Some(&b'[') { "" } else { "," });
+    with.push_str(r#"{"role":"assistant","content":"#);
+    push_json_string(&mut with, prefill.text);
+    with.push_str("}]");
+    if !prefill.members.is_empty() {
+        with.push(',');
+        with.push_str(prefill.members);
+    }
+    edits.push(Edit { range: last..end, with: Bytes::from(with) });
+}
+
 /// A member's name, and the offset behind the name's closing quote.
 fn key_of(body: &Bytes, span: Span) -> (String, usize) {
     let written = body.get(span.key()..span.value().start).unwrap_or_default();
@@ -157,7 +188,7 @@ fn apply(body: &Bytes, edits: Edits) -> Spliced {
 }
 
 /// Appends `text` as a JSON string, quotes included.
-fn push_json_string(out: &mut String, text: &str) {
+pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -4,15 +4,19 @@
 //! llama.cpp, Groq, DeepSeek.
 
 mod pattern;
+mod told;
 
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
+use crate::json;
 use crate::name::ModelName;
+use crate::splice::push_json_string;
 use crate::sse::{self, Event, EventTooLarge, Fate, Pieces, Splitter};
 use crate::usage::{self, Stated};
 use bytes::Bytes;
 use pattern::Pattern;
 use smallvec::SmallVec;
+use told::{Heard, Told};
 use weir_core::{Class, Fault, Usage};
 
 /// The event that ends a stream in OpenAI's format.
@@ -67,6 +71,10 @@ struct Seen {
     done: bool,
     error: Option<Fault>,
     usual: Pattern,
+    /// `None` when nobody asked for it, or when something has gone out that no other stream could take up.
+    told: Option<Told>,
+    /// An event of which only a part goes out, as it does.
+    instead: Option<Bytes>,
 }
 
 impl StreamWatch {
@@ -88,15 +96,46 @@ impl StreamWatch {
                 done: false,
                 error: None,
                 usual: Pattern::default(),
+                told: None,
+                instead: None,
             },
         }
+    }
+
+    /// The same watch, remembering what the client is told, so that [`StreamWatch::told`] has it.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.seen.told = Some(Told::nothing());
+        self
+    }
+
+    /// The same watch over a stream that takes up an answer of which the client has `told` already. With `repeats` the
+    /// stream begins the answer anew: what repeats `told` is left out, and the first word that differs is an error of
+    /// class [`Class::Diverged`]. Without, it goes on behind it. Events that say nothing are left out until it has joined.
+    #[must_use]
+    pub fn taking_up(mut self, told: &str, repeats: bool) -> Self {
+        self.seen.told = Some(Told::joining(told, repeats));
+        self
+    }
+
+    /// The text the client has been told, when another stream could take the answer up behind it: so far it is nothing
+    /// but one choice's plain text, and unfinished.
+    pub fn told(&self) -> Option<&str> {
+        let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
+        let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
+        (!told.text().is_empty()).then(|| told.text())
     }
 
     /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only fault is an
     /// event too large to hold.
     pub fn push(&mut self, chunk: Bytes, out: &mut Pieces) -> Result<Step, Fault> {
         let seen = &mut self.seen;
+        let before = out.len();
         let pushed = self.splitter.push(chunk, out, &mut |event| seen.judge(event));
+        if let Some(part) = self.seen.instead.take() {
+            // Whatever stood before it in this stream was left out.
+            out.insert(before, part);
+        }
         pushed.map_err(|EventTooLarge { limit }| {
             let message = format!("The upstream sent a stream event larger than {limit} bytes.");
             Fault::new(Class::Malformed, 502, "upstream_event_too_large", message)
@@ -192,13 +231,16 @@ impl Seen {
     const MOST_CHOICES: usize = 1024;
 
     fn judge(&mut self, event: &Event<'_>) -> Fate {
-        let Some(data) = &event.data else { return Fate::Keep };
+        let joining = self.told.as_ref().is_some_and(Told::is_joining);
+        let Some(data) = &event.data else { return if joining { Fate::Drop } else { Fate::Keep } };
         if event.name.is_none()
-            && let Some(text_bytes) = self.usual.text_length(data)
+            && !joining
+            && let Some(text) = self.usual.text(data)
         {
             self.events += 1;
             self.token_events += 1;
-            self.text_bytes += text_bytes;
+            self.text_bytes += text.len();
+            self.remember(text);
             return Fate::Keep;
         }
         if data.trim_ascii() == b"[DONE]" {
@@ -217,11 +259,69 @@ impl Seen {
             }
         };
         self.note(&answer);
+        if joining {
+            return self.join(&answer, data);
+        }
         if let Some(text) = answer.only_text() {
             self.usual.learn(data, text);
         }
+        if answer.is_plain() {
+            self.remember(data.get(answer.text_at.clone()).unwrap_or_default());
+        } else {
+            self.told = None;
+        }
         let is_usage_chunk = answer.choices.is_empty() && answer.usage != Stated::Nothing;
         if is_usage_chunk && !self.wants_usage { Fate::Drop } else { Fate::Keep }
+    }
+
+    /// Text that goes out.
+    fn remember(&mut self, text: &[u8]) {
+        let Some(told) = &mut self.told else { return };
+        let kept = json::unescaped(text).is_some_and(|text| told.hear(&text) == Heard::New);
+        if !kept || told.is_too_long() {
+            self.told = None;
+        }
+    }
+
+    /// An event of a stream that takes up an answer, none of which has gone out yet.
+    fn join(&mut self, answer: &Answer<'_>, data: &[u8]) -> Fate {
+        let finished = answer.choices.iter().any(|(_, reason)| reason.is_some());
+        let text = data.get(answer.text_at.clone()).and_then(json::unescaped).filter(|_| answer.plain > 0);
+        let Some(told) = &mut self.told else { return Fate::Keep };
+        let heard = match (&text, answer.is_plain()) {
+            (_, false) => Heard::Differs,
+            (None, true) => Heard::Known,
+            (Some(text), true) => told.hear(text),
+        };
+        let ends_short = finished && told.is_repeating();
+        let from = match heard {
+            Heard::New => 0,
+            Heard::NewFrom(from) => from,
+            Heard::Known if finished && !ends_short => text.as_ref().map_or(0, |text| text.len()),
+            Heard::Known if !ends_short => {
+                self.first_token = false; // of what is new
+                return Fate::Drop;
+            }
+            Heard::Known | Heard::Differs => {
+                self.first_token = false;
+                self.error = Some(diverged());
+                return Fate::Stop;
+            }
+        };
+        told.join();
+        let Some(text) = text.filter(|_| from > 0) else { return Fate::Keep };
+        let mut new = String::new();
+        push_json_string(&mut new, text.get(from..).unwrap_or_default());
+        // The text stands between quotes, which are written anew.
+        let before = answer.text_at.start.checked_sub(1).and_then(|quote| data.get(..quote));
+        let after = data.get(answer.text_at.end + 1..);
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        // Line breaks between the members would each need a `data` of their own.
+        let line =
+            |part: &[u8]| part.iter().map(|b| if *b == b'\n' { b' ' } else { *b }).collect::<Vec<u8>>();
+        self.instead =
+            Some(Bytes::from([b"data: ", &*line(before), new.as_bytes(), &*line(after), b"\n\n"].concat()));
+        Fate::Drop
     }
 
     fn note(&mut self, answer: &Answer<'_>) {
@@ -252,6 +352,11 @@ impl Seen {
     fn is_finished(&self) -> bool {
         !self.choices.is_empty() && self.choices.iter().all(|(_, reason)| reason.is_some())
     }
+}
+
+fn diverged() -> Fault {
+    let message = "The answer broke off, and another attempt at it did not say the same.";
+    Fault::new(Class::Diverged, 502, "upstream_truncated", message)
 }
 
 fn truncated(place: &'static str) -> Fault {

@@ -175,6 +175,10 @@ fn is_metric_label(label: &str) -> bool {
 
 impl From<&file::upstream::Breaker> for config::Breaker {
     fn from(breaker: &file::upstream::Breaker) -> Self {
-        config::Breaker { failures: breaker.failures, cooldown: breaker.cooldown.0 }
+        config::Breaker {
+            failures: breaker.failures,
+            error_percent: breaker.error_percent,
+            cooldown: breaker.cooldown.0,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::server::{above_zero, optional};
-use crate::config::{Breaker, Deployment, HealthCheck, Hint, Pool, Provider, Retries, Route};
+use crate::config::{Breaker, Continues, Deployment, HealthCheck, Hint, Pool, Provider, Retries, Route};
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
 use crate::format::duration_text;
@@ -187,10 +187,13 @@ pub(super) fn check_deployments(
         let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
         let provider_health = || providers.get(provider).and_then(|provider| provider.health.clone());
         above_zero(deployment.breaker.cooldown.0, &place.key("breaker").key("cooldown"), problems);
+        let model: Arc<str> = Arc::from(deployment.model);
         checked.push(Deployment {
             name: Arc::from(name),
             provider,
-            model: Arc::from(deployment.model),
+            same_as: deployment.same_as.map_or_else(|| model.clone(), Arc::from),
+            continues: check_continues(deployment.continues.as_deref(), &place.key("continues"), problems),
+            model,
             pricing: deployment
                 .price
                 .map_or(Pricing::Unpriced, |p| check_price(&p, &place.key("price"), problems)),
@@ -205,6 +208,17 @@ pub(super) fn check_deployments(
         });
     }
     checked
+}
+
+fn check_continues(stated: Option<&str>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Continues {
+    let Some(stated) = stated else { return Continues::default() };
+    let known = Continues::NAMES.iter().find(|(name, _)| *name == stated);
+    if known.is_none() {
+        let known: Vec<&str> = Continues::NAMES.iter().map(|(name, _)| *name).collect();
+        let problem = place.problem(format!("{} is no way to complete an answer", place.shown()));
+        problems.push(problem.with_help(format!("known: {}", known.join(", "))));
+    }
+    known.map(|(_, continues)| *continues).unwrap_or_default()
 }
 
 /// The index that a name leads to; any index when it leads nowhere, since then there is no configuration.

@@ -146,6 +146,14 @@ pub(crate) struct Deployment {
     /// When to stop calling it for a while.
     #[serde(default)]
     pub breaker: Breaker,
+    /// How it completes the streamed answer of a deployment that broke off: `restart` (the call is made anew, and what
+    /// repeats the client's part word for word is left out), `prefill` (it goes on behind that part, which it takes as the
+    /// assistant's turn; only for an answer of the same model), `none`.
+    #[schemars(example = &"prefill", extend("x-default" = "restart"))]
+    pub continues: Option<String>,
+    /// A name for what it serves. Deployments of the same name serve the same model, however their providers call it.
+    #[schemars(example = &"llama-3.3-70b", extend("x-default" = "`model`"))]
+    pub same_as: Option<String>,
 }
 
 fn weight() -> u32 {
@@ -180,6 +188,9 @@ pub(crate) struct Breaker {
     /// Consecutive faults of the deployment that open the breaker.
     #[schemars(range(min = 1, max = 1_000_000), example = 3)]
     pub failures: u32,
+    /// Faults of the deployment in a hundred calls that open the breaker, too: over the last 10s, of at least 10 calls.
+    #[schemars(range(min = 1, max = 100), example = 20)]
+    pub error_percent: u32,
     /// How long it stays open before one call is let through to probe.
     #[schemars(example = "30s")]
     pub cooldown: DurationText,
@@ -188,7 +199,11 @@ pub(crate) struct Breaker {
 impl Default for Breaker {
     fn default() -> Self {
         let from = config::Breaker::default();
-        Breaker { failures: from.failures, cooldown: DurationText(from.cooldown) }
+        Breaker {
+            failures: from.failures,
+            error_percent: from.error_percent,
+            cooldown: DurationText(from.cooldown),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ fn at(seconds: u64) -> Moment {
 
 fn health() -> Arc<Health> {
     let breaker = breaker::Settings { failures: 2, cooldown: COOLDOWN, cooldown_max: COOLDOWN };
-    Arc::new(Health::new(&health::Settings { max_concurrency: None, breaker }))
+    Arc::new(Health::new(&health::Settings { breaker, ..Default::default() }))
 }
 
 fn call(health: &Arc<Health>, class: Option<Class>, now: Moment) {

@@ -8,7 +8,7 @@ fn at(seconds: u64) -> Moment {
 
 fn health(max_concurrency: Option<u32>) -> Arc<Health> {
     let breaker = breaker::Settings { failures: 2, ..Default::default() };
-    Arc::new(Health::new(&Settings { max_concurrency, breaker }))
+    Arc::new(Health::new(&Settings { max_concurrency, breaker, ..Default::default() }))
 }
 
 fn fault(class: Class) -> Fault {

@@ -24,7 +24,11 @@ const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
 fn health(is: Is) -> (Arc<Health>, Vec<Lease>) {
     let full = matches!(is, Is::Full | Is::FullAndOpen);
     let breaker = breaker::Settings { failures: 1, ..Default::default() };
-    let health = Arc::new(Health::new(&Settings { max_concurrency: full.then_some(1), breaker }));
+    let health = Arc::new(Health::new(&Settings {
+        max_concurrency: full.then_some(1),
+        breaker,
+        ..Default::default()
+    }));
     let mut held = Vec::new();
     let report = |fault: &Fault, at| health.acquire(at, false).unwrap().report(Err(fault), at);
     match is {

@@ -109,6 +109,12 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
         object.text(name!("deployment"), attempt.deployment);
         object.text(name!("cause"), attempt.cause.name());
         object.text_if(name!("fault"), attempt.fault.map(|class| class.name()));
+        if attempt.cost != weir_core::Cost::ZERO {
+            let cost = object.member(name!("cost_usd"));
+            cost.push(b'"');
+            json::usd(cost, attempt.cost.pico_usd());
+            cost.push(b'"');
+        }
         object.end();
     }
     out.push(b']');

@@ -139,6 +139,13 @@ pub(crate) fn is_inside_of_string(bytes: &[u8]) -> bool {
     }
 }
 
+/// What the inside of a JSON string says; `None` when it is not UTF-8.
+pub(crate) fn unescaped(raw: &[u8]) -> Option<Cow<'_, str>> {
+    let raw = simdutf8::basic::from_utf8(raw).ok()?;
+    let escaped = memchr::memchr(b'\\', raw.as_bytes()).is_some();
+    Some(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
+}
+
 #[cold]
 fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());

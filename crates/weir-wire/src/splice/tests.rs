@@ -87,7 +87,7 @@ fn usage_is_asked_for_in_streams_only_and_once() {
 
 #[test]
 fn keys_are_renamed_or_dropped() {
-    let rewrite = |rename| Rewrite { model: "m", want_usage: false, rename };
+    let rewrite = |rename| Rewrite { model: "m", want_usage: false, rename, prefill: None };
     let limit: &[(&str, &str)] = &[("max_tokens", "max_completion_tokens")];
     check(
         r#"{"model":"m","max\u005ftokens": 5,"messages":[]}"#,
@@ -113,7 +113,7 @@ fn keys_are_renamed_or_dropped() {
     // A `stream_options` that is left out takes the change inside it along.
     check(
         r#"{"model":"m","messages":[],"stream":true,"stream_options":{"x":1}}"#,
-        &Rewrite { model: "n", want_usage: true, rename: &[("stream_options", "messages")] },
+        &Rewrite { model: "n", want_usage: true, rename: &[("stream_options", "messages")], prefill: None },
         r#"{"model":"n","messages":[],"stream":true}"#,
     );
 }
@@ -154,7 +154,7 @@ proptest! {
         let space = if pretty { " \n" } else { "" };
         let text: Vec<String> = members.iter().map(|(k, v)| format!("{space}{}{space}:{v}{space}", json!(k))).collect();
         let body = format!("{{{}}}", text.join(","));
-        let rewrite = Rewrite { model: &name, want_usage: true, rename: &[("a", "b"), ("d", "e")] };
+        let rewrite = Rewrite { model: &name, want_usage: true, rename: &[("a", "b"), ("d", "e")], prefill: None };
         let got: Value = serde_json::from_str(&spliced(&body, &rewrite).0).unwrap();
         let mut expect: Value = serde_json::from_str(&body).unwrap();
         let object = expect.as_object_mut().unwrap();
@@ -171,4 +171,24 @@ proptest! {
         }
         prop_assert_eq!(got, expect);
     }
+}
+
+#[test]
+fn a_prefill_stands_behind_the_last_message() {
+    let check = |messages: &str, members: &str, expect: &str| {
+        let body = Bytes::from(format!(r#"{{"model":"m","messages":{messages},"stream":true}}"#));
+        let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
+        let prefill = Some(Prefill { text: "so \"far\"\n", members });
+        let spliced = splice(&body, &facts, &Rewrite { model: "m", prefill, ..Rewrite::default() });
+        let out = spliced.pieces.concat();
+        assert_eq!(out.len(), spliced.len);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!(r#"{{"model":"m","messages":{expect},"stream":true}}"#)
+        );
+    };
+    let turn = r#"{"role":"assistant","content":"so \"far\"\u000a"}"#;
+    check(r#"[{"role":"user"}]"#, "", &format!(r#"[{{"role":"user"}},{turn}]"#));
+    check(r#"[ {"role":"user"} ]"#, r#""x":1"#, &format!(r#"[ {{"role":"user"}} ,{turn}],"x":1"#));
+    check("[ ]", "", &format!("[ {turn}]"));
 }

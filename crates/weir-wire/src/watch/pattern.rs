@@ -31,11 +31,11 @@ impl Pattern {
         }
     }
 
-    /// Length of the text of `data`, as written, when the text is all that differs and is not empty.
-    pub(super) fn text_length(&self, data: &[u8]) -> Option<usize> {
+    /// The text of `data`, as written, when the text is all that differs and is not empty.
+    pub(super) fn text<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
         let (before, after) = self.around.split_at_checked(self.cut)?;
         let text = data.strip_prefix(before)?.strip_suffix(after)?;
-        (!before.is_empty() && !text.is_empty() && json::is_inside_of_string(text)).then_some(text.len())
+        (!before.is_empty() && !text.is_empty() && json::is_inside_of_string(text)).then_some(text)
     }
 }
 

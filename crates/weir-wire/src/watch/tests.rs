@@ -279,3 +279,57 @@ fn an_event_beyond_the_limit_is_a_fault() {
     let fault = watch.push(Bytes::from("data: ".repeat(200)), &mut Pieces::new()).unwrap_err();
     assert_eq!((fault.class, fault.status), (Class::Malformed, 502));
 }
+
+/// What a stream of these texts that takes up `told` comes to: the texts that go out, and the class of its error.
+fn taken_up(told: &str, repeats: bool, texts: &[&str]) -> (String, Option<&'static str>, Option<String>) {
+    let chunk = |text: &&str| {
+        let text = serde_json::to_string(text).unwrap();
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"finish_reason\":null}}]}}\n\n"
+        )
+    };
+    let stream = format!(": hello\n\ndata: {ROLE}\n\n{}", texts.iter().map(chunk).collect::<String>());
+    let mut results = Vec::new();
+    for size in [1, 50, stream.len()] {
+        let mut watch = StreamWatch::new(true, Splitter::LIMIT).taking_up(told, repeats);
+        let (mut out, mut error) = (Pieces::new(), None);
+        for piece in stream.as_bytes().chunks(size) {
+            if let Step::Error(fault) = watch.push(Bytes::copy_from_slice(piece), &mut out).unwrap() {
+                error = error.or(Some(fault.class.name()));
+            }
+        }
+        let out = String::from_utf8(out.concat()).unwrap();
+        let text = out.split("\n\n").filter(|event| !event.is_empty()).map(|event| {
+            let data: serde_json::Value =
+                serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
+            data["choices"][0]["delta"]["content"].as_str().unwrap().to_owned()
+        });
+        results.push((text.collect::<String>(), error, watch.told().map(str::to_owned)));
+    }
+    assert!(results.windows(2).all(|two| two[0] == two[1]), "however it is cut: {results:?}");
+    results.remove(0)
+}
+
+#[test]
+fn a_stream_that_takes_up_an_answer_says_only_what_is_new() {
+    let check = |told: &str, repeats, texts: &[&str], out: &str| {
+        let all = format!("{told}{out}");
+        let told_now = (!out.is_empty()).then_some(all);
+        assert_eq!(taken_up(told, repeats, texts), (out.to_owned(), None, told_now), "{told} {texts:?}");
+    };
+    check("a b", true, &["a", " b", " c", " d"], " c d");
+    check("a b", true, &["a b c", " d"], " c d");
+    check("a b", true, &["a", " b c"], " c");
+    check("a b", true, &["a", " "], "");
+    check("a b", true, &["a b"], "");
+    check("a b", false, &[" c", " d"], " c d");
+    check("a b", false, &["a b"], "a b");
+    check("\"q\u{1}\\ü", true, &["\"q\u{1}", "\\ü\n\"🦀"], "\n\"🦀");
+}
+
+#[test]
+fn a_stream_that_says_something_else_takes_up_nothing() {
+    for texts in [&["x"][..], &["a", " c"], &["A b c"], &["a b".to_uppercase().as_str(), " c"]] {
+        assert_eq!(taken_up("a b", true, texts), (String::new(), Some("diverged"), None), "{texts:?}");
+    }
+}

@@ -159,7 +159,7 @@ fn a_body_is_not_read_in_vain() {
 fn slow_clients_are_let_go() {
     let upstream = Upstream::start();
     let gate = Gate::new();
-    upstream.script([Answer::stream(["a", "b"]).gate(&gate)]);
+    upstream.script([Answer::stream(["a", "b"]).without_role().gate(&gate)]);
     let short = "header_timeout: 300ms, body_timeout: 300ms, keep_alive: 300ms";
     let weir = start(&upstream, &limits(short), "");
     let mut streaming = weir.connect().unwrap();

@@ -89,7 +89,7 @@ fn a_panic_in_one_request_is_that_requests_500() {
     let upstream = Upstream::start();
     let weir = OneCore::start(&upstream);
     let gate = Gate::new();
-    upstream.script([(); 3].map(|()| Answer::stream(["one ", "two ", "three"]).gate(&gate)));
+    upstream.script([(); 3].map(|()| Answer::stream(["one ", "two ", "three"]).without_role().gate(&gate)));
     let mut neighbours: Vec<RawClient> = (0..3).map(|_| RawClient::connect(weir.addr).unwrap()).collect();
     for client in &mut neighbours {
         client.post(CHAT, &[], &call("m", true)).unwrap();

@@ -41,7 +41,8 @@ fn full_deployments_are_passed_over() {
     let gate = Gate::new();
     let (first, second) = (Upstream::start(), Upstream::start());
     first.always(Answer::auto("first").hold(&gate));
-    second.always(Answer::stream(["second"]).gate(&gate));
+    let streaming = Gate::new();
+    second.always(Answer::stream(["second"]).gate(&streaming));
     let routes = "  m: { deployments: [d0, { name: d1, weight: 0 }] }\n";
     let weir = weir(&[&first, &second], "max_concurrency: 1", routes);
     let mut held = weir.connect().unwrap();
@@ -50,6 +51,7 @@ fn full_deployments_are_passed_over() {
     // A stream is under way for as long as it lasts, not only until its head.
     let mut streamed = weir.connect().unwrap();
     streamed.post(CHAT, &[], &call(true)).unwrap();
+    streaming.release(); // the first token: before it there is no head
     let head = streamed.read_head().unwrap();
     assert_eq!((head.status, head.header("x-weir-deployment")), (200, Some("d1")));
     for stream in [false, true] {
@@ -59,6 +61,7 @@ fn full_deployments_are_passed_over() {
     }
     assert_eq!((calls(&first), calls(&second)), (1, 1));
     gate.open();
+    streaming.open();
     assert_eq!(held.read_reply().unwrap().json()["choices"][0]["message"]["content"], "first");
     assert_eq!(streamed.read_events().unwrap().last().unwrap().data, "[DONE]");
     weir.wait_for_metric("weir_deployment_in_flight", &[], 0.0);

@@ -97,7 +97,7 @@ fn streams_that_always_break_off_open_it() {
     let (first, second) = (Upstream::start(), Upstream::start());
     first.always(Answer::stream(["well", " begun", " is half done"]).broken_after_events(3));
     second.always(Answer::auto("well"));
-    let weir = first_preferred(&[&first, &second], "breaker: { failures: 3, cooldown: 1h }");
+    let weir = first_preferred(&[&first, &second], "continues: none, breaker: { failures: 3, cooldown: 1h }");
     for n in 0..3 {
         assert_eq!(state(&weir, "d0"), CLOSED, "after {n} broken streams");
         let reply = weir.post(CHAT, &[], &call(true));

@@ -1,0 +1,135 @@
+//! An answer that broke off after the client had its beginning: what completes it, and what does not.
+
+use super::{Answer, Upstream, ask, call, calls, pair, right, weir, words};
+use serde_json::{Value, json};
+
+fn dying() -> Answer {
+    right().broken_after_events(41)
+}
+
+/// A deployment of the same model that takes a prefilled turn goes on behind it.
+#[test]
+fn a_declared_prefill_goes_on_behind_what_the_client_has() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(Answer::stream(words()[40..].to_vec()));
+    let weir = weir(&upstreams, "continues: none", "continues: prefill, same_as: big");
+    ask(&weir).assert_right("prefill");
+    assert_eq!(upstreams.each_ref().map(calls), [1, 1]);
+    let sent = upstreams[1].calls()[0].json();
+    let messages = sent["messages"].as_array().unwrap();
+    assert_eq!(messages[..1], *call()["messages"].as_array().unwrap());
+    assert_eq!(messages[1..], [json!({ "role": "assistant", "content": words()[..40].concat() })]);
+}
+
+/// Another model is never given the words of the first to go on with: it begins anew.
+#[test]
+fn a_prefill_is_for_the_same_model_only() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(right());
+    let weir = weir(&upstreams, "continues: none", "continues: prefill");
+    ask(&weir).assert_right("another model");
+    assert_eq!(upstreams[1].calls()[0].json()["messages"], call()["messages"]);
+}
+
+/// However the second upstream cuts its events, what it repeats is left out to the letter.
+#[test]
+fn the_joint_may_lie_inside_an_event() {
+    let text = words().concat();
+    for size in [1, 7, 64, 400] {
+        let letters: Vec<char> = text.chars().collect();
+        let cut: Vec<String> = letters.chunks(size).map(|part| part.iter().collect()).collect();
+        let upstreams = pair();
+        upstreams[0].always(dying());
+        upstreams[1].always(Answer::stream(cut));
+        let weir = weir(&upstreams, "continues: none", "");
+        ask(&weir).assert_right(&format!("events of {size}"));
+    }
+}
+
+/// Whoever says something else does not complete it: the client is told so, after what it had.
+#[test]
+fn other_words_are_no_completion() {
+    let mut other = words();
+    other[20] = " something".to_owned();
+    let short = words()[..30].to_vec();
+    for (row, words_there) in [("other words", other), ("a shorter answer", short)] {
+        let upstreams = pair();
+        upstreams[0].always(dying());
+        upstreams[1].always(Answer::stream(words_there));
+        let weir = weir(&upstreams, "continues: none", "");
+        let seen = ask(&weir);
+        seen.assert_safe(row, &words()[..40].concat());
+        assert_eq!(seen.chunks.last().unwrap()["error"]["code"], "upstream_truncated", "{row}");
+        assert_eq!(calls(&upstreams[1]), 1, "{row}");
+        assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "fallback")]), Some(0.0), "{row}");
+        let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+        assert_eq!(entry["outcome"], "truncated", "{row}: {entry}");
+        assert_eq!(entry["attempted"][1]["fault"], "diverged", "{row}: {entry}");
+    }
+}
+
+/// Tool calls, several choices: nothing that is not plain text of one answer is taken up.
+#[test]
+fn only_plain_text_is_taken_up() {
+    let tool = super::chunk(
+        r#""tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{"}}]"#,
+        "null",
+        "",
+    );
+    let second = super::chunk(r#""content":"x""#, "null", "").replace("\"index\":0", "\"index\":1");
+    let text = super::chunk(r#""content":"x""#, "null", "");
+    for (row, events) in [("a tool call", vec![tool]), ("two choices", vec![text, second])] {
+        let upstreams = pair();
+        let count = events.len();
+        upstreams[0].always(Answer::events(events).broken_after_events(count));
+        upstreams[1].always(right());
+        let weir = weir(&upstreams, "", "");
+        let reply = weir.post(super::CHAT, &[], &call());
+        assert!(reply.text().contains("upstream_truncated"), "{row}: {}", reply.text());
+        assert_eq!(upstreams.each_ref().map(calls), [1, 0], "{row}");
+    }
+}
+
+/// A prefilled turn that is refused after all is no business of the client's.
+#[test]
+fn a_refused_prefill_is_never_shown() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(Answer::status(400).error("no_prefill", "No assistant turn at the end, please."));
+    let weir = weir(&upstreams, "continues: none", "continues: prefill, same_as: big");
+    let seen = ask(&weir);
+    seen.assert_safe("a refused prefill", &words()[..40].concat());
+    assert!(!seen.reply.text().contains("no_prefill"), "{}", seen.reply.text());
+}
+
+/// A second break is taken up like the first, behind all that the client has by then.
+#[test]
+fn a_completion_may_itself_be_completed() {
+    let upstreams = pair();
+    upstreams[0].script([right().broken_after_events(21), right().broken_after_events(31)]);
+    upstreams[0].always(right());
+    let weir = weir(&upstreams, "", "");
+    ask(&weir).assert_right("twice");
+    let seen: Vec<Value> = upstreams[0].calls().iter().map(|call| call.json()["messages"].clone()).collect();
+    assert_eq!(seen, vec![call()["messages"].clone(); 3]);
+    assert_eq!(calls(&upstreams[1]), 0);
+}
+
+/// A client that leaves while the answer is being taken up takes the search along.
+#[test]
+fn a_client_that_leaves_ends_the_search() {
+    let upstreams: [Upstream; 2] = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(Answer::never());
+    let weir = weir(&upstreams, "continues: none", "");
+    let mut client = weir.connect().unwrap();
+    client.post(super::CHAT, &[], &call()).unwrap();
+    upstreams[1].wait_for_calls(1);
+    drop(client);
+    assert_eq!(upstreams[1].wait_for_end(0).how, weir_testkit::How::PeerClosed);
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(entry["outcome"], "client_gone", "{entry}");
+    assert!(entry["usage"]["output"].as_u64().unwrap() >= 40, "what had come is accounted for: {entry}");
+}
