@@ -9,6 +9,7 @@ use std::time::Instant;
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::{Cost, Fault, Timeouts};
+use weir_routing::retry_budget::allows;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason};
 
 /// An answer has begun and nothing of it has reached the client yet.
@@ -43,10 +44,11 @@ pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Ope
     let snapshot = record.snapshot.clone();
     let route = &snapshot.gateway.routes[call.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
+    snapshot.retry_shares[call.route].deposit();
     record.look_at_clock();
     let first = plan(record, call.route, &[]);
-    let machine =
-        Machine::new(&first, route.rules, route.fallbacks.len(), record.core.engine.moment(deadline));
+    let fallbacks = if call.no_fallback { 0 } else { route.fallbacks.len() };
+    let machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline));
     let mut attempts = Box::new(Attempts { call, machine, deadline });
     let opened = attempts.go_on(record, Event::Begin, None).await?;
     Ok((opened, attempts))
@@ -73,12 +75,15 @@ impl Attempts {
                 Action::Call { deployment, fallback, cause, last, spread } => {
                     let index = deployment as usize;
                     let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(asked);
-                    let able =
-                        begun.is_none() || snapshot.gateway.deployments[index].continues != Continues::Never;
-                    let entered = if able {
-                        snapshot.healths[index].acquire(now, spread)
-                    } else {
+                    let continues = snapshot.gateway.deployments[index].continues;
+                    let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
+                        || spread && !record.attempts.is_empty();
+                    let entered = if begun.is_some() && continues == Continues::Never {
                         Err(Reason::NoContinuation)
+                    } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
+                        Err(Reason::RetryBudget)
+                    } else {
+                        snapshot.healths[index].acquire(now, spread)
                     };
                     match entered {
                         Err(reason) => Event::NotEntered(reason),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
 use weir_net::{Pieces, Pool, Pools, Request};
+use weir_routing::retry_budget::Share;
 use weir_routing::{Chance, Health, Policy, SplitMix64};
 use weir_telemetry::Recorder;
 
@@ -26,6 +27,8 @@ pub(crate) struct Snapshot {
     pub(crate) healths: Vec<Arc<Health>>,
     /// By route.
     pub(crate) policies: Vec<Box<dyn Policy>>,
+    /// By route: this core's part of its retry budget.
+    pub(crate) retry_shares: Vec<Share>,
 }
 
 /// A look at the gateway from one core: holds the core's own reference, so that cores do not contend for a shared count.
@@ -204,6 +207,7 @@ impl Snapshot {
             pools: gateway.providers.iter().map(pool).collect(),
             healths: gateway.deployments.iter().map(|d| d.health.clone()).collect(),
             policies: gateway.routes.iter().map(|r| (r.policy.build)(&r.members)).collect(),
+            retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
             gateway,
         }
     }

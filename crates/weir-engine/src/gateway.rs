@@ -10,6 +10,7 @@ use weir_config::{Config, Draft, Problem, Problems, Span, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
+use weir_routing::retry_budget::Floor;
 use weir_routing::{Health, HealthBook, Member, Rules, breaker, health};
 
 /// The plug-ins a configuration may name.
@@ -44,6 +45,8 @@ pub(crate) struct Route {
     pub(crate) fallbacks: Vec<usize>,
     pub(crate) rules: Rules,
     pub(crate) timeouts: Timeouts,
+    /// The part of its retry budget that all cores share.
+    pub(crate) retry_floor: Floor,
 }
 
 /// What a model's name stands for.
@@ -368,6 +371,7 @@ fn compile_routes(
                 retry_after_max: route.retries.retry_after_max,
             },
             timeouts: route.timeouts,
+            retry_floor: Floor::default(),
         });
     }
     routes

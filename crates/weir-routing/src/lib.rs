@@ -19,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod prefix;
 pub mod rate;
+pub mod retry_budget;
 
 pub use attempt::{Action, Event, Machine, Rules};
 pub use breaker::State;
