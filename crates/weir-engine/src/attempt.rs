@@ -11,6 +11,7 @@ use std::time::Instant;
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::{Class, Cost, Fault, Timeouts};
+use weir_routing::retry_budget::allows;
 use weir_routing::windows::Sample;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
 
@@ -46,9 +47,10 @@ pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Ope
     let snapshot = record.snapshot.clone();
     let route = &snapshot.gateway.routes[call.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
+    snapshot.retry_shares[call.route].deposit();
     record.look_at_clock();
     let first = plan(record, &call, call.route, &[]);
-    let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
+    let fallbacks = if call.no_fallback || call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     if fallbacks == 0 && !first.dropped.is_empty() && first.candidates.is_empty() {
         let too_dear = first.dropped.iter().all(|(_, reason)| *reason == Reason::OverPrice);
         if too_dear {
@@ -82,12 +84,15 @@ impl Attempts {
                 Action::Call { deployment, fallback, cause, last, spread } => {
                     let index = deployment as usize;
                     let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(asked);
-                    let able =
-                        begun.is_none() || snapshot.gateway.deployments[index].continues != Continues::Never;
-                    let entered = if able {
-                        snapshot.healths[index].acquire(now, spread)
-                    } else {
+                    let continues = snapshot.gateway.deployments[index].continues;
+                    let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
+                        || spread && !record.attempts.is_empty();
+                    let entered = if begun.is_some() && continues == Continues::Never {
                         Err(Reason::NoContinuation)
+                    } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
+                        Err(Reason::RetryBudget)
+                    } else {
+                        snapshot.healths[index].acquire(now, spread)
                     };
                     match entered {
                         Err(reason) => Event::NotEntered(reason),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
 use weir_net::{Pieces, Pool, Pools, Request};
+use weir_routing::retry_budget::Share;
 use weir_routing::{Build, Chance, Compiled, Health, Kind, Policy, SplitMix64};
 use weir_telemetry::Recorder;
 
@@ -28,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(crate) policies: Vec<Rc<dyn Policy>>,
     /// Policies that requests asked for by name, by route: made when first asked for, so at most one for each kind.
     hinted: RefCell<Vec<Hinted>>,
+    /// By route: this core's part of its retry budget.
+    pub(crate) retry_shares: Vec<Share>,
 }
 
 /// A route, a kind that was asked for there, and the policy made of them.
@@ -215,6 +218,7 @@ impl Snapshot {
             healths: gateway.deployments.iter().map(|d| d.health.clone()).collect(),
             policies: gateway.routes.iter().map(|route| build(engine, route, &route.policy)).collect(),
             hinted: RefCell::default(),
+            retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
             gateway,
         }
     }

@@ -11,6 +11,7 @@ use weir_config::{Config, Draft, Problem, Problems, Span, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
+use weir_routing::retry_budget::Floor;
 use weir_routing::{Compiled, Health, HealthBook, Member, Rules, breaker, health};
 
 /// The plug-ins a configuration may name.
@@ -49,6 +50,8 @@ pub(crate) struct Route {
     pub(crate) timeouts: Timeouts,
     /// Sixteenths of a token of the usual answer; zero before the first.
     usual_output: AtomicU32,
+    /// The part of its retry budget that all cores share.
+    pub(crate) retry_floor: Floor,
 }
 
 impl Route {
@@ -397,6 +400,7 @@ fn compile_routes(
             },
             timeouts: route.timeouts,
             usual_output: AtomicU32::new(0),
+            retry_floor: Floor::default(),
         });
     }
     routes

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod prefix;
 pub mod rate;
+pub mod retry_budget;
 pub mod windows;
 
 pub use attempt::{Action, Event, Machine, Rules};

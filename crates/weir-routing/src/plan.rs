@@ -57,6 +57,8 @@ pub enum Reason {
     Barred,
     /// The answer broke off, and it completes none that others began.
     NoContinuation,
+    /// The route has made as many repeated calls as its traffic allows; see [`crate::retry_budget`].
+    RetryBudget,
     /// It is not in the table of deployments.
     Unknown,
 }
@@ -88,6 +90,7 @@ impl Reason {
             Reason::Full => "full",
             Reason::Barred => "barred",
             Reason::NoContinuation => "no_continuation",
+            Reason::RetryBudget => "retry_budget",
             Reason::Unknown => "unknown",
         }
     }

@@ -13,6 +13,7 @@ pub const SUSPECT_FOR: Duration = Duration::from_secs(60);
 /// Instead of [`LEAST_CALLS`], for that long.
 pub const LEAST_CALLS_OF_SUSPECT: u64 = 4;
 
+/// As many as [`Rate`] has.
 const BUCKETS: u64 = 8;
 const COUNT: u64 = (1 << 20) - 1;
 
@@ -20,7 +21,7 @@ const COUNT: u64 = (1 << 20) - 1;
 /// stop at their ends), so that cores share it without a lock and relaxed ordering is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
-    buckets: [AtomicU64; BUCKETS as usize],
+    buckets: [AtomicU64; 8],
     /// When it was last too high, in nanoseconds of the clock and one; 0 for never.
     exceeded: AtomicU64,
 }

@@ -39,7 +39,7 @@ fn simulate(seed: u64, seconds: u64, fails: impl Fn(Moment, &mut SplitMix64) -> 
                             figures.later += u32::from(late);
                             figures.later_to_faulty += u32::from(late && deployment == 0);
                             if deployment == 0 && fails(now, &mut chance) {
-                                let fault = Fault::new(Class::ServerError, 500, "x", "x");
+                                let fault = Fault::new(Class::ServerError, 500, "upstream_error", "x");
                                 lease.report(Err(&fault), now);
                                 Event::Faulted(fault)
                             } else {

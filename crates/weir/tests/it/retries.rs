@@ -116,7 +116,7 @@ fn passing_faults() -> Vec<(&'static str, Answer)> {
 #[test]
 fn one_failure_is_hidden_by_one_more_call() {
     let upstream = Upstream::start();
-    let weir = first_preferred(&[&upstream], "");
+    let weir = first_preferred(&[&upstream], "breaker: { error_percent: 100 }");
     let mut asked = 0;
     for stream in [false, true] {
         for (row, fault) in passing_faults() {
@@ -366,4 +366,37 @@ fn a_dead_credential_benches_its_own_deployment_alone() {
         assert_eq!((reply.status, &reply.json()["error"]["code"]), (502, &json!("upstream_credentials")));
         assert!(!reply.text().contains("key-of"), "{}", reply.text());
     }
+}
+
+/// `x-weir-no-fallback`: this model or an error, whole and streamed.
+#[test]
+fn a_client_may_refuse_fallbacks() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    first.always(Answer::status(503));
+    second.always(Answer::auto("spare"));
+    let weir = with_fallback(&[&first, &second], "");
+    for stream in [false, true] {
+        let reply = weir.post(CHAT, &[("x-weir-no-fallback", "1")], &call(stream));
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        assert_eq!(calls(&second), 0);
+    }
+    let reply = weir.post(CHAT, &[("x-weir-no-fallback", "false")], &call(false));
+    assert_eq!((reply.status, calls(&second)), (200, 1), "{}", reply.text());
+    assert_eq!(first.calls()[0].header("x-weir-no-fallback"), None);
+}
+
+/// R4: when everything fails, repeats soon are a fifth of the traffic and no more.
+#[test]
+fn retries_are_a_share_of_the_traffic() {
+    const REQUESTS: usize = 400;
+    let upstream = Upstream::start();
+    upstream.always(Answer::status(500));
+    let weir = first_preferred(&[&upstream], "");
+    for _ in 0..REQUESTS {
+        assert_eq!(ask(&weir, false).0.status, 500);
+    }
+    let before = calls(&upstream);
+    assert!(before < 2 * REQUESTS, "without a budget there were three calls for each: {before}");
+    upstream.always(Answer::auto("well"));
+    assert_eq!(ask(&weir, false).1, "well");
 }
