@@ -299,8 +299,9 @@ pub struct Route {
 impl Route {
     /// Default for `policy`.
     pub const POLICY: &str = "weighted";
-    /// Default for `hints`: a session can only be kept in one place.
-    pub const HINTS: &[Hint] = &[Hint::Session];
+    /// Default for `hints`: those that ask for no more than the route would give. A session is kept in one place, and
+    /// without fallbacks there is only less to call.
+    pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback];
 }
 
 /// What a request may ask of a route by a header.

@@ -50,7 +50,7 @@ pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Ope
     snapshot.retry_shares[call.route].deposit();
     record.look_at_clock();
     let first = plan(record, &call, call.route, &[]);
-    let fallbacks = if call.no_fallback || call.hints.no_fallback { 0 } else { route.fallbacks.len() };
+    let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     if fallbacks == 0 && !first.dropped.is_empty() && first.candidates.is_empty() {
         let too_dear = first.dropped.iter().all(|(_, reason)| *reason == Reason::OverPrice);
         if too_dear {

@@ -43,8 +43,6 @@ pub(crate) struct Call {
     pub(crate) hints: Hints,
     /// Headers of the client that travel on.
     pub(crate) passed_on: SmallVec<[(HeaderName, HeaderValue); 2]>,
-    /// Whether the client wants this route's deployments or an error ([`NO_FALLBACK`]).
-    pub(crate) no_fallback: bool,
     /// Whether the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4).
     pub(crate) trailers: bool,
     /// For as long as the call lasts. Private, so that nobody else makes a call.
@@ -53,8 +51,6 @@ pub(crate) struct Call {
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
 const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), TRACESTATE];
-/// Any value but `0` and `false` asks for this route's deployments or an error.
-const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Reads the body within its limits, then the facts, then finds the route.
@@ -99,19 +95,7 @@ where
         .all(&header::TE)
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    let no_fallback =
-        headers.get(&NO_FALLBACK).is_some_and(|v| v != b"0" && !v.eq_ignore_ascii_case(b"false"));
-    Ok(Box::new(Call {
-        endpoint,
-        body,
-        facts,
-        route,
-        hints,
-        passed_on,
-        no_fallback,
-        trailers,
-        _admitted: admitted,
-    }))
+    Ok(Box::new(Call { endpoint, body, facts, route, hints, passed_on, trailers, _admitted: admitted }))
 }
 
 /// Reads a whole body within its limits of size and time.
