@@ -9,7 +9,9 @@ pub mod fault;
 pub mod id;
 pub mod money;
 pub mod nearest;
+pub mod need;
 pub mod secret;
+pub mod task;
 pub mod timeouts;
 pub mod usage;
 
@@ -19,6 +21,8 @@ pub use exchange::{Exchange, Outcome};
 pub use fault::{Blame, Class, Fault};
 pub use id::{RequestId, TraceContext};
 pub use money::{Cost, Price, Pricing, TokenPrices};
+pub use need::{ModelClass, Need, Needs};
 pub use secret::Secret;
+pub use task::Task;
 pub use timeouts::Timeouts;
 pub use usage::Usage;

@@ -18,6 +18,7 @@ pub mod health;
 pub mod plan;
 pub mod policy;
 pub mod prefix;
+pub mod rules;
 
 pub use attempt::{Action, Event, Machine, Rules};
 pub use breaker::State;
