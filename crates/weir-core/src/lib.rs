@@ -2,6 +2,7 @@
 //!
 //! Knows no I/O, no async and no vendor's format. Everything here can be built in a test in one line.
 
+pub mod cause;
 pub mod clock;
 pub mod endpoint;
 pub mod exchange;
@@ -15,6 +16,7 @@ pub mod task;
 pub mod timeouts;
 pub mod usage;
 
+pub use cause::{Cause, Causes};
 pub use clock::Moment;
 pub use endpoint::Endpoint;
 pub use exchange::{Exchange, Outcome};

@@ -36,6 +36,9 @@ impl Need {
 pub struct Needs(u8);
 
 impl Needs {
+    /// None of them.
+    pub const NONE: Needs = Needs(0);
+
     /// Adds one.
     pub const fn add(&mut self, need: Need) {
         self.0 |= 1 << need as u8;
@@ -92,13 +95,8 @@ pub enum ModelClass {
 
 impl ModelClass {
     /// All of them.
-    pub const ALL: [ModelClass; 5] = [
-        ModelClass::Coding,
-        ModelClass::Reasoning,
-        ModelClass::Fast,
-        ModelClass::General,
-        ModelClass::Media,
-    ];
+    pub const ALL: [ModelClass; 5] =
+        [ModelClass::Coding, ModelClass::Reasoning, ModelClass::Fast, ModelClass::General, ModelClass::Media];
 
     /// The word in the configuration.
     pub const fn name(self) -> &'static str {

@@ -2,11 +2,12 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
+use crate::choose::Place;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
 use std::time::Instant;
 use weir_core::{Fault, Timeouts};
-use weir_routing::{Action, Event, Lease, Machine, Plan};
+use weir_routing::{Action, Event, Lease, Machine, Plan, Reason};
 
 /// An answer has begun and nothing of it has reached the client yet.
 pub(crate) enum Opened {
@@ -23,18 +24,23 @@ pub(crate) enum Opened {
 pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, Fault> {
     let snapshot = record.snapshot.clone();
     let core = record.core.clone();
-    let route = &snapshot.gateway.routes[call.route];
+    let asked = call.chosen.places[0];
+    let route = &snapshot.gateway.routes[asked.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
     record.look_at_clock();
-    let first = plan(record, call.route, &[]);
-    let mut machine = Machine::new(&first, route.rules, route.fallbacks.len(), core.engine.moment(deadline));
+    let first = plan(record, call, asked, &[]);
+    let mut machine = Machine::new(&first, route.rules, route.fallbacks.len(), core.engine.moment(deadline))
+        .with_causes(route.fallbacks.iter().map(|fallback| fallback.on));
+    if first.candidates.is_empty() {
+        nobody_fits(record, call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
+    }
     let mut event = Event::Begin;
     loop {
         let now = record.now();
         event = match core.with_chance(|chance| machine.on(event, now, chance)) {
             Action::Call { deployment, fallback, cause, last, spread } => {
                 let index = deployment as usize;
-                let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(call.route);
+                let here = place(call, fallback).route;
                 match snapshot.healths[index].acquire(now, spread) {
                     Err(reason) => Event::NotEntered(reason),
                     Ok(lease) => {
@@ -57,8 +63,12 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
                 Event::Waited
             }
             Action::Plan { fallback } => {
-                let next = route.fallbacks.get(fallback).copied().unwrap_or(call.route);
-                Event::Planned(plan(record, next, machine.barred()))
+                let next = place(call, Some(fallback));
+                let plan = plan(record, call, next, machine.barred());
+                if plan.candidates.is_empty() {
+                    nobody_fits(record, call, next).into_iter().for_each(|fault| machine.nobody_fits(fault));
+                }
+                Event::Planned(plan)
             }
             Action::GiveUp(fault) => return Err(fault),
             Action::Done => {
@@ -70,15 +80,41 @@ pub(crate) async fn attempt(record: &mut Record, call: &Call) -> Result<Opened, 
     }
 }
 
-/// Stage 7: the order in which the deployments of a route are to be called.
-fn plan(record: &mut Record, route: usize, barred: &[u32]) -> Plan {
-    record.route = Some(route);
+/// Where the n-th fallback is served; without one, the call itself.
+fn place(call: &Call, fallback: Option<usize>) -> Place {
+    let places = &call.chosen.places;
+    fallback.and_then(|n| places.get(n + 1)).copied().unwrap_or(places[0])
+}
+
+/// Stage 7: the order in which the deployments of a pool are to be called.
+fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan {
+    record.route = Some(place.route);
     let snapshot = &record.snapshot;
-    let wanted = snapshot.gateway.routes[route].rules.max_retries as usize + 1;
+    let wanted = snapshot.gateway.routes[place.route].rules.max_retries as usize + 1;
     let now = record.now();
     let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|h| &**h);
-    let policy = &*snapshot.policies[route];
-    record.core.with_chance(|chance| weir_routing::plan::plan(policy, &health, barred, wanted, now, chance))
+    let unfit = |deployment: u32| unfit(record, call, deployment);
+    let policy = &*snapshot.policies[place.pool];
+    record.core.with_chance(|chance| {
+        weir_routing::plan::plan_fitting(policy, &health, &unfit, barred, wanted, now, chance)
+    })
+}
+
+/// Why a deployment's model does not take this call.
+fn unfit(record: &Record, call: &Call, deployment: u32) -> Option<Reason> {
+    let size = call.chosen.size.as_ref()?;
+    record.snapshot.gateway.takes.get(deployment as usize)?.refuse(size)
+}
+
+/// The fault to tell when no deployment of a pool takes this call.
+fn nobody_fits(record: &Record, call: &Call, place: Place) -> Option<Fault> {
+    let size = call.chosen.size.as_ref()?;
+    let members = record.snapshot.gateway.pools[place.pool].members.iter();
+    weir_routing::fit::nobody_fits(
+        &call.facts.model,
+        size,
+        members.map(|member| unfit(record, call, member.deployment)),
+    )
 }
 
 /// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the

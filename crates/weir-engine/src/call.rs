@@ -1,6 +1,7 @@
 //! Stage 3: the body becomes a call.
 
 use crate::admit::Admitted;
+use crate::choose::{Chosen, choose};
 use crate::record::{Asked, Record};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
@@ -37,7 +38,8 @@ pub(crate) struct Call {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
     pub(crate) facts: CallFacts,
-    pub(crate) route: usize,
+    /// Which pool serves it, and which that route's fallbacks offer.
+    pub(crate) chosen: Chosen,
     /// Headers of the client that travel on.
     pub(crate) passed_on: SmallVec<[(HeaderName, HeaderValue); 2]>,
     /// Whether the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4).
@@ -75,7 +77,7 @@ where
         Ok(found) => Asked::Known(found.model),
         Err(_) => Asked::Unknown(facts.model.chars().take(128).collect()),
     });
-    let route = found?.route;
+    let chosen = choose(record, found?.route, &facts, &body, headers);
     // Without a caller's trace there is none that its state could belong to (W3C trace context §3.3).
     let of_no_trace = |name: &HeaderName| *name == TRACESTATE && !record.continues_a_trace();
     let passed_on = PASSED_ON
@@ -87,7 +89,7 @@ where
         .all(&header::TE)
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    Ok(Box::new(Call { endpoint, body, facts, route, passed_on, trailers, _admitted: admitted }))
+    Ok(Box::new(Call { endpoint, body, facts, chosen, passed_on, trailers, _admitted: admitted }))
 }
 
 /// Reads a whole body within its limits of size and time.

@@ -24,7 +24,7 @@ pub(crate) struct Snapshot {
     pub(crate) pools: Vec<Rc<Pool>>,
     /// By deployment: what every plan looks at, side by side.
     pub(crate) healths: Vec<Arc<Health>>,
-    /// By route.
+    /// By pool.
     pub(crate) policies: Vec<Box<dyn Policy>>,
 }
 
@@ -54,6 +54,8 @@ pub struct Core {
     pub(crate) recorder: Recorder,
     pools: Pools,
     chance: RefCell<SplitMix64>,
+    /// For the text of a prompt while rules look at it.
+    pub(crate) scratch: RefCell<String>,
     snapshot: RefCell<Rc<Snapshot>>,
     generation: Cell<u64>,
 }
@@ -67,7 +69,16 @@ impl Core {
         let snapshot = RefCell::new(Rc::new(Snapshot::new(&engine, &pools, gateway)));
         let recorder = engine.telemetry().recorder();
         let chance = RefCell::new(SplitMix64::seeded(seed));
-        Rc::new(Core { engine, recorder, pools, chance, snapshot, generation: Cell::new(generation) })
+        let scratch = RefCell::default();
+        Rc::new(Core {
+            engine,
+            recorder,
+            pools,
+            chance,
+            scratch,
+            snapshot,
+            generation: Cell::new(generation),
+        })
     }
 
     /// The process-wide engine.
@@ -203,7 +214,7 @@ impl Snapshot {
         Snapshot {
             pools: gateway.providers.iter().map(pool).collect(),
             healths: gateway.deployments.iter().map(|d| d.health.clone()).collect(),
-            policies: gateway.routes.iter().map(|r| (r.policy.build)(&r.members)).collect(),
+            policies: gateway.pools.iter().map(|p| (p.policy.build)(&p.members)).collect(),
             gateway,
         }
     }

@@ -14,6 +14,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod chance;
 pub mod fault_policy;
+pub mod fit;
 pub mod health;
 pub mod plan;
 pub mod policy;

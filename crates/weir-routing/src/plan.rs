@@ -5,7 +5,7 @@ use crate::health::Health;
 use crate::policy::{Ask, Order, Policy};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
-use weir_core::Moment;
+use weir_core::{Moment, Need};
 
 /// Why a deployment is in a plan, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,12 @@ pub enum Reason {
     Barred,
     /// It is not in the table of deployments.
     Unknown,
+    /// Its model does not take what the request uses.
+    Lacks(Need),
+    /// The request is too long for its model's context window.
+    ContextTooSmall,
+    /// The request asks for a longer answer than its model gives.
+    OutputTooSmall,
 }
 
 impl Reason {
@@ -46,6 +52,9 @@ impl Reason {
             Reason::Full => "full",
             Reason::Barred => "barred",
             Reason::Unknown => "unknown",
+            Reason::Lacks(_) => "lacks_capability",
+            Reason::ContextTooSmall => "context_too_small",
+            Reason::OutputTooSmall => "output_too_small",
         }
     }
 
@@ -104,13 +113,28 @@ pub fn plan<'h>(
     now: Moment,
     chance: &mut dyn Chance,
 ) -> Plan {
+    plan_fitting(policy, health, &|_| None, barred, wanted, now, chance)
+}
+
+/// The same among deployments that the request fits: `unfit` says of each why it does not. What does not fit is left out
+/// of a spread plan, too.
+pub fn plan_fitting<'h>(
+    policy: &dyn Policy,
+    health: &dyn Fn(u32) -> Option<&'h Health>,
+    unfit: &dyn Fn(u32) -> Option<Reason>,
+    barred: &[u32],
+    wanted: usize,
+    now: Moment,
+    chance: &mut dyn Chance,
+) -> Plan {
     let dropped = RefCell::new(SmallVec::<[(u32, Reason); 2]>::new());
     let yields = Cell::new(false);
     let refusal = |deployment: u32| {
         if barred.contains(&deployment) {
             return Some(Reason::Barred);
         }
-        health(deployment).map_or(Some(Reason::Unknown), |health| health.refusal(now))
+        let refused = || health(deployment).map_or(Some(Reason::Unknown), |health| health.refusal(now));
+        unfit(deployment).or_else(refused)
     };
     let usable = |deployment: u32| {
         let Some(reason) = refusal(deployment) else { return true };

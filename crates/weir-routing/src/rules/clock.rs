@@ -1,7 +1,7 @@
 //! Times of day.
 
-use jiff::tz::TimeZone;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::fmt;
 
 /// Days and hours in one time zone.

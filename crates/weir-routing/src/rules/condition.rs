@@ -1,8 +1,8 @@
 //! One condition, and what it is made of.
 
+use super::Facts;
 use super::clock::Clock;
 use super::pattern::Pattern;
-use super::Facts;
 use std::fmt::Write;
 use std::sync::Arc;
 use weir_core::{Needs, Task};
@@ -135,7 +135,9 @@ impl Condition {
 
     pub(super) fn wants_prompt(&self) -> bool {
         let mut wants = false;
-        self.leaves(&mut |leaf| wants |= matches!(leaf, Condition::Turns(_) | Condition::Has(_)));
+        self.leaves(&mut |leaf| {
+            wants |= matches!(leaf, Condition::Turns(_) | Condition::Has(_) | Condition::PromptTokens(_))
+        });
         wants
     }
 

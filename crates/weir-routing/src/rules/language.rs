@@ -5,24 +5,54 @@ const MOST: usize = 2048;
 
 /// Every language that can be told, by its ISO 639-1 code.
 pub const LANGUAGES: [&str; 24] = [
-    "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "tr", "id", "ru", "uk", "el", "ar", "fa", "he", "hi",
-    "th", "ko", "ja", "zh", "vi",
+    "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "tr", "id", "ru", "uk", "el", "ar", "fa",
+    "he", "hi", "th", "ko", "ja", "zh", "vi",
 ];
 
 /// Commonest words; one that two languages share stands in both.
 const WORDS: &[(&str, &str)] = &[
-    ("en", "the of and to in is that it you for was on are with as be this have from or by not but what which how can i my me please write do does your a an at we who when where why if all there"),
-    ("de", "der die das und ist nicht ich zu den mit sich auf für von dem ein eine wie was auch es wird einen im bitte kann sind bei oder mir wenn aus nach wir du sie warum"),
-    ("fr", "le la les des et est une un que pour dans qui pas sur avec ce il je vous nous du au plus par mais sont ne se cette comment quel quelle mon ma être c'est"),
-    ("es", "el la los las de que y en un una es por con para no se del lo como más pero su al me esta este cómo qué cuál son mi está tengo puedo quiero"),
-    ("it", "il lo la gli le di che e è un una per non sono con del della come si nel più ma questo questa mi ho ha perché cosa qual quale puoi vorrei"),
-    ("pt", "o os as de que e em um uma não para com por mais do da no na se como é foi ao seu sua você isso este esta meu minha qual quero posso são"),
-    ("nl", "de het een en van ik te dat die in is niet zijn op aan met voor er maar om hoe wat ook je mijn naar kan wordt bij deze waarom"),
-    ("sv", "och att det som en på är av för med den till inte jag har om ett vi kan hur vad mitt från eller du varför"),
-    ("da", "og at det som en på er af for med den til ikke jeg har om et vi kan hvordan hvad mit fra eller du hvorfor"),
+    (
+        "en",
+        "the of and to in is that it you for was on are with as be this have from or by not but what which how can i my me please write do does your a an at we who when where why if all there",
+    ),
+    (
+        "de",
+        "der die das und ist nicht ich zu den mit sich auf für von dem ein eine wie was auch es wird einen im bitte kann sind bei oder mir wenn aus nach wir du sie warum",
+    ),
+    (
+        "fr",
+        "le la les des et est une un que pour dans qui pas sur avec ce il je vous nous du au plus par mais sont ne se cette comment quel quelle mon ma être c'est",
+    ),
+    (
+        "es",
+        "el la los las de que y en un una es por con para no se del lo como más pero su al me esta este cómo qué cuál son mi está tengo puedo quiero",
+    ),
+    (
+        "it",
+        "il lo la gli le di che e è un una per non sono con del della come si nel più ma questo questa mi ho ha perché cosa qual quale puoi vorrei",
+    ),
+    (
+        "pt",
+        "o os as de que e em um uma não para com por mais do da no na se como é foi ao seu sua você isso este esta meu minha qual quero posso são",
+    ),
+    (
+        "nl",
+        "de het een en van ik te dat die in is niet zijn op aan met voor er maar om hoe wat ook je mijn naar kan wordt bij deze waarom",
+    ),
+    (
+        "sv",
+        "och att det som en på är av för med den till inte jag har om ett vi kan hur vad mitt från eller du varför",
+    ),
+    (
+        "da",
+        "og at det som en på er af for med den til ikke jeg har om et vi kan hvordan hvad mit fra eller du hvorfor",
+    ),
     ("pl", "i w nie na się że to jest z do jak co dla czy o po od ale mam tak jestem być przez proszę który"),
     ("tr", "ve bir bu için ile de da ne nasıl çok var mı olarak ben daha gibi en ama kadar bana değil"),
-    ("id", "yang dan di ini itu dengan untuk tidak dari dalam adalah saya apa bagaimana pada ke akan bisa anda"),
+    (
+        "id",
+        "yang dan di ini itu dengan untuk tidak dari dalam adalah saya apa bagaimana pada ke akan bisa anda",
+    ),
     ("vi", "là của và có không cho một được trong với các những này tôi như thế bạn để người nào gì"),
 ];
 
@@ -84,8 +114,8 @@ fn script_of(c: char) -> Option<Script> {
 
 fn scripts(text: &str) -> [(Script, u32); 10] {
     use Script::{Arabic, Cyrillic, Devanagari, Greek, Han, Hangul, Hebrew, Kana, Latin, Thai};
-    let mut counts =
-        [Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari, Thai, Hangul, Kana, Han].map(|script| (script, 0));
+    let mut counts = [Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari, Thai, Hangul, Kana, Han]
+        .map(|script| (script, 0));
     for script in text.chars().filter_map(script_of) {
         if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == script) {
             // A sign of these says as much as a few letters.

@@ -15,39 +15,147 @@ const LEAST: i32 = 2;
 
 /// Words, and pairs of words, and what they speak for.
 const CUES: &[(Task, i32, &str)] = &[
-    (Task::Coding, 6, "python javascript typescript java c++ c# rust golang sql html css bash regex kotlin php haskell"),
-    (Task::Coding, 5, "code codebase stacktrace traceback segfault refactor debug compiler algorithm api json yaml docker"),
-    (Task::Coding, 5, "git npm kubernetes dockerfile endpoint repository recursion linux function unittest boilerplate"),
-    (Task::Coding, 4, "script bug compile class method array string list tuple integer backend frontend database loop def"),
+    (
+        Task::Coding,
+        6,
+        "python javascript typescript java c++ c# rust golang sql html css bash regex kotlin php haskell",
+    ),
+    (
+        Task::Coding,
+        5,
+        "code codebase stacktrace traceback segfault refactor debug compiler algorithm api json yaml docker",
+    ),
+    (
+        Task::Coding,
+        5,
+        "git npm kubernetes dockerfile endpoint repository recursion linux function unittest boilerplate",
+    ),
+    (
+        Task::Coding,
+        4,
+        "script bug compile class method array string list tuple integer backend frontend database loop def",
+    ),
     (Task::Coding, 4, "exception runtime async thread variable dictionary website binary-search subsequence"),
-    (Task::Coding, 7, "a function,unit test,pull request,stack trace,source code,def main,import numpy,c program,c++ program"),
-    (Task::Analysis, 4, "analyze analyse analysis compare contrast evaluate assess critique implications pros strengths"),
-    (Task::Analysis, 4, "discuss insights correlation trends advantages weaknesses tradeoffs trade-offs interpret impact"),
-    (Task::Analysis, 5, "pros and,compare the,impact of,implications of,root cause,swot analysis,provide insights"),
-    (Task::Reasoning, 5, "prove proof theorem equation probability triangle polynomial integral derivative modulo calculate"),
-    (Task::Reasoning, 4, "solve puzzle logic remainder sum divisible perimeter sequence integers odds ratio percent percentage"),
-    (Task::Reasoning, 3, "clues deduce step-by-step total each twice half average satisfy speed distance area compute"),
-    (Task::Reasoning, 6, "step by,find the value,how many,how much,what fraction,let x,word problem,riddle me,the value"),
-    (Task::Reasoning, 4, "positive integer,positive integers,real number,real numbers,per hour,per day,as much,as many"),
-    (Task::Creative, 5, "story poem haiku sonnet lyrics limerick novel slogan tagline screenplay fiction rhyme rap song"),
-    (Task::Creative, 3, "creative imagine compose draft brainstorm persuasive engaging blog headline character dialogue fictional"),
+    (
+        Task::Coding,
+        7,
+        "a function,unit test,pull request,stack trace,source code,def main,import numpy,c program,c++ program",
+    ),
+    (
+        Task::Analysis,
+        4,
+        "analyze analyse analysis compare contrast evaluate assess critique implications pros strengths",
+    ),
+    (
+        Task::Analysis,
+        4,
+        "discuss insights correlation trends advantages weaknesses tradeoffs trade-offs interpret impact",
+    ),
+    (
+        Task::Analysis,
+        5,
+        "pros and,compare the,impact of,implications of,root cause,swot analysis,provide insights",
+    ),
+    (
+        Task::Reasoning,
+        5,
+        "prove proof theorem equation probability triangle polynomial integral derivative modulo calculate",
+    ),
+    (
+        Task::Reasoning,
+        4,
+        "solve puzzle logic remainder sum divisible perimeter sequence integers odds ratio percent percentage",
+    ),
+    (
+        Task::Reasoning,
+        3,
+        "clues deduce step-by-step total each twice half average satisfy speed distance area compute",
+    ),
+    (
+        Task::Reasoning,
+        6,
+        "step by,find the value,how many,how much,what fraction,let x,word problem,riddle me,the value",
+    ),
+    (
+        Task::Reasoning,
+        4,
+        "positive integer,positive integers,real number,real numbers,per hour,per day,as much,as many",
+    ),
+    (
+        Task::Creative,
+        5,
+        "story poem haiku sonnet lyrics limerick novel slogan tagline screenplay fiction rhyme rap song",
+    ),
+    (
+        Task::Creative,
+        3,
+        "creative imagine compose draft brainstorm persuasive engaging blog headline character dialogue fictional",
+    ),
     (Task::Creative, 4, "embrace pretend roleplay role-play captivating vivid invent"),
-    (Task::Creative, 6, "short story,blog post,write a story,write a poem,a poem,a song,coherent sentence,take on,the role"),
-    (Task::Extraction, 5, "extract classify categorize categorise label parse tabulate csv summarize summarise summary tl;dr"),
-    (Task::Extraction, 3, "identify list entities keywords fields named-entity sentiment tag bullet following"),
-    (Task::Extraction, 5, "extract the,following information,key points,into json,as json,json format,json array,named entities"),
-    (Task::Extraction, 3, "following text,following email,given data,following data,following reviews,main points,the presented"),
-    (Task::Translation, 9, "translate translation übersetze übersetzen traduire traduis traducir traduce traduci tradurre"),
+    (
+        Task::Creative,
+        6,
+        "short story,blog post,write a story,write a poem,a poem,a song,coherent sentence,take on,the role",
+    ),
+    (
+        Task::Extraction,
+        5,
+        "extract classify categorize categorise label parse tabulate csv summarize summarise summary tl;dr",
+    ),
+    (
+        Task::Extraction,
+        3,
+        "identify list entities keywords fields named-entity sentiment tag bullet following",
+    ),
+    (
+        Task::Extraction,
+        5,
+        "extract the,following information,key points,into json,as json,json format,json array,named entities",
+    ),
+    (
+        Task::Extraction,
+        3,
+        "following text,following email,given data,following data,following reviews,main points,the presented",
+    ),
+    (
+        Task::Translation,
+        9,
+        "translate translation übersetze übersetzen traduire traduis traducir traduce traduci tradurre",
+    ),
     (Task::Translation, 9, "переведи traduza vertaal przetłumacz"),
-    (Task::Translation, 4, "to english,into english,to french,into french,to german,into german,to spanish,into spanish,to chinese"),
-    (Task::Translation, 4, "into chinese,to japanese,into japanese,into italian,to italian,in spanish,in french,say in"),
-    (Task::Translation, 6, "you say,say hello,said in,the spanish,the french,the german,the italian,in italian"),
+    (
+        Task::Translation,
+        4,
+        "to english,into english,to french,into french,to german,into german,to spanish,into spanish,to chinese",
+    ),
+    (
+        Task::Translation,
+        4,
+        "into chinese,to japanese,into japanese,into italian,to italian,in spanish,in french,say in",
+    ),
+    (
+        Task::Translation,
+        6,
+        "you say,say hello,said in,the spanish,the french,the german,the italian,in italian",
+    ),
     (Task::Qa, 3, "who when where which whose whom"),
     (Task::Qa, 2, "what why explain define definition describe meaning statement answer true false"),
-    (Task::Qa, 4, "what is,what are,who is,who was,who wrote,what was,which of,how does,why do,why does,difference between"),
-    (Task::Qa, 3, "how do,what does,capital of,what kind,what year,when did,when was,where is,where do,where might"),
+    (
+        Task::Qa,
+        4,
+        "what is,what are,who is,who was,who wrote,what was,which of,how does,why do,why does,difference between",
+    ),
+    (
+        Task::Qa,
+        3,
+        "how do,what does,capital of,what kind,what year,when did,when was,where is,where do,where might",
+    ),
     (Task::Chat, 3, "hello hi hey thanks thank bye goodbye lol okay"),
-    (Task::Chat, 3, "how are,good morning,good evening,what's up,thank you,nice to,tell me,can you,could you,i want,i need"),
+    (
+        Task::Chat,
+        3,
+        "how are,good morning,good evening,what's up,thank you,nice to,tell me,can you,could you,i want,i need",
+    ),
 ];
 
 /// Words in scripts that put no spaces between them, and what they speak for wherever they stand.
@@ -165,7 +273,8 @@ fn marks(beginning: &str, prompt: &str, scores: &mut Scores) {
     if beginning.lines().filter(|line| coded(line)).count() >= 2 || beginning.contains("#include") {
         speak(Task::Coding, 6);
     }
-    if beginning.contains("\\frac") || beginning.matches('$').count() >= 2 && beginning.contains(['=', '^', '\\'])
+    if beginning.contains("\\frac")
+        || beginning.matches('$').count() >= 2 && beginning.contains(['=', '^', '\\'])
     {
         speak(Task::Reasoning, 7);
     }
@@ -211,7 +320,10 @@ mod tests {
         check("A train goes 60 miles per hour for 3 hours. How many miles does it go?", Task::Reasoning);
         check("Let $x^2 + 2x = 8$. Find the sum of all solutions.", Task::Reasoning);
         check("Write a short story about a lighthouse keeper.", Task::Creative);
-        check("Extract the following information from the email below as JSON: name, date.", Task::Extraction);
+        check(
+            "Extract the following information from the email below as JSON: name, date.",
+            Task::Extraction,
+        );
         check("What is the capital of France?", Task::Qa);
         check("Translate this sentence into German: the cat sleeps.", Task::Translation);
         check("请把这句话翻译成英文", Task::Translation);

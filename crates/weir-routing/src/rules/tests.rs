@@ -131,11 +131,7 @@ fn a_rule_is_told_with_what_was_found() {
     assert!(holds);
     assert_eq!(
         told,
-        [
-            ("task chat or qa (is chat)", true),
-            ("text matches sql", false),
-            ("key alice (is alice)", true)
-        ]
+        [("task chat or qa (is chat)", true), ("text matches sql", false), ("key alice (is alice)", true)]
     );
     assert!(rules.told(1, &facts("hi")).is_none());
 }

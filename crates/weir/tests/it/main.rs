@@ -13,4 +13,5 @@ mod lifecycle;
 mod panics;
 mod reloading;
 mod retries;
+mod rules;
 mod streams;

@@ -64,7 +64,8 @@ fn the_latest_of_a_long_text_is_read() {
 
 #[test]
 fn metadata_is_asked_by_key() {
-    let body = br#"{"model":"m","messages":[],"metadata":{"tags":["a","b",1],"tier":"g\u006fld","n":1,"o":{}}}"#;
+    let body =
+        br#"{"model":"m","messages":[],"metadata":{"tags":["a","b",1],"tier":"g\u006fld","n":1,"o":{}}}"#;
     let facts = CallFacts::read(body, Endpoint::Chat).unwrap();
     let has = |key: &str, value: &str| facts.metadata(body, key, &mut |is| is == value.as_bytes());
     assert!(has("tags", "b") && has("tier", "gold"));
