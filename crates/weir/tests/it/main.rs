@@ -14,4 +14,5 @@ mod lifecycle;
 mod panics;
 mod reloading;
 mod retries;
+mod rules;
 mod streams;
