@@ -1,6 +1,7 @@
 //! What the file means: names that lead somewhere, figures that can hold together, addresses that are safe to open.
 
 mod names;
+mod rules;
 mod server;
 mod upstream;
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Pricing, Secret, Timeouts};
+use weir_core::{Causes, ModelClass, Needs, Pricing, Secret, Task, Timeouts};
 
 /// Everything the file says, checked. Safe to print: secrets are [`Secret`]s.
 #[derive(Clone, Debug)]
@@ -218,6 +218,14 @@ pub struct Deployment {
     pub timeouts: Timeouts,
     /// Free facts about it.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// What its model is meant for.
+    pub classes: Vec<ModelClass>,
+    /// What its model takes; `None` for everything.
+    pub capabilities: Option<Needs>,
+    /// The most tokens of prompt and answer together; at least 1.
+    pub context_window: Option<u32>,
+    /// The most tokens of an answer; at least 1.
+    pub max_output: Option<u32>,
     /// Active probing: its own, else its provider's.
     pub health: Option<HealthCheck>,
     /// When to stop calling it for a while.
@@ -284,8 +292,12 @@ pub struct Route {
     /// Indices into [`Config::deployments`] with the weight each has here. At least one; no index twice; the weights are
     /// not all zero.
     pub deployments: Vec<(usize, u32)>,
-    /// Indices into [`Config::routes`]. No cycles.
-    pub fallbacks: Vec<usize>,
+    /// Further sets of deployments.
+    pub pools: Vec<RoutePool>,
+    /// Which of them, or which other route, serves a request: the first that holds.
+    pub rules: Vec<Rule>,
+    /// Routes to go on with. No cycles.
+    pub fallbacks: Vec<Fallback>,
     /// What a request may ask of the route by its headers; none twice.
     pub hints: Vec<Hint>,
     /// How often and how soon to try again.
@@ -302,6 +314,98 @@ impl Route {
     /// Default for `hints`: those that ask for no more than the route would give. A session is kept in one place, and
     /// without fallbacks there is only less to call.
     pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback];
+
+    /// Every deployment it may call by itself, those of its pools included; one may come more than once.
+    pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
+        let pools = self.pools.iter().flat_map(|pool| &pool.deployments);
+        self.deployments.iter().chain(pools).map(|(index, _)| *index)
+    }
+}
+
+/// Deployments of a route that rules lead to.
+#[derive(Clone, Debug)]
+pub struct RoutePool {
+    /// Its name, unlike that of every other pool of the route.
+    pub name: Arc<str>,
+    /// The policy's kind; not yet compared with the policies there are.
+    pub policy: Spanned<String>,
+    /// The policy's settings: a map, empty when none were given.
+    pub settings: Node,
+    /// As those of a route.
+    pub deployments: Vec<(usize, u32)>,
+}
+
+/// Which pool or route serves a request, when a condition holds.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What explanations call it.
+    pub name: Arc<str>,
+    /// What must hold.
+    pub when: Condition,
+    /// What serves the request then.
+    pub leads_to: LeadsTo,
+}
+
+/// What a rule leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeadsTo {
+    /// Index into [`Route::pools`].
+    Pool(usize),
+    /// Index into [`Config::routes`]; never back to a route on the way.
+    Route(usize),
+}
+
+/// What must hold for a rule to win. Patterns, languages and zones are not yet compared with those there are.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Every one of them.
+    All(Vec<Condition>),
+    /// At least one of them.
+    Any(Vec<Condition>),
+    /// Not this.
+    Not(Box<Condition>),
+    /// One of these words is in the user's text.
+    Keywords(Vec<Spanned<String>>),
+    /// One of these regular expressions is found in the user's text.
+    Regex(Vec<Spanned<String>>),
+    /// The task is one of these.
+    Task(Vec<Task>),
+    /// The language is one of these.
+    Language(Vec<Spanned<String>>),
+    /// Tokens of the prompt, from and to.
+    PromptTokens(u64, u64),
+    /// Tokens asked for, from and to.
+    OutputTokens(u64, u64),
+    /// Messages of the user, from and to.
+    Turns(u64, u64),
+    /// All of these are used.
+    Has(Needs),
+    /// A header, in lower case, has one of these values; any for none.
+    Header(Arc<str>, Vec<Arc<str>>),
+    /// A key of `metadata` has one of these values; any for none.
+    Metadata(Arc<str>, Vec<Arc<str>>),
+    /// One of these keys was presented.
+    Key(Vec<Arc<str>>),
+    /// The time of day.
+    Time {
+        /// 0 is Monday; all when empty.
+        days: Vec<u8>,
+        /// Minutes after midnight.
+        from: u16,
+        /// Minutes after midnight.
+        to: u16,
+        /// The time zone.
+        zone: Spanned<String>,
+    },
+}
+
+/// A route to go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// Index into [`Config::routes`].
+    pub route: usize,
+    /// What it is for.
+    pub on: Causes,
 }
 
 /// What a request may ask of a route by a header.

@@ -351,6 +351,12 @@ fn wanted(schema: &Json) -> &'static str {
         Some(text::ADDRESS) => return "an address",
         Some(text::URL) => return "a URL",
         Some(text::ORIGIN) => return "an origin",
+        Some(text::TASK) => return "a task",
+        Some(text::NEED) => return "a capability",
+        Some(text::CLASS) => return "a class",
+        Some(text::CAUSE) => return "a cause",
+        Some(text::DAY) => return "a day",
+        Some(text::TIME) => return "a time of day",
         Some(SECRET) => return "a secret",
         _ => {}
     }

@@ -149,8 +149,7 @@ fn another_programs(tree: &Node) -> Option<Problem> {
 
 /// Deployments that no route names: nothing is ever sent there.
 fn unused(config: &Config) -> Vec<Problem> {
-    let used =
-        |index: usize| config.routes.iter().any(|route| route.deployments.iter().any(|(i, _)| *i == index));
+    let used = |index: usize| config.routes.iter().any(|route| route.members().any(|i| i == index));
     let unused = config.deployments.iter().enumerate().filter(|(index, _)| !used(*index));
     unused
         .map(|(_, deployment)| {

@@ -1,6 +1,7 @@
 //! The file as it is written: every key with its meaning, its default and an example. These comments are the
 //! reference page and the descriptions in the JSON Schema.
 
+pub(crate) mod rules;
 pub(crate) mod server;
 pub(crate) mod telemetry;
 pub(crate) mod text;

@@ -171,5 +171,25 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     }
 }
 
+/// A time of day, `09:30`, in minutes after midnight; `24:00` is the end of the day.
+pub(crate) fn time_of_day(text: &str) -> Result<u16, &'static str> {
+    const HELP: &str = "write hours and minutes, as in 09:30";
+    let (hours, minutes) = text.split_once(':').ok_or(HELP)?;
+    let number = |part: &str| match part.as_bytes() {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Ok(u16::from(a - b'0') * 10 + u16::from(b - b'0')),
+        _ => Err(HELP),
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    if minutes > 59 || hours * 60 + minutes > 24 * 60 { Err(HELP) } else { Ok(hours * 60 + minutes) }
+}
+
+/// One of the words that `names` gives, or all of them in a sentence.
+pub(crate) fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
+    all.iter()
+        .copied()
+        .find(|one| name(*one) == text)
+        .ok_or_else(|| format!("one of {}", all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ")))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,16 @@
 //! The checked configuration for the eyes of an operator.
 
-use crate::config::{AccessLog, Config, Deployment, HealthCheck, Provider, Route, Server};
+use crate::config::{
+    AccessLog, Condition, Config, Deployment, HealthCheck, LeadsTo, Provider, Route, Server,
+};
+use crate::file::text::DAYS;
 use crate::format::{duration_text, size_text};
 use crate::node::{Node, Value};
+use crate::problem::Spanned;
 use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Pricing, Secret, Timeouts};
+use weir_core::{Cause, Need, Pricing, Secret, Timeouts};
 
 impl Config {
     /// The configuration in the shape of the file: defaults filled in, absent things as `null`, every secret as
@@ -61,6 +66,10 @@ impl Config {
             "max_concurrency": deployment.max_concurrency,
             "timeouts": timeouts(&deployment.timeouts),
             "labels": labels,
+            "class": deployment.classes.iter().map(|class| class.name()).collect::<Vec<_>>(),
+            "capabilities": deployment.capabilities.map(|all| all.iter().map(Need::name).collect::<Vec<_>>()),
+            "context_window": deployment.context_window,
+            "max_output": deployment.max_output,
             "health": health(deployment.health.as_ref()),
             "breaker": {
                 "failures": deployment.breaker.failures,
@@ -70,20 +79,35 @@ impl Config {
     }
 
     fn route(&self, route: &Route) -> Json {
-        let deployments = route.deployments.iter().map(|(index, weight)| {
-            json!({ "name": self.deployments.get(*index).map(|known| &*known.name), "weight": weight })
+        let fallbacks = route.fallbacks.iter().map(|fallback| {
+            json!({
+                "route": self.routes.get(fallback.route).map(|route| &*route.name),
+                "on": fallback.on.iter().map(Cause::name).collect::<Vec<_>>(),
+            })
         });
-        let fallbacks = route.fallbacks.iter().filter_map(|index| self.routes.get(*index));
-        let mut policy = match node(&route.settings) {
-            Json::Object(settings) => settings,
-            _ => Map::new(),
-        };
-        policy.insert("kind".to_owned(), json!(route.policy.value));
+        let pools: Map<String, Json> = route
+            .pools
+            .iter()
+            .map(|pool| {
+                let members = self.members(&pool.deployments);
+                let policy = policy(&pool.policy.value, &pool.settings);
+                (pool.name.to_string(), json!({ "policy": policy, "deployments": members }))
+            })
+            .collect();
+        let rules = route.rules.iter().map(|rule| {
+            let leads_to = match rule.leads_to {
+                LeadsTo::Pool(pool) => route.pools.get(pool).map(|pool| &*pool.name),
+                LeadsTo::Route(to) => self.routes.get(to).map(|route| &*route.name),
+            };
+            json!({ "name": *rule.name, "when": condition(&rule.when), "use": leads_to })
+        });
         json!({
             "aliases": strings(&route.aliases),
-            "policy": policy,
-            "deployments": deployments.collect::<Vec<_>>(),
-            "fallbacks": fallbacks.map(|route| &*route.name).collect::<Vec<_>>(),
+            "policy": policy(&route.policy.value, &route.settings),
+            "deployments": self.members(&route.deployments),
+            "pools": pools,
+            "rules": rules.collect::<Vec<_>>(),
+            "fallbacks": fallbacks.collect::<Vec<_>>(),
             "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
@@ -94,6 +118,54 @@ impl Config {
             "timeouts": timeouts(&route.timeouts),
         })
     }
+}
+
+impl Config {
+    fn members(&self, deployments: &[(usize, u32)]) -> Vec<Json> {
+        let name = |index: &usize| self.deployments.get(*index).map(|known| &*known.name);
+        deployments.iter().map(|(index, weight)| json!({ "name": name(index), "weight": weight })).collect()
+    }
+}
+
+fn policy(kind: &str, settings: &Node) -> Json {
+    let mut policy = match node(settings) {
+        Json::Object(settings) => settings,
+        _ => Map::new(),
+    };
+    policy.insert("kind".to_owned(), json!(kind));
+    Json::Object(policy)
+}
+
+/// A condition in the shape of the file, each kind under its key.
+fn condition(when: &Condition) -> Json {
+    let texts = |all: &[Spanned<String>]| all.iter().map(|text| text.value.clone()).collect::<Vec<_>>();
+    let range = |min: u64, max: u64| json!({ "min": min, "max": (max != u64::MAX).then_some(max) });
+    match when {
+        Condition::All(all) => json!({ "all": all.iter().map(condition).collect::<Vec<_>>() }),
+        Condition::Any(any) => json!({ "any": any.iter().map(condition).collect::<Vec<_>>() }),
+        Condition::Not(one) => json!({ "not": condition(one) }),
+        Condition::Keywords(words) => json!({ "keywords": texts(words) }),
+        Condition::Regex(all) => json!({ "regex": texts(all) }),
+        Condition::Language(all) => json!({ "language": texts(all) }),
+        Condition::Task(tasks) => json!({ "task": tasks.iter().map(|t| t.name()).collect::<Vec<_>>() }),
+        Condition::Has(needs) => json!({ "has": needs.iter().map(Need::name).collect::<Vec<_>>() }),
+        Condition::PromptTokens(min, max) => json!({ "prompt_tokens": range(*min, *max) }),
+        Condition::OutputTokens(min, max) => json!({ "output_tokens": range(*min, *max) }),
+        Condition::Turns(min, max) => json!({ "turns": range(*min, *max) }),
+        Condition::Header(name, is) => json!({ "headers": { &**name: values(is) } }),
+        Condition::Metadata(key, is) => json!({ "metadata": { &**key: values(is) } }),
+        Condition::Key(names) => json!({ "key": strings(names) }),
+        Condition::Time { days, from, to, zone } => {
+            let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+            let days: Vec<&str> =
+                days.iter().filter_map(|day| DAYS.get(usize::from(*day)).copied()).collect();
+            json!({ "time": { "days": days, "from": time(*from), "to": time(*to), "zone": zone.value } })
+        }
+    }
+}
+
+fn values(is: &[Arc<str>]) -> Json {
+    if is.is_empty() { json!("*") } else { json!(strings(is)) }
 }
 
 fn server(server: &Server) -> Json {
@@ -162,7 +234,7 @@ fn health(health: Option<&HealthCheck>) -> Json {
     )
 }
 
-fn strings(texts: &[std::sync::Arc<str>]) -> Vec<&str> {
+fn strings(texts: &[Arc<str>]) -> Vec<&str> {
     texts.iter().map(|text| &**text).collect()
 }
 

@@ -121,7 +121,19 @@ impl Page {
         match schema.get("format").and_then(Json::as_str) {
             Some(text::SECRET) => return "secret".to_owned(),
             Some(text::URL) => return "URL".to_owned(),
-            Some(known @ (text::DURATION | text::SIZE | text::PRICE | text::ADDRESS | text::ORIGIN)) => {
+            Some(
+                known @ (text::DURATION
+                | text::SIZE
+                | text::PRICE
+                | text::ADDRESS
+                | text::ORIGIN
+                | text::TASK
+                | text::NEED
+                | text::CLASS
+                | text::CAUSE
+                | text::DAY
+                | text::TIME),
+            ) => {
                 return known.to_owned();
             }
             _ => {}

@@ -1,6 +1,7 @@
 mod checked;
 mod documents;
 mod problems;
+mod rules;
 mod secrets;
 mod warnings;
 

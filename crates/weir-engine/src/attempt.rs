@@ -2,6 +2,7 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
+use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
@@ -45,19 +46,18 @@ pub(crate) struct Begun {
 /// The most telling fault, when no deployment of the route and its fallbacks answered.
 pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Opened, Box<Attempts>), Fault> {
     let snapshot = record.snapshot.clone();
-    let route = &snapshot.gateway.routes[call.route];
+    let asked = call.chosen.places[0];
+    let route = &snapshot.gateway.routes[asked.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
-    snapshot.retry_shares[call.route].deposit();
+    snapshot.retry_shares[asked.route].deposit();
     record.look_at_clock();
-    let first = plan(record, &call, call.route, &[]);
+    let first = plan(record, &call, asked, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
-    if fallbacks == 0 && !first.dropped.is_empty() && first.candidates.is_empty() {
-        let too_dear = first.dropped.iter().all(|(_, reason)| *reason == Reason::OverPrice);
-        if too_dear {
-            return Err(over_price());
-        }
+    let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
+        .with_causes(route.fallbacks.iter().map(|fallback| fallback.on));
+    if first.candidates.is_empty() {
+        nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    let machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline));
     let mut attempts = Box::new(Attempts { call, machine, deadline });
     let opened = attempts.go_on(record, Event::Begin, None).await?;
     Ok((opened, attempts))
@@ -76,14 +76,14 @@ impl Attempts {
     ) -> Result<Opened, Fault> {
         let snapshot = record.snapshot.clone();
         let core = record.core.clone();
-        let asked = self.call.route;
+        let asked = self.call.chosen.places[0].route;
         let route = &snapshot.gateway.routes[asked];
         loop {
             let now = record.now();
             event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
                 Action::Call { deployment, fallback, cause, last, spread } => {
                     let index = deployment as usize;
-                    let here = fallback.and_then(|n| route.fallbacks.get(n)).copied().unwrap_or(asked);
+                    let here = place(&self.call, fallback).route;
                     let continues = snapshot.gateway.deployments[index].continues;
                     let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
                         || spread && !record.attempts.is_empty();
@@ -97,7 +97,7 @@ impl Attempts {
                     match entered {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(mut lease) => {
-                            record.calls(&request(&self.call, route), &mut lease);
+                            record.calls(&request(&self.call, &snapshot.gateway.routes[here]), &mut lease);
                             // A plan that yielded nobody may have named another route meanwhile.
                             record.route = Some(here);
                             let cause = if begun.is_some() { AttemptCause::Continuation } else { cause };
@@ -119,8 +119,13 @@ impl Attempts {
                     Event::Waited
                 }
                 Action::Plan { fallback } => {
-                    let next = route.fallbacks.get(fallback).copied().unwrap_or(asked);
-                    Event::Planned(plan(record, &self.call, next, self.machine.barred()))
+                    let next = place(&self.call, Some(fallback));
+                    let plan = plan(record, &self.call, next, self.machine.barred());
+                    if plan.candidates.is_empty() {
+                        let nobody = nobody_fits(record, &self.call, next);
+                        nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
+                    }
+                    Event::Planned(plan)
                 }
                 Action::GiveUp(fault) => return Err(fault),
                 Action::Done => {
@@ -132,26 +137,27 @@ impl Attempts {
     }
 }
 
-/// Stage 7: the order in which the deployments of a route are to be called.
-fn plan(record: &mut Record, call: &Call, route: usize, barred: &[u32]) -> Plan {
-    record.route = Some(route);
+/// Where the n-th fallback is served; without one, the call itself.
+fn place(call: &Call, fallback: Option<usize>) -> Place {
+    let places = &call.chosen.places;
+    fallback.and_then(|n| places.get(n + 1)).copied().unwrap_or(places[0])
+}
+
+/// Stage 7: the order in which the deployments of a pool are to be called.
+fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan {
+    record.route = Some(place.route);
     let snapshot = &record.snapshot;
-    let wanted = snapshot.gateway.routes[route].rules.max_retries as usize + 1;
+    let wanted = snapshot.gateway.routes[place.route].rules.max_retries as usize + 1;
     let now = record.now();
     let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|h| &**h);
     let engine = &record.core.engine;
-    let policy = snapshot.policy(engine, route, call.hints.policy);
-    let members = &snapshot.gateway.routes[route].members;
-    let plain = request(call, &snapshot.gateway.routes[route]);
-    let over_price = |deployment: u32| {
-        let member = members.iter().find(|member| member.deployment == deployment)?;
-        let cost = member.expected_cost(plain.size(health(deployment)), health(deployment));
-        plain.max_cost.is_some_and(|most| cost > most).then_some(Reason::OverPrice)
-    };
+    let policy = snapshot.policy(engine, place.pool, call.hints.policy);
+    let excluded = |deployment: u32| excluded(record, call, place, deployment);
     let blocks = |tokens: u32, out: &mut Vec<u64>| block_hashes(&engine.block_key, &call.body, tokens, out);
-    let mut request = Request { blocks: Some(&blocks), ..plain };
-    if plain.max_cost.is_some() {
-        request.excluded = Some(&over_price);
+    let mut request =
+        Request { blocks: Some(&blocks), ..request(call, &snapshot.gateway.routes[place.route]) };
+    if call.chosen.size.is_some() || call.hints.max_cost.is_some() {
+        request.excluded = Some(&excluded);
     }
     record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
@@ -162,7 +168,7 @@ fn plan(record: &mut Record, call: &Call, route: usize, barred: &[u32]) -> Plan 
 fn request(call: &Call, route: &Route) -> Request<'static> {
     let some = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     Request {
-        prompt: some(call.facts.prompt_bytes as u64 / BYTES_OF_A_TOKEN),
+        prompt: some(call.chosen.prompt_tokens),
         most_output: call.facts.max_tokens.map(some),
         usual_output: route.usual_output(),
         streamed: call.facts.stream,
@@ -173,13 +179,45 @@ fn request(call: &Call, route: &Route) -> Request<'static> {
     }
 }
 
-/// As far as can be said without the model's own tokenizer.
-const BYTES_OF_A_TOKEN: u64 = 4;
+/// Why a deployment is kept out of this call's plans: its model does not take the call, or it would cost too much there.
+fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+    unfit(record, call, deployment).or_else(|| over_price(record, call, place, deployment))
+}
+
+/// Why a deployment's model does not take this call.
+fn unfit(record: &Record, call: &Call, deployment: u32) -> Option<Reason> {
+    let size = call.chosen.size.as_ref()?;
+    record.snapshot.gateway.takes.get(deployment as usize)?.refuse(size)
+}
+
+/// Whether this call is expected to cost more at a deployment than its client allows.
+fn over_price(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+    let most = call.hints.max_cost?;
+    let snapshot = &record.snapshot;
+    let members = &snapshot.gateway.pools[place.pool].members;
+    let member = members.iter().find(|member| member.deployment == deployment)?;
+    let health = snapshot.healths.get(deployment as usize).map(|health| &**health);
+    let size = request(call, &snapshot.gateway.routes[place.route]).size(health);
+    (member.expected_cost(size, health) > most).then_some(Reason::OverPrice)
+}
+
+/// The fault to tell when every deployment of a pool is kept out by what this call is or asks for.
+fn nobody_fits(record: &Record, call: &Call, place: Place) -> Option<Fault> {
+    let members = &record.snapshot.gateway.pools[place.pool].members;
+    if let Some(size) = &call.chosen.size {
+        let why = members.iter().map(|member| unfit(record, call, member.deployment));
+        if let Some(fault) = weir_routing::fit::nobody_fits(&call.facts.model, size, why) {
+            return Some(fault);
+        }
+    }
+    let nobody = members.iter().all(|member| excluded(record, call, place, member.deployment).is_some());
+    nobody.then(max_cost_exceeded)
+}
 
 /// The hashes of a body's full blocks, each of everything up to its end. Requests of one application differ only behind
 /// what their conversations have in common, so bodies serve as well as prompts.
 fn block_hashes(key: &RandomState, body: &[u8], tokens: u32, out: &mut Vec<u64>) {
-    let size = usize::try_from(u64::from(tokens) * BYTES_OF_A_TOKEN).unwrap_or(usize::MAX).max(1);
+    let size = usize::try_from(u64::from(tokens) * BYTES_PER_TOKEN).unwrap_or(usize::MAX).max(1);
     let mut before = 0u64;
     out.extend(body.chunks_exact(size).map(|block| {
         before = key.hash_one((before, block));
@@ -187,7 +225,7 @@ fn block_hashes(key: &RandomState, body: &[u8], tokens: u32, out: &mut Vec<u64>)
     }));
 }
 
-fn over_price() -> Fault {
+fn max_cost_exceeded() -> Fault {
     let message = "no deployment is expected to answer this for what x-weir-max-cost allows; allow more, or ask for less";
     Fault::new(Class::Caller, 400, "max_cost_exceeded", message)
 }

@@ -1,6 +1,7 @@
 //! Stage 3: the body becomes a call.
 
 use crate::admit::Admitted;
+use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
 use crate::record::{Asked, Record};
 use crate::waiting::before;
@@ -38,8 +39,9 @@ pub(crate) struct Call {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
     pub(crate) facts: CallFacts,
-    pub(crate) route: usize,
-    /// What it asks of its route.
+    /// Which pool serves it, and which that route's fallbacks offer.
+    pub(crate) chosen: Chosen,
+    /// What it asks of the route it names.
     pub(crate) hints: Hints,
     /// Headers of the client that travel on.
     pub(crate) passed_on: SmallVec<[(HeaderName, HeaderValue); 2]>,
@@ -84,6 +86,7 @@ where
         let user = facts.user.clone().and_then(|place| body.get(place));
         hints.session = user.map(hints::session);
     }
+    let chosen = choose(record, route, &facts, &body, headers);
     // Without a caller's trace there is none that its state could belong to (W3C trace context §3.3).
     let of_no_trace = |name: &HeaderName| *name == TRACESTATE && !record.continues_a_trace();
     let passed_on = PASSED_ON
@@ -95,7 +98,7 @@ where
         .all(&header::TE)
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    Ok(Box::new(Call { endpoint, body, facts, route, hints, passed_on, trailers, _admitted: admitted }))
+    Ok(Box::new(Call { endpoint, body, facts, chosen, hints, passed_on, trailers, _admitted: admitted }))
 }
 
 /// Reads a whole body within its limits of size and time.

@@ -25,15 +25,15 @@ pub(crate) struct Snapshot {
     pub(crate) pools: Vec<Rc<Pool>>,
     /// By deployment: what every plan looks at, side by side.
     pub(crate) healths: Vec<Arc<Health>>,
-    /// By route.
+    /// By pool.
     pub(crate) policies: Vec<Rc<dyn Policy>>,
-    /// Policies that requests asked for by name, by route: made when first asked for, so at most one for each kind.
+    /// Policies that requests asked for by name, by pool: made when first asked for, so at most one for each kind.
     hinted: RefCell<Vec<Hinted>>,
     /// By route: this core's part of its retry budget.
     pub(crate) retry_shares: Vec<Share>,
 }
 
-/// A route, a kind that was asked for there, and the policy made of them.
+/// A pool, a kind that was asked for there, and the policy made of them.
 type Hinted = (usize, &'static Kind, Rc<dyn Policy>);
 
 /// A look at the gateway from one core: holds the core's own reference, so that cores do not contend for a shared count.
@@ -62,6 +62,8 @@ pub struct Core {
     pub(crate) recorder: Recorder,
     pools: Pools,
     chance: RefCell<SplitMix64>,
+    /// For the text of a prompt while rules look at it.
+    pub(crate) scratch: RefCell<String>,
     snapshot: RefCell<Rc<Snapshot>>,
     generation: Cell<u64>,
 }
@@ -75,7 +77,16 @@ impl Core {
         let snapshot = RefCell::new(Rc::new(Snapshot::new(&engine, &pools, gateway)));
         let recorder = engine.telemetry().recorder();
         let chance = RefCell::new(SplitMix64::seeded(seed));
-        Rc::new(Core { engine, recorder, pools, chance, snapshot, generation: Cell::new(generation) })
+        let scratch = RefCell::default();
+        Rc::new(Core {
+            engine,
+            recorder,
+            pools,
+            chance,
+            scratch,
+            snapshot,
+            generation: Cell::new(generation),
+        })
     }
 
     /// The process-wide engine.
@@ -201,8 +212,8 @@ impl Core {
     }
 }
 
-fn build(engine: &Engine, route: &crate::gateway::Route, settings: &Compiled) -> Rc<dyn Policy> {
-    let build = Build { route: &route.name, members: &route.members, settings, shared: &engine.shared };
+fn build(engine: &Engine, pool: &crate::gateway::Pool, settings: &Compiled) -> Rc<dyn Policy> {
+    let build = Build { pool: &pool.name, members: &pool.members, settings, shared: &engine.shared };
     Rc::from((settings.kind.build)(&build))
 }
 
@@ -216,32 +227,31 @@ impl Snapshot {
         Snapshot {
             pools: gateway.providers.iter().map(pool).collect(),
             healths: gateway.deployments.iter().map(|d| d.health.clone()).collect(),
-            policies: gateway.routes.iter().map(|route| build(engine, route, &route.policy)).collect(),
+            policies: gateway.pools.iter().map(|pool| build(engine, pool, &pool.policy)).collect(),
             hinted: RefCell::default(),
             retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
             gateway,
         }
     }
 
-    /// The policy of a route: its own, or another that the request asked for, with that one's default settings.
+    /// The policy of a pool: its own, or another that the request asked for, with that one's default settings.
     pub(crate) fn policy(
         &self,
         engine: &Engine,
-        route: usize,
+        pool: usize,
         asked: Option<&'static Kind>,
     ) -> Rc<dyn Policy> {
-        let (own, compiled) = (&self.policies[route], &self.gateway.routes[route]);
+        let (own, compiled) = (&self.policies[pool], &self.gateway.pools[pool]);
         let Some(kind) = asked.filter(|kind| kind.name != compiled.policy.kind.name) else {
             return own.clone();
         };
         let mut hinted = self.hinted.borrow_mut();
-        if let Some((.., known)) =
-            hinted.iter().find(|(of, known, _)| *of == route && known.name == kind.name)
+        if let Some((.., known)) = hinted.iter().find(|(of, known, _)| *of == pool && known.name == kind.name)
         {
             return known.clone();
         }
         let policy = build(engine, compiled, &Compiled::defaults(kind));
-        hinted.push((route, kind, policy.clone()));
+        hinted.push((pool, kind, policy.clone()));
         policy
     }
 }

@@ -1,5 +1,7 @@
 //! The compiled snapshot: what a checked configuration becomes. Immutable; a request takes it once and keeps it.
 
+mod rules;
+
 use crate::authenticate::KeyTable;
 use crate::deployment::{Deployment, Provider};
 use std::collections::{HashMap, HashSet};
@@ -7,10 +9,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
-use weir_config::{Config, Draft, Problem, Problems, Span, path_key};
+use weir_config::{Config, Draft, Fallback, Node, Problem, Problems, Span, Spanned, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
+use weir_routing::fit::Takes;
 use weir_routing::retry_budget::Floor;
 use weir_routing::{Compiled, Health, HealthBook, Member, Rules, breaker, health};
 
@@ -40,12 +43,14 @@ pub struct Settings {
 /// A route of the snapshot.
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
-    pub(crate) policy: Compiled,
-    pub(crate) members: Vec<Member>,
-    /// What a request may ask for by headers.
+    /// The pool of its own deployments.
+    pub(crate) pool: usize,
+    /// What chooses another pool or route.
+    pub(crate) choice: Option<Box<Choice>>,
+    /// What a request that names it may ask for by headers.
     pub(crate) hints: Vec<weir_config::Hint>,
     /// The routes to go on to, in order; their own fallbacks are not followed.
-    pub(crate) fallbacks: Vec<usize>,
+    pub(crate) fallbacks: Vec<Fallback>,
     pub(crate) rules: Rules,
     pub(crate) timeouts: Timeouts,
     /// Sixteenths of a token of the usual answer; zero before the first.
@@ -69,6 +74,32 @@ impl Route {
     }
 }
 
+/// Deployments that one policy orders.
+pub(crate) struct Pool {
+    /// Its place in the configuration, which is unlike that of any other.
+    pub(crate) name: String,
+    pub(crate) policy: Compiled,
+    pub(crate) members: Vec<Member>,
+    /// Whether a member states what its model takes.
+    pub(crate) states: bool,
+}
+
+/// The rules of a route.
+pub(crate) struct Choice {
+    pub(crate) rules: weir_routing::rules::Rules,
+    /// Of each rule.
+    pub(crate) leads_to: Vec<LeadsTo>,
+}
+
+/// What a rule leads to.
+#[derive(Clone, Copy)]
+pub(crate) enum LeadsTo {
+    /// Index into [`Gateway::pools`].
+    Pool(usize),
+    /// Index into [`Gateway::routes`].
+    Route(usize),
+}
+
 /// What a model's name stands for.
 #[derive(Clone, Copy)]
 pub(crate) struct Found {
@@ -87,6 +118,9 @@ pub struct Gateway {
     pub(crate) keys: KeyTable,
     pub(crate) providers: Vec<Provider>,
     pub(crate) deployments: Vec<Deployment>,
+    /// By deployment: what its model takes.
+    pub(crate) takes: Vec<Takes>,
+    pub(crate) pools: Vec<Pool>,
     pub(crate) routes: Vec<Route>,
     by_name: HashMap<Arc<str>, Found>,
     /// Names a client may ask for, in the order of the file.
@@ -108,7 +142,7 @@ impl Gateway {
         let mut problems = Vec::new();
         let providers = compile_providers(config, &mut problems);
         let mut deployments = compile_deployments(config, &providers, &mut problems);
-        let routes = compile_routes(config, rosters.policies, &mut problems);
+        let (routes, pools) = compile_routes(config, rosters.policies, &mut problems);
         Problems::none_of(problems)?;
         // Only a configuration that is known to be good may touch what is known about deployments.
         for (compiled, stated) in deployments.iter_mut().zip(&config.deployments) {
@@ -138,6 +172,8 @@ impl Gateway {
             keys,
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,
+            takes: config.deployments.iter().map(takes).collect(),
+            pools,
             routes,
             by_name,
             models,
@@ -361,35 +397,38 @@ fn compile_routes(
     config: &Config,
     policies: &[&'static weir_routing::Kind],
     problems: &mut Vec<Problem>,
-) -> Vec<Route> {
-    let known: Vec<&str> = policies.iter().map(|k| k.name).collect();
-    let mut routes = Vec::new();
+) -> (Vec<Route>, Vec<Pool>) {
+    let (mut routes, mut pools) = (Vec::new(), Vec::new());
     for route in &config.routes {
-        let path = path_key(&path_key("routes", &route.name), "policy");
-        let Some(policy) = policies.iter().find(|k| k.name == route.policy.value) else {
-            problems.push(unknown(&route.policy.at, path, "policy", &route.policy.value, &known));
-            continue;
-        };
-        let policy = match Compiled::read(policy, &route.settings, &path) {
-            Ok(policy) => policy,
-            Err(found) => {
-                problems.extend(found);
-                continue;
-            }
-        };
-        let member = |&(deployment, weight): &(usize, u32)| {
-            let stated = config.deployments.get(deployment);
-            Member {
+        let path = path_key("routes", &route.name);
+        let own = pools.len();
+        let beside = route.pools.iter().map(|pool| {
+            let path = path_key(&path_key(&path, "pools"), &pool.name);
+            (path, &pool.policy, &pool.settings, &pool.deployments)
+        });
+        let all = std::iter::once((path.clone(), &route.policy, &route.settings, &route.deployments));
+        for (name, policy, settings, deployments) in all.chain(beside) {
+            let path = path_key(&name, "policy");
+            let Some(policy) = compile_policy(policies, policy, settings, path, problems) else { continue };
+            let stated = |index: usize| config.deployments.get(index);
+            let member = |&(deployment, weight): &(usize, u32)| Member {
                 deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
                 weight,
-                pricing: stated.map(|stated| stated.pricing).unwrap_or_default(),
-                quality: stated.map_or(0, |stated| stated.quality),
-            }
-        };
+                pricing: stated(deployment).map(|stated| stated.pricing).unwrap_or_default(),
+                quality: stated(deployment).map_or(0, |stated| stated.quality),
+            };
+            let states = |(index, _): &(usize, u32)| stated(*index).is_some_and(|d| !takes(d).everything());
+            pools.push(Pool {
+                name,
+                policy,
+                members: deployments.iter().map(member).collect(),
+                states: deployments.iter().any(states),
+            });
+        }
         routes.push(Route {
             name: route.name.clone(),
-            policy,
-            members: route.deployments.iter().map(member).collect(),
+            pool: own,
+            choice: rules::compile(config, route, own + 1, problems),
             hints: route.hints.clone(),
             fallbacks: route.fallbacks.clone(),
             rules: Rules {
@@ -403,106 +442,29 @@ fn compile_routes(
             retry_floor: Floor::default(),
         });
     }
-    routes
+    (routes, pools)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_config::{ProcessEnvironment, Reader, SchemaNames};
+/// The policy that is called so, with its settings.
+fn compile_policy(
+    policies: &[&'static weir_routing::Kind],
+    stated: &Spanned<String>,
+    settings: &Node,
+    path: String,
+    problems: &mut Vec<Problem>,
+) -> Option<Compiled> {
+    let Some(policy) = policies.iter().find(|k| k.name == stated.value) else {
+        let known: Vec<&str> = policies.iter().map(|k| k.name).collect();
+        problems.push(unknown(&stated.at, path, "policy", &stated.value, &known));
+        return None;
+    };
+    Compiled::read(policy, settings, &path).map_err(|found| problems.extend(found)).ok()
+}
 
-    fn check(policy: &str, expect: &str) {
-        let text = format!(
-            "providers: {{ p: {{ kind: opnai, base_url: \"http://127.0.0.1:1\" }} }}\n\
-             deployments: {{ d: {{ provider: p, model: m }} }}\n\
-             routes: {{ r: {{ deployments: [d], policy: {policy} }} }}\n"
-        );
-        let config = weir_config::parse("t.yaml", &text, &ProcessEnvironment).unwrap();
-        let problems = Gateway::compile(&config, Rosters::BUILT_IN, &mut HealthBook::default(), 1)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(problems.contains("t.yaml:1:25: providers.p.kind"), "{problems}");
-        assert!(problems.contains("did you mean \"openai\"?"), "{problems}");
-        assert!(problems.contains(expect), "{problems}");
-    }
-
-    #[test]
-    fn a_gateway_does_not_call_itself() {
-        let text = "providers: { p: { kind: openai, base_url: \"http://localhost:7600/v1\" } }\n\
-                    deployments: { d: { provider: p, model: m } }\nroutes: { r: { deployments: [d] } }\n";
-        let config = weir_config::parse("t.yaml", text, &ProcessEnvironment).unwrap();
-        let problems = Gateway::compile(&config, Rosters::BUILT_IN, &mut HealthBook::default(), 1)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(problems.contains("providers.p.base_url: this is where Weir itself listens"), "{problems}");
-    }
-
-    #[test]
-    fn what_no_roster_knows_is_named_with_its_place() {
-        check(
-            "wieghted",
-            "t.yaml:3:42: routes.r.policy: no policy is called \"wieghted\"; did you mean \"weighted\"?",
-        );
-        check(
-            "{ kind: weighted, seed: 1 }",
-            "t.yaml:3:60: routes.r.policy.seed: no setting of policy \"weighted\" is called \"seed\"; it takes none",
-        );
-    }
-
-    #[test]
-    fn everything_wrong_is_told_in_one_go() {
-        let text = "providers: { p: { kind: opnai, base_url: nowhere }, q.1: { kind: opnai } }\n\
-                    deployments: { d: { provider: x, model: m, weight: many } }\n\
-                    routes: { r: { deployments: d, policy: wieghted }, s: { deployments: [d], policy: { kind: x } } }\n";
-        let (kinds, policies) = (crate::provider_kinds(), crate::policies());
-        let names = SchemaNames { provider_kinds: &kinds, policies: &policies };
-        let mut draft = Reader { names, ..Reader::new(&ProcessEnvironment) }.parse("t.yaml", text);
-        Gateway::review(&mut draft, Rosters::BUILT_IN);
-        let problems = draft.finish().unwrap_err();
-        let places: Vec<&str> = problems.iter().map(|p| &*p.path).collect();
-        let expect = [
-            "providers.p.kind",
-            "providers.p.base_url",
-            "providers.\"q.1\".kind",
-            "deployments.d.provider",
-            "deployments.d.weight",
-            "routes.r.deployments",
-            "routes.r.policy",
-            "routes.s.policy.kind",
-        ];
-        assert_eq!(places, expect, "{problems}");
-    }
-
-    #[test]
-    fn doubtful_addresses_are_warned_of() {
-        let check = |kind: &str, url: &str, expect: Option<&str>| {
-            let text = format!(
-                "providers: {{ p: {{ kind: {kind}, base_url: \"{url}\" }} }}\n\
-                 deployments: {{ d: {{ provider: p, model: m }} }}\nroutes: {{ r: {{ deployments: [d] }} }}\n"
-            );
-            let mut draft = Reader::new(&ProcessEnvironment).parse("t.yaml", &text);
-            Gateway::review(&mut draft, Rosters::BUILT_IN);
-            let (_, warnings) = draft.finish().unwrap();
-            let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-            let told = match (warnings.as_slice(), expect) {
-                ([], None) => true,
-                ([one], Some(part)) => one.starts_with("t.yaml:1:") && one.contains(part),
-                _ => false,
-            };
-            assert!(told, "{kind} {url}: {warnings:?}");
-        };
-        check("openai", "https://llm.example/v1", None);
-        check("openai", "https://llm.example/api/paas/v4/", None);
-        check("openai", "https://llm.example/v1beta/openai", None);
-        check(
-            "openai",
-            "https://llm.example",
-            Some("no /v1 at its end: calls go to https://llm.example/chat/completions"),
-        );
-        check("vllm", "http://127.0.0.1:8000/", Some("no /v1"));
-        check("openai", "https://llm.example/v1/chat/completions", Some("end it before /chat/completions"));
-        check("openai", "https://llm.example/v1/embeddings", Some("end it before /embeddings"));
+fn takes(deployment: &weir_config::Deployment) -> Takes {
+    Takes {
+        needs: deployment.capabilities,
+        context_window: deployment.context_window,
+        max_output: deployment.max_output,
     }
 }

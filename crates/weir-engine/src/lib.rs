@@ -7,6 +7,7 @@ mod admit;
 mod attempt;
 mod authenticate;
 mod call;
+mod choose;
 mod core;
 mod deployment;
 mod engine;

@@ -156,6 +156,12 @@ impl Record {
         self.clock
     }
 
+    /// When it began, in seconds since 1970.
+    pub(crate) fn unix_seconds(&self) -> i64 {
+        let since = self.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// The last look at it as the decision side counts time.
     pub(crate) fn now(&self) -> Moment {
         self.core.engine.moment(self.clock)

@@ -29,7 +29,7 @@ use crate::plan::{Plan, Reason};
 use smallvec::SmallVec;
 use std::time::Duration;
 use weir_core::exchange::AttemptCause;
-use weir_core::{Class, Fault, Moment};
+use weir_core::{Causes, Class, Fault, Moment};
 
 /// Bounds on what is tried for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,8 @@ pub struct Machine {
     rules: Rules,
     deadline: Moment,
     fallbacks: usize,
+    /// What each fallback route is for; the usual causes where nothing is said.
+    causes: SmallVec<[Causes; 2]>,
     next_fallback: usize,
     phase: Phase,
     /// The present route and its candidates.
@@ -168,6 +170,7 @@ impl Machine {
             rules,
             deadline,
             fallbacks,
+            causes: SmallVec::new(),
             next_fallback: 0,
             phase: Phase::Fresh,
             route: None,
@@ -184,6 +187,29 @@ impl Machine {
         };
         machine.take_up(None, plan);
         machine
+    }
+
+    /// The same, with what each fallback route is for, in their order.
+    #[must_use]
+    pub fn with_causes(mut self, causes: impl IntoIterator<Item = Causes>) -> Self {
+        self.causes = causes.into_iter().collect();
+        self
+    }
+
+    /// Why the route about to be entered has an empty plan, when it is the request's own doing: what the client is told
+    /// unless a fallback route answers, and what decides which of them is asked.
+    pub fn nobody_fits(&mut self, fault: Fault) {
+        self.told.get_or_insert(fault);
+    }
+
+    /// Whether the n-th fallback route is for faults of this class.
+    fn is_for(&self, fallback: usize, class: Class) -> bool {
+        self.causes.get(fallback).copied().unwrap_or(Causes::USUAL).meet(class)
+    }
+
+    /// Whether a fallback route that is left is for faults of this class.
+    fn leads_on(&self, class: Class) -> bool {
+        (self.next_fallback..self.fallbacks).any(|fallback| self.is_for(fallback, class))
     }
 
     /// Deployments that a new plan for this request must leave out.
@@ -244,6 +270,10 @@ impl Machine {
 
     fn faulted(&mut self, deployment: u32, fault: Fault, now: Moment, chance: &mut dyn Chance) -> Action {
         match retry(fault.class) {
+            Retry::Never if fault.class == Class::ContentPolicy && self.leads_on(fault.class) => {
+                self.bar(deployment);
+                self.tries.clear();
+            }
             Retry::Never => return Action::GiveUp(fault),
             Retry::OtherRoute => {
                 self.bar(deployment);
@@ -338,14 +368,18 @@ impl Machine {
         self.phase = Phase::Calling(deployment);
         let another = |t: &Try| t.deployment != deployment && t.state != TryState::Gone;
         let more_here = self.calls_here <= self.rules.max_retries && self.tries.iter().any(another);
-        let last = !more_here && self.next_fallback >= self.fallbacks;
+        let last = !more_here && !self.leads_on(Class::Timeout);
         Action::Call { deployment, fallback: self.route, cause, last, spread: self.spread }
     }
 
     fn leave_route(&mut self, now: Moment) -> Action {
-        if self.next_fallback < self.fallbacks {
+        let class = self.told.as_ref().map_or(Class::Unavailable, |told| told.class);
+        while self.next_fallback < self.fallbacks {
             let fallback = self.next_fallback;
             self.next_fallback += 1;
+            if !self.is_for(fallback, class) {
+                continue;
+            }
             self.phase = Phase::Planning(fallback);
             return Action::Plan { fallback };
         }

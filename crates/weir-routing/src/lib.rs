@@ -15,12 +15,14 @@ pub mod backoff;
 pub mod breaker;
 pub mod chance;
 pub mod fault_policy;
+pub mod fit;
 pub mod health;
 pub mod plan;
 pub mod policy;
 pub mod prefix;
 pub mod rate;
 pub mod retry_budget;
+pub mod rules;
 pub mod windows;
 
 pub use attempt::{Action, Event, Machine, Rules};

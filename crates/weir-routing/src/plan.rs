@@ -6,7 +6,7 @@ use crate::policy::{Ask, Order, Policy, Request};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use weir_core::{Cost, Moment};
+use weir_core::{Cost, Moment, Need};
 
 /// Why a deployment is in a plan, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,12 @@ pub enum Reason {
     RetryBudget,
     /// It is not in the table of deployments.
     Unknown,
+    /// Its model does not take what the request uses.
+    Lacks(Need),
+    /// The request is too long for its model's context window.
+    ContextTooSmall,
+    /// The request asks for a longer answer than its model gives.
+    OutputTooSmall,
 }
 
 impl Reason {
@@ -92,6 +98,9 @@ impl Reason {
             Reason::NoContinuation => "no_continuation",
             Reason::RetryBudget => "retry_budget",
             Reason::Unknown => "unknown",
+            Reason::Lacks(_) => "lacks_capability",
+            Reason::ContextTooSmall => "context_too_small",
+            Reason::OutputTooSmall => "output_too_small",
         }
     }
 
@@ -166,13 +175,14 @@ impl Plan {
     }
 }
 
-/// Orders up to `wanted` deployments of a route by its policy, out of those that may be called now.
+/// Orders up to `wanted` deployments of a pool by its policy, out of those that may be called now.
 ///
 /// When there are none only because of breakers and rests, those are ordered instead (a *spread* plan): traffic goes on
-/// and finds out who is back. A plan is empty when every deployment is full, barred or unknown.
+/// and finds out who is back; what the request itself excludes is left out of that, too. A plan is empty when every
+/// deployment is full, excluded, barred or unknown.
 ///
-/// `health` finds a deployment's health by its index; `request` is what policies weigh; `barred` are deployments that already failed this request for
-/// good ([`Machine::barred`](crate::Machine::barred)).
+/// `health` finds a deployment's health by its index; `request` is what policies weigh, and whom it excludes; `barred` are
+/// deployments that already failed this request for good ([`Machine::barred`](crate::Machine::barred)).
 pub fn plan<'h>(
     policy: &dyn Policy,
     health: &dyn Fn(u32) -> Option<&'h Health>,

@@ -145,8 +145,8 @@ pub trait Policy {
 /// What a policy is made of.
 #[derive(Clone, Copy)]
 pub struct Build<'a> {
-    /// The route's name: what is shared between cores is found by it.
-    pub route: &'a str,
+    /// A name that no other pool has: what is shared between cores is found by it.
+    pub pool: &'a str,
     /// Its deployments.
     pub members: &'a [Member],
     /// The policy's settings.
@@ -163,7 +163,7 @@ pub struct Kind {
     pub description: &'static str,
     /// Its settings.
     pub settings: &'static [Setting],
-    /// Makes one, for one route on one core.
+    /// Makes one, for one pool on one core.
     pub build: fn(&Build<'_>) -> Box<dyn Policy>,
 }
 
@@ -171,7 +171,7 @@ impl Kind {
     /// One with default settings that shares nothing.
     pub fn make(&'static self, members: &[Member]) -> Box<dyn Policy> {
         let (settings, shared) = (Compiled::defaults(self), Shared::default());
-        (self.build)(&Build { route: "", members, settings: &settings, shared: &shared })
+        (self.build)(&Build { pool: "", members, settings: &settings, shared: &shared })
     }
 }
 

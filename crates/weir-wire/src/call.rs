@@ -3,12 +3,16 @@
 //! Field names and meanings: <https://platform.openai.com/docs/api-reference> (chat, completions, embeddings). Types
 //! are checked only of the fields that are used here; everything else is the upstream's to judge.
 
+mod prompt;
+
+pub use prompt::Prompt;
+
 use crate::json::{self, DUPLICATE, Field, JsonFault, Kind, Reader};
 use crate::name::ModelName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
-use weir_core::{Class, Endpoint, Fault};
+use weir_core::{Class, Endpoint, Fault, Need, Needs};
 
 /// The facts of one request body. Owns only the model's name; the rest are offsets into the body it was read from.
 #[derive(Clone, Debug)]
@@ -23,14 +27,18 @@ pub struct CallFacts {
     /// Whether the client itself asks for the usage chunk of a stream (`stream_options.include_usage`).
     pub include_usage: bool,
     /// Most tokens that may be generated: the larger of `max_tokens` and `max_completion_tokens`. For policies that weigh a
-    /// call.
+    /// call, for rules, and for deployments that state how much they generate at most.
     pub max_tokens: Option<u64>,
-    /// Whether tools or functions are offered. For rules by capability; there are none yet.
-    pub has_tools: bool,
+    /// What is asked for beside the prompt. What the prompt itself holds is not among it: see [`CallFacts::prompt`].
+    pub needs: Needs,
     /// Bytes of `messages`, `prompt` or `input` as written: a measure of the prompt's size.
     pub prompt_bytes: usize,
     /// Where the value of `user` stands, quotes included, when it is a string. For policies that keep a user in one place.
     pub user: Option<Range<usize>>,
+    /// Where the value of `messages`, `prompt` or `input` begins.
+    pub(crate) prompt_start: usize,
+    /// Where the value of `metadata` stands, when it is an object.
+    pub(crate) metadata: Option<Range<usize>>,
     pub(crate) fields: SmallVec<[Span; 16]>,
     pub(crate) model_at: usize,
     pub(crate) stream_options: Option<StreamOptions>,
@@ -125,7 +133,8 @@ struct Found {
     stream_options: Option<Member>,
     user: Option<Range<usize>>,
     max_tokens: Option<u64>,
-    has_tools: bool,
+    needs: Needs,
+    metadata: Option<Range<usize>>,
 }
 
 impl Found {
@@ -140,7 +149,8 @@ impl Found {
             stream_options: None,
             user: None,
             max_tokens: None,
-            has_tools: false,
+            needs: Needs::default(),
+            metadata: None,
         }
     }
 
@@ -154,7 +164,18 @@ impl Found {
             "stream_options" if self.streams => self.stream_options = member(),
             "max_tokens" | "max_completion_tokens" => self.max_tokens = self.max_tokens.max(number()),
             "user" if field.kind == Kind::String => self.user = Some(field.value.clone()),
-            "tools" | "functions" => self.has_tools |= field.kind == Kind::Array && field.value.len() > 2,
+            "tools" | "functions" if field.kind == Kind::Array && field.value.len() > 2 => {
+                self.needs.add(Need::Tools);
+            }
+            "response_format"
+                if field.kind == Kind::Object
+                    && prompt::asks_for_a_schema(body.get(field.value.clone()).unwrap_or_default()) =>
+            {
+                self.needs.add(Need::JsonSchema);
+            }
+            "reasoning_effort" if field.kind == Kind::String => self.needs.add(Need::Reasoning),
+            "audio" if field.kind == Kind::Object => self.needs.add(Need::Audio),
+            "metadata" if field.kind == Kind::Object => self.metadata = Some(field.value.clone()),
             key if key == self.prompt_key => self.prompt = member(),
             _ => {}
         }
@@ -196,8 +217,10 @@ impl Found {
             stream,
             include_usage,
             max_tokens: self.max_tokens,
-            has_tools: self.has_tools,
+            needs: self.needs,
             prompt_bytes: prompt.value.len(),
+            prompt_start: prompt.value.start,
+            metadata: self.metadata,
             user: self.user,
             fields: self.fields,
             model_at: model.at,

@@ -66,6 +66,11 @@ impl<'n> Names<'n> {
         }
     }
 
+    /// Whether a client's model of this name leads to a route of the file.
+    pub(super) fn means_something(&self, model: &str) -> bool {
+        self.routes.index_of(model).is_some() || self.aliases.contains_key(model)
+    }
+
     /// The index of the route that a fallback names.
     pub(super) fn find_route(&self, name: &str, place: &Place<'_>) -> Result<usize, Problem> {
         self.routes.find(name, place).map_err(|problem| match self.aliases.get(name) {

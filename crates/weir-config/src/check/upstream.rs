@@ -1,8 +1,11 @@
 //! The sections `providers`, `deployments` and `routes`.
 
 use super::names::Names;
+use super::rules;
 use super::server::{above_zero, optional};
-use crate::config::{Breaker, Continues, Deployment, HealthCheck, Hint, Pool, Provider, Retries, Route};
+use crate::config::{
+    Breaker, Continues, Deployment, Fallback, HealthCheck, Hint, LeadsTo, Pool, Provider, Retries, Route,
+};
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
 use crate::format::duration_text;
@@ -12,7 +15,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Pricing, Secret, Timeouts, TokenPrices};
+use weir_core::{Causes, ModelClass, Pricing, Secret, Timeouts, TokenPrices};
 
 /// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
 /// break or smuggle requests.
@@ -135,7 +138,7 @@ pub(super) fn check_totals(
     problems: &mut Vec<Problem>,
 ) {
     for route in routes.iter().filter(|route| route.timeouts.total.is_none()) {
-        let used = route.deployments.iter().filter_map(|(index, _)| deployments.get(*index));
+        let used = route.members().filter_map(|index| deployments.get(index));
         for deployment in used {
             let Some(provider) = providers.get(deployment.provider) else { continue };
             let levels = [
@@ -202,6 +205,10 @@ pub(super) fn check_deployments(
             max_concurrency: deployment.max_concurrency,
             timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
             labels: check_labels(deployment.labels, &place.key("labels"), problems),
+            classes: deployment.class.iter().flat_map(|c| c.as_slice()).map(|class| class.0).collect(),
+            capabilities: deployment.capabilities.map(|all| all.iter().map(|need| need.0).collect()),
+            context_window: deployment.context_window,
+            max_output: deployment.max_output,
             health: health.or_else(provider_health),
             breaker: Breaker::from(&deployment.breaker),
             at: place.key_at.clone(),
@@ -296,10 +303,9 @@ pub(super) fn check_routes(
     let mut checked = Vec::new();
     for ((name, route), (_, place)) in routes.0.into_iter().zip(place.entries()) {
         let (policy, settings) = policy_of(&place);
-        let fallbacks = place.key("fallbacks").items();
-        let fallbacks = route.fallbacks.iter().zip(&fallbacks);
-        let fallbacks = fallbacks.map(|(name, at)| found(names.find_route(name, at), problems)).collect();
-        problems.extend(repeated(&route.fallbacks, &place.key("fallbacks")));
+        let fallbacks = check_fallbacks(&route.fallbacks, &place.key("fallbacks"), names, problems);
+        let pools = rules::check_pools(&route.pools, &place.key("pools"), names, deployments, problems);
+        let rules = rules::check_rules(&route.rules, &place, names, problems);
         checked.push(Route {
             deployments: check_targets(
                 &route.deployments,
@@ -308,6 +314,8 @@ pub(super) fn check_routes(
                 deployments,
                 problems,
             ),
+            pools,
+            rules,
             fallbacks,
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
@@ -320,11 +328,63 @@ pub(super) fn check_routes(
         });
     }
     check_cycles(&checked, place, names, problems);
+    add_classes(&mut checked, names, deployments, place);
+    checked
+}
+
+/// A route for each class of deployments that no route is named after.
+fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deployment], place: &Place<'_>) {
+    for class in ModelClass::ALL {
+        let members: Vec<(usize, u32)> = deployments
+            .iter()
+            .filter(|deployment| deployment.classes.contains(&class))
+            .filter_map(|deployment| Some((names.deployments.index_of(&deployment.name)?, deployment.weight)))
+            .collect();
+        if names.means_something(class.model()) || members.iter().all(|(_, weight)| *weight == 0) {
+            continue;
+        }
+        routes.push(Route {
+            name: Arc::from(class.model()),
+            aliases: Vec::new(),
+            policy: Spanned { value: Route::POLICY.to_owned(), at: place.at.clone() },
+            settings: Node::empty_map(place.at.clone()),
+            deployments: members,
+            pools: Vec::new(),
+            rules: Vec::new(),
+            fallbacks: Vec::new(),
+            hints: Route::HINTS.to_vec(),
+            retries: Retries::default(),
+            timeouts: Timeouts::default(),
+            at: place.key_at.clone(),
+        });
+    }
+}
+
+fn check_fallbacks(
+    fallbacks: &[file::Fallback],
+    place: &Place<'_>,
+    names: &Names<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Fallback> {
+    let mut seen = HashSet::new();
+    let mut checked = Vec::new();
+    for (fallback, item) in fallbacks.iter().zip(place.items()) {
+        let at = match fallback {
+            file::Fallback::Name(_) => item,
+            file::Fallback::For(_) => item.key("route"),
+        };
+        if !seen.insert(fallback.name()) {
+            problems.push(at.problem(format!("{} is there twice", at.shown())));
+        }
+        let on = fallback.on().map(|on| Causes::of(on.iter().map(|cause| cause.0)));
+        let route = found(names.find_route(fallback.name(), &at), problems);
+        checked.push(Fallback { route, on: on.unwrap_or(Causes::USUAL) });
+    }
     checked
 }
 
 /// The policy's name and its settings: the map without `kind`.
-fn policy_of(route: &Place<'_>) -> (Spanned<String>, Node) {
+pub(super) fn policy_of(route: &Place<'_>) -> (Spanned<String>, Node) {
     let place = route.key("policy");
     let named = |value: &str, place: &Place<'_>| Spanned { value: value.to_owned(), at: place.at.clone() };
     match place.node {
@@ -341,7 +401,7 @@ fn policy_of(route: &Place<'_>) -> (Spanned<String>, Node) {
     }
 }
 
-fn check_targets(
+pub(super) fn check_targets(
     targets: &[file::Target],
     place: &Place<'_>,
     names: &Names<'_>,
@@ -419,7 +479,7 @@ fn check_retries(retries: &file::Retries, place: &Place<'_>, problems: &mut Vec<
     }
 }
 
-/// Reports every fallback that leads back to a route on the way to it.
+/// Reports every fallback and every rule that leads back to a route on the way to it.
 fn check_cycles(routes: &[Route], place: &Place<'_>, names: &Names<'_>, problems: &mut Vec<Problem>) {
     // Indices are those of the names; routes with problems of their own are left out of `routes`, hence by name.
     let route = |index: usize| routes.iter().find(|route| names.routes.index_of(&route.name) == Some(index));
@@ -430,22 +490,28 @@ fn check_cycles(routes: &[Route], place: &Place<'_>, names: &Names<'_>, problems
         while let Some((index, next)) = way.last_mut() {
             let (index, step) = (*index, *next);
             *next += 1;
-            let fallback = route(index).and_then(|route| route.fallbacks.get(step)).copied();
-            match fallback {
+            match route(index).and_then(|route| ways(route).nth(step)) {
                 None => {
                     done.insert(index);
                     way.pop();
                 }
-                Some(to) if done.contains(&to) => {}
-                Some(to) => {
+                // A rule that leads to a pool leads nowhere else.
+                Some(None) => {}
+                Some(Some(to)) if done.contains(&to) => {}
+                Some(Some(to)) => {
                     if let Some(first) = way.iter().position(|(known, _)| *known == to) {
                         let cycle = way.iter().skip(first).map(|(known, _)| *known).chain([to]);
                         let cycle: Vec<&str> = cycle.map(|known| names.routes.name(known)).collect();
-                        let fallbacks = place.key(names.routes.name(index)).key("fallbacks");
-                        let at = fallbacks.items().into_iter().nth(step).unwrap_or(fallbacks);
-                        problems.push(
-                            at.problem(format!("fallbacks go round in a circle: {}", cycle.join(" → "))),
-                        );
+                        let from = place.key(names.routes.name(index));
+                        let own = route(index).map_or(0, |route| route.fallbacks.len());
+                        let (list, what, step) = match step.checked_sub(own) {
+                            None => ("fallbacks", "fallbacks", step),
+                            Some(rule) => ("rules", "rules", rule),
+                        };
+                        let list = from.key(list);
+                        let at = list.items().into_iter().nth(step).unwrap_or(list);
+                        problems
+                            .push(at.problem(format!("{what} go round in a circle: {}", cycle.join(" → "))));
                     } else {
                         way.push((to, 0));
                     }
@@ -453,4 +519,13 @@ fn check_cycles(routes: &[Route], place: &Place<'_>, names: &Names<'_>, problems
             }
         }
     }
+}
+
+/// Where a route may lead: its fallbacks, then its rules in their order.
+fn ways(route: &Route) -> impl Iterator<Item = Option<usize>> + '_ {
+    let rules = route.rules.iter().map(|rule| match rule.leads_to {
+        LeadsTo::Route(to) => Some(to),
+        LeadsTo::Pool(_) => None,
+    });
+    route.fallbacks.iter().map(|fallback| Some(fallback.route)).chain(rules)
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
-use weir_core::{Price, Secret};
+use weir_core::{Cause, ModelClass, Need, Price, Secret, Task};
 
 /// The `format` words of the schema that [`check`] knows.
 pub(crate) const DURATION: &str = "duration";
@@ -18,6 +18,14 @@ pub(crate) const PRICE: &str = "price";
 pub(crate) const ADDRESS: &str = "address";
 pub(crate) const URL: &str = "uri";
 pub(crate) const ORIGIN: &str = "origin";
+pub(crate) const TASK: &str = "task";
+pub(crate) const NEED: &str = "capability";
+pub(crate) const CLASS: &str = "class";
+pub(crate) const CAUSE: &str = "cause";
+pub(crate) const DAY: &str = "day";
+pub(crate) const TIME: &str = "time of day";
+/// The days of the week.
+pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// OpenAPI's word for text that must not be shown.
 pub(crate) const SECRET: &str = "password";
 
@@ -30,8 +38,36 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         ADDRESS => format::address(text).map(drop).map_err(str::to_owned),
         URL => format::url(text).map(drop).map_err(str::to_owned),
         ORIGIN => format::origin(text).map(drop).map_err(str::to_owned),
+        TASK => task(text).map(drop),
+        NEED => need(text).map(drop),
+        CLASS => class(text).map(drop),
+        CAUSE => cause(text).map(drop),
+        DAY => day(text).map(drop),
+        TIME => format::time_of_day(text).map(drop).map_err(str::to_owned),
         _ => Ok(()),
     }
+}
+
+fn task(text: &str) -> Result<Task, String> {
+    format::one_of(text, &Task::ALL, Task::name)
+}
+
+fn need(text: &str) -> Result<Need, String> {
+    format::one_of(text, &Need::ALL, Need::name)
+}
+
+fn class(text: &str) -> Result<ModelClass, String> {
+    format::one_of(text, &ModelClass::ALL, ModelClass::name)
+}
+
+fn cause(text: &str) -> Result<Cause, String> {
+    format::one_of(text, &Cause::ALL, Cause::name)
+}
+
+/// 0 is Monday.
+fn day(text: &str) -> Result<u8, String> {
+    let name = |day: u8| DAYS.get(usize::from(day)).copied().unwrap_or_default();
+    format::one_of(text, &[0, 1, 2, 3, 4, 5, 6], name)
 }
 
 macro_rules! text {
@@ -94,6 +130,59 @@ text!(
     Secret::to_string,
     { "type": "string", "format": "password", "writeOnly": true }
 );
+
+text!(TaskText, Task, task, |value: &Task| value.name().to_owned(), { "type": "string", "format": "task" });
+text!(NeedText, Need, need, |value: &Need| value.name().to_owned(), { "type": "string", "format": "capability" });
+text!(ClassText, ModelClass, class, |value: &ModelClass| value.name().to_owned(), { "type": "string", "format": "class" });
+text!(CauseText, Cause, cause, |value: &Cause| value.name().to_owned(), { "type": "string", "format": "cause" });
+text!(DayText, u8, day, |value: &u8| DAYS.get(usize::from(*value)).copied().unwrap_or_default().to_owned(), { "type": "string", "format": "day" });
+text!(TimeText, u16, format::time_of_day, |value: &u16| format!("{:02}:{:02}", value / 60, value % 60), { "type": "string", "format": "time of day" });
+
+/// One value, or a list of them.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+pub(crate) enum OneOrMore<T> {
+    /// One.
+    #[schemars(description = "")]
+    One(T),
+    /// A list.
+    #[schemars(description = "")]
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    /// All of them.
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(all) => all,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OneOrMore<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or a list")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMore<T>, E> {
+                T::deserialize(de::value::StrDeserializer::new(text)).map(OneOrMore::One)
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<OneOrMore<T>, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(OneOrMore::More)
+            }
+        }
+
+        from.deserialize_any(Either(PhantomData))
+    }
+}
 
 /// A map keyed by names the operator chose, in the order of the file.
 pub(crate) struct Named<T>(pub Vec<(String, T)>);

@@ -1,6 +1,9 @@
 //! The sections `providers`, `deployments` and `routes`.
 
-use super::text::{DurationText, Named, PriceText, SecretText, UrlText};
+use super::rules::{RoutePool, Rule};
+use super::text::{
+    CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PriceText, SecretText, UrlText,
+};
 use crate::config;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -141,6 +144,21 @@ pub(crate) struct Deployment {
     #[serde(default)]
     #[schemars(example = serde_json::json!({ "gpu": "h100", "region": "eu" }), extend("x-default" = "none"))]
     pub labels: Named<String>,
+    /// What its model is meant for: coding, reasoning, fast, general, media. Clients reach all deployments of a class as the
+    /// model `class:NAME`.
+    #[serde(default)]
+    #[schemars(example = &"coding", extend("x-default" = "none"))]
+    pub class: Option<OneOrMore<ClassText>>,
+    /// What its model takes of tools, images, audio, json_schema and reasoning; a request that uses another of these is not
+    /// sent there. Absent: everything.
+    #[schemars(example = serde_json::json!(["tools", "images"]), extend("x-default" = "everything"))]
+    pub capabilities: Option<Vec<NeedText>>,
+    /// The most tokens of prompt and answer together. A request that is estimated to need more is not sent there.
+    #[schemars(range(min = 1, max = 1_000_000_000), example = 128_000, extend("x-default" = "no bound"))]
+    pub context_window: Option<u32>,
+    /// The most tokens of an answer. A request that asks for more is not sent there.
+    #[schemars(range(min = 1, max = 1_000_000_000), example = 16_384, extend("x-default" = "no bound"))]
+    pub max_output: Option<u32>,
     /// Active probing. Absent: the provider's.
     pub health: Option<HealthCheck>,
     /// When to stop calling it for a while.
@@ -223,10 +241,20 @@ pub(crate) struct Route {
     /// not all be zero.
     #[schemars(example = serde_json::json!(["gpt-4o-mini-eu", { "name": "other", "weight": 2 }]))]
     pub deployments: Vec<Target>,
-    /// Routes to go on with when every deployment here has failed, in this order. No cycles.
+    /// Further sets of deployments, by name, for rules to lead to.
     #[serde(default)]
-    #[schemars(example = serde_json::json!(["backup"]), extend("x-default" = "none"))]
-    pub fallbacks: Vec<String>,
+    #[schemars(extend("x-default" = "none"))]
+    pub pools: Named<RoutePool>,
+    /// Which pool or other route serves a request: the first rule that holds decides; where none does, `deployments`. At
+    /// most 100.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none"))]
+    pub rules: Vec<Rule>,
+    /// Routes to go on with when every deployment here has failed, in this order: by name, or as a map that says for which
+    /// causes. No cycles.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!(["backup", { "route": "large", "on": ["context_window"] }]), extend("x-default" = "none"))]
+    pub fallbacks: Vec<Fallback>,
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
     /// (`x-weir-no-fallback`). A request that asks for what is not in the list is refused.
@@ -325,6 +353,68 @@ impl<'de> Deserialize<'de> for Target {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
                 Weighted::deserialize(MapAccessDeserializer::new(map)).map(Target::Weighted)
+            }
+        }
+
+        from.deserialize_any(NameOrMap)
+    }
+}
+
+/// A route to go on with: its name, or a map.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum Fallback {
+    /// The name of a route.
+    Name(String),
+    /// A route and what it is for.
+    For(FallbackFor),
+}
+
+/// A route to go on with, and what it is for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FallbackFor {
+    /// The name of the route.
+    #[schemars(example = &"large")]
+    pub route: String,
+    /// For which causes: unavailable, rate, context_window, content_policy, invalid_output.
+    #[schemars(example = serde_json::json!(["context_window"]), extend("x-default" = "unavailable, rate and context_window"))]
+    pub on: Option<OneOrMore<CauseText>>,
+}
+
+impl Fallback {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Fallback::Name(name) => name,
+            Fallback::For(fallback) => &fallback.route,
+        }
+    }
+
+    pub(crate) fn on(&self) -> Option<&[CauseText]> {
+        match self {
+            Fallback::Name(_) => None,
+            Fallback::For(fallback) => fallback.on.as_ref().map(OneOrMore::as_slice),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fallback {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NameOrMap;
+
+        impl<'de> Visitor<'de> for NameOrMap {
+            type Value = Fallback;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a route or a map")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Fallback, E> {
+                Ok(Fallback::Name(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fallback, A::Error> {
+                FallbackFor::deserialize(MapAccessDeserializer::new(map)).map(Fallback::For)
             }
         }
 

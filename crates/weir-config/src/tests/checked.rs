@@ -47,7 +47,7 @@ providers: {p: {kind: openai}, q: {kind: vllm}}
     let names: Vec<&str> = config.routes.iter().map(|route| &*route.name).collect();
     assert_eq!(names, ["z", "y", "x"]);
     assert_eq!(config.routes[0].deployments, [(0, 3), (1, 7)]);
-    assert_eq!(config.routes[0].fallbacks, [1, 2]);
+    assert_eq!(config.routes[0].fallbacks.iter().map(|f| f.route).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(config.routes[1].aliases.iter().map(|a| &**a).collect::<Vec<_>>(), ["y2", "meta/y"]);
     assert_eq!((config.deployments[0].provider, config.deployments[1].provider), (1, 0));
     assert_eq!(config.routes[1].at.to_string(), "t.yaml:3:3");

@@ -42,7 +42,9 @@ fn every_example_loads() {
         crate::parse(name, text, &Everything).unwrap_or_else(|problems| panic!("{problems}"));
     }
     let names: BTreeSet<&str> = examples.iter().map(|(name, _)| name.as_str()).collect();
-    for expected in ["minimal.yaml", "openai.yaml", "llama-cpp.yaml", "failover.yaml", "full.yaml"] {
+    for expected in
+        ["minimal.yaml", "openai.yaml", "llama-cpp.yaml", "failover.yaml", "full.yaml", "rules.yaml"]
+    {
         assert!(names.contains(expected), "{expected} is gone");
     }
 }

@@ -51,9 +51,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn prefix(&self, route: &str, identity: u64, make: impl FnOnce() -> Prefix) -> State {
+    fn prefix(&self, pool: &str, identity: u64, make: impl FnOnce() -> Prefix) -> State {
         let mut known = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry((route.into(), identity)).or_insert_with(|| Arc::new(Mutex::new(make()))).clone()
+        known.entry((pool.into(), identity)).or_insert_with(|| Arc::new(Mutex::new(make()))).clone()
     }
 
     /// Forgets what no policy uses any more.
@@ -94,7 +94,7 @@ impl ByPrefix {
         let mut identity = DefaultHasher::new();
         (block_tokens, tokens_per_second, cache.blocks).hash(&mut identity);
         members.iter().for_each(|member| member.deployment.hash(&mut identity));
-        let state = build.shared.prefix(build.route, identity.finish(), || {
+        let state = build.shared.prefix(build.pool, identity.finish(), || {
             let placing = Settings { block_tokens, most_delay: Settings::MOST_DELAY };
             Prefix::new(placing, &vec![cache; members.len()])
         });

@@ -10,8 +10,11 @@ fn check(endpoint: Endpoint, body: &str, expect: &str) {
                 "range of the model in {body}"
             );
             let mut words = vec![facts.model.to_string()];
-            let flags =
-                [(facts.stream, "stream"), (facts.include_usage, "usage"), (facts.has_tools, "tools")];
+            let flags = [
+                (facts.stream, "stream"),
+                (facts.include_usage, "usage"),
+                (facts.needs.has(Need::Tools), "tools"),
+            ];
             words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()));
             words.extend(facts.max_tokens.map(|n| format!("max={n}")));
             words.extend(facts.user.map(|user| format!("user={}", &body[user])));

@@ -37,6 +37,13 @@ impl<'b> Text<'b> {
     }
 }
 
+impl Text<'_> {
+    /// Appends what the string says.
+    pub fn unescape_into(&self, out: &mut String) {
+        if self.escaped { unescape_into(self.raw, out) } else { out.push_str(self.raw) }
+    }
+}
+
 /// So many words are looked at one by one before a string counts as a long one.
 const SHORT: usize = 6;
 
@@ -149,6 +156,11 @@ pub(crate) fn unescaped(raw: &[u8]) -> Option<Cow<'_, str>> {
 #[cold]
 fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
+    unescape_into(raw, &mut out);
+    out
+}
+
+fn unescape_into(raw: &str, out: &mut String) {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         let (plain, from) = rest.split_at(at);
@@ -159,5 +171,4 @@ fn unescape(raw: &str) -> String {
         rest = from.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
-    out
 }

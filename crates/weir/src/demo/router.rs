@@ -89,7 +89,7 @@ mod tests {
                 route.deployments.iter().map(|(index, _)| &*config.deployments[*index].name).collect();
             let expect: Vec<&str> = SERVERS.iter().map(|s| s.name).filter(|name| wanted.has(name)).collect();
             assert_eq!((&*route.name, names), (wanted.name, expect));
-            let fallback = route.fallbacks.first().map(|index| &*config.routes[*index].name);
+            let fallback = route.fallbacks.first().map(|fallback| &*config.routes[fallback.route].name);
             assert_eq!((fallback, route.retries.max), (wanted.fallback, wanted.retries));
         }
     }

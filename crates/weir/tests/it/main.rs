@@ -15,4 +15,5 @@ mod lifecycle;
 mod panics;
 mod reloading;
 mod retries;
+mod rules;
 mod streams;

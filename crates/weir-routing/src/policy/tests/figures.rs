@@ -203,7 +203,7 @@ fn quality_takes_the_best_within_the_cap() {
     let kind = find("quality").unwrap();
     let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
     let shared = Shared::default();
-    let build = Build { route: "r", members: &scene.members, settings: &settings, shared: &shared };
+    let build = Build { pool: "r", members: &scene.members, settings: &settings, shared: &shared };
     // A thousand tokens at 1000 µUSD a million cost exactly the cap, at 1001 more than it.
     assert_eq!(scene.order(&*(kind.build)(&build), &request, 1)[0], (1, Reason::BestQuality));
     let longer = Request { prompt: 1001, ..request };
@@ -280,7 +280,7 @@ fn prompts_go_where_their_beginning_is_and_all_cores_know() {
     let kind = find("prefix").unwrap();
     let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
     let shared = Shared::default();
-    let build = Build { route: "r", members: &scene.members, settings: &settings, shared: &shared };
+    let build = Build { pool: "r", members: &scene.members, settings: &settings, shared: &shared };
     let (one_core, other) = ((kind.build)(&build), (kind.build)(&build));
     for prompt in 0..40u64 {
         let blocks = |_: u32, out: &mut Vec<u64>| out.extend((0..8).map(|block| prompt << 8 | block));
