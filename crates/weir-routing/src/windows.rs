@@ -3,7 +3,7 @@
 //!
 //! Raw figures mislead: a deployment that was sent the long prompts looks slow. So every sample comes with what was known
 //! when the call began, its [`Size`]: prompt tokens, expected output tokens, and how many calls were in flight. A linear
-//! model of each latency is fitted to that ([`fit`](self::fit)), and beside the raw latency its ratio to the model's
+//! model of each latency is fitted to that (in `windows/fit.rs`), and beside the raw latency its ratio to the model's
 //! prediction is kept. A forecast is the prediction for the request in hand times a quantile of that ratio; the chance to
 //! be in time is how many of the ratios would have been.
 //!
@@ -13,7 +13,7 @@
 //! slice that is not its own).
 //!
 //! **Cost.** Decisions read a digest: a few atomic loads. The digest is made anew by whoever writes a sample, when it is
-//! [stale](DIGEST_AGE) or enough samples have come.
+//! stale or enough samples have come.
 //!
 //! **Memory.** [`Windows::MOST_BYTES`] per deployment, taken with its first sample and never more.
 
