@@ -28,7 +28,7 @@ mod yaml;
 
 pub use config::{
     AccessLog, Admin, Breaker, Condition, Config, Continues, Cors, Deployment, Fallback, HealthCheck, Hint,
-    Key, LeadsTo, Limits, Pool, Provider, ResponseHeaders, Retries, Route, RoutePool, Rule, Server,
+    Key, LeadsTo, Limits, Pool, Provider, ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow,
     Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};

@@ -92,7 +92,7 @@ impl Attempts {
                     } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
                         Err(Reason::RetryBudget)
                     } else {
-                        snapshot.healths[index].acquire(now, spread)
+                        core.with_chance(|chance| snapshot.healths[index].acquire(now, spread, chance))
                     };
                     match entered {
                         Err(reason) => Event::NotEntered(reason),
@@ -106,7 +106,14 @@ impl Attempts {
                             let limits = limits(record, index, here, last, self.deadline);
                             match one_call(record, &self.call, begun, lease, limits).await {
                                 Ok(opened) => return Ok(opened),
-                                Err(fault) => Event::Faulted(fault), // the clock has been looked at
+                                // The clock has been looked at.
+                                Err(fault)
+                                    if snapshot.healths[index]
+                                        .has_another_credential(&fault, record.now()) =>
+                                {
+                                    Event::CredentialFaulted(fault)
+                                }
+                                Err(fault) => Event::Faulted(fault),
                             }
                         }
                     }
@@ -159,6 +166,8 @@ fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     if call.chosen.size.is_some() || call.hints.max_cost.is_some() {
         request.excluded = Some(&excluded);
     }
+    let pool = &snapshot.gateway.pools[place.pool];
+    (request.pool, request.panic_percent) = (&pool.members, pool.panic_percent);
     record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
     })
@@ -232,12 +241,12 @@ fn max_cost_exceeded() -> Fault {
 
 /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
 /// least so long.
-fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
+fn waited_in_vain(record: &Record, lease: &mut Lease, fault: &Fault) {
     if fault.class == Class::Timeout {
         let waited = Some(record.clock.saturating_duration_since(record.called.sent));
         let total = waited.filter(|_| !record.streamed);
         let sample = Sample { size: record.called.size, first: waited, total, ..Sample::default() };
-        lease.windows().record(&sample, record.now());
+        lease.record(&sample, record.now());
     }
 }
 
@@ -257,19 +266,19 @@ async fn one_call(
     match &mut opened {
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
-            record.first_token_came(&lease);
-            lease.begun();
+            record.first_token_came(&mut lease);
+            lease.begun(record.now());
             answer.lease = Some(lease);
         }
         Ok(Opened::Whole(answer)) => {
-            match answer.rest {
-                Some(_) => lease.begun(),
-                None => lease.report(Ok(()), record.now()),
+            // Of a whole one the end is told together with what it took.
+            if answer.rest.is_some() {
+                lease.begun(record.now());
             }
             answer.lease = Some(lease);
         }
         Err(fault) => {
-            waited_in_vain(record, &lease, fault);
+            waited_in_vain(record, &mut lease, fault);
             lease.report(Err(&*fault), record.now());
             record.attempt_failed(fault.class);
         }

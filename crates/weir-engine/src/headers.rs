@@ -41,14 +41,17 @@ pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
 }
 
 /// A whole answer. Everything about it is known, unless it was too large to be held.
-pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response {
+pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call: &Call) -> Response {
     record.look_at_clock();
     let known = answer.facts.as_ref();
     if let Some(facts) = known {
         record.spent(facts.usage_or_estimate(call.facts.prompt_bytes));
-        if let Some(lease) = &answer.lease {
+        if let Some(lease) = &mut answer.lease {
             record.answered(lease, None);
         }
+    }
+    if let Some(lease) = answer.lease.as_mut().filter(|_| answer.rest.is_none()) {
+        lease.report(Ok(()), record.now());
     }
     let mut headers = begin(&mut record, StatusCode::OK);
     let stated = answer.content_type.as_ref().map_or(&b"application/json"[..], HeaderValue::as_bytes);

@@ -66,6 +66,8 @@ pub(crate) struct Called {
     pub(crate) size: Size,
     /// How long its first token, or its answer when that is no stream, was expected to take.
     pub(crate) predicted: Option<Duration>,
+    /// Which of its provider's credentials it is made with.
+    pub(crate) credential: usize,
 }
 
 /// The record of one request. It travels with the request, then with the response's body, and is written when it is
@@ -144,7 +146,7 @@ impl Record {
             response_bytes: 0,
             first_token: None,
             inter_token: None,
-            called: Called { sent: received, size: Size::default(), predicted: None },
+            called: Called { sent: received, size: Size::default(), predicted: None, credential: 0 },
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -193,19 +195,20 @@ impl Record {
         let total = forecast(Latency::Total);
         let predicted = forecast(request.latency(Latency::First));
         lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
-        self.called = Called { sent: self.clock, size, predicted };
+        let credential = lease.credential();
+        self.called = Called { sent: self.clock, size, predicted, credential };
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
-    pub(crate) fn first_token_came(&self, lease: &Lease) {
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
         let Some(after) = self.first_token else { return };
         let first = (self.started + after).saturating_duration_since(self.called.sent);
         let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
-        lease.windows().record(&sample, self.now());
+        lease.record(&sample, self.now());
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&self, lease: &mut Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
         let sample = Sample {
             size: self.called.size,
@@ -215,7 +218,7 @@ impl Record {
             gap: self.inter_token,
             usage: self.usage,
         };
-        lease.windows().record(&sample, self.core.engine.moment(now));
+        lease.record(&sample, self.core.engine.moment(now));
         if let (Some(usage), Some(route)) =
             (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
         {

@@ -176,10 +176,20 @@ const RESTING: Metric = Metric::gauge(
     &["deployment"],
     "How long the deployment still rests because its upstream asked for it",
 );
+const CREDENTIAL: Metric = Metric::gauge(
+    "weir_credential_state",
+    &["provider", "credential"],
+    "State of the breaker of a provider's credential, counted from 1: 0 taken, 1 half-open, 2 benched",
+);
+const TRANSITIONS: Metric = Metric::counter(
+    "weir_breaker_transitions",
+    &["deployment", "provider", "credential", "to", "cause"],
+    "Changes of breakers by the state they led to and why; of a deployment's, or of a provider's credential",
+);
 const POOL_OPENED: Metric =
-    Metric::counter("weir_pool_connections_opened_total", &["provider"], "Upstream connections opened");
+    Metric::counter("weir_pool_connections_opened", &["provider"], "Upstream connections opened");
 const POOL_STALE: Metric = Metric::counter(
-    "weir_pool_connections_stale_total",
+    "weir_pool_connections_stale",
     &["provider"],
     "Pooled connections that the peer had closed when they were needed",
 );
@@ -210,8 +220,8 @@ pub(crate) const COUNTED: [&Metric; 21] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 6] =
-    [&DEPLOYMENT_IN_FLIGHT, &BREAKER, &RESTING, &POOL, &POOL_OPENED, &POOL_STALE];
+pub(crate) const PULLED: [&Metric; 8] =
+    [&DEPLOYMENT_IN_FLIGHT, &BREAKER, &CREDENTIAL, &TRANSITIONS, &RESTING, &POOL, &POOL_OPENED, &POOL_STALE];
 
 /// The reference page `docs/reference/metrics.md`, as Markdown.
 pub fn reference() -> String {

@@ -21,7 +21,7 @@ fn defaults_are_filled_in() {
     assert_eq!(route.deployments, [(0, 1)]);
     assert_eq!(config.deployments[0].pricing, Pricing::Unpriced);
     assert_eq!(config.deployments[0].timeouts, Timeouts::default());
-    assert!(config.providers[0].api_key.is_none() && config.providers[0].base_url.is_none());
+    assert!(config.providers[0].api_keys.is_empty() && config.providers[0].base_url.is_none());
 }
 
 #[test]
@@ -112,7 +112,7 @@ keys: {k: {key: '${KEY}'}}
 ",
     );
     let [a, b, c] = &config.providers[..] else { panic!("three providers") };
-    let key = |p: &crate::Provider| p.api_key.as_ref().map(|key| key.expose().to_owned());
+    let key = |p: &crate::Provider| p.api_keys.first().map(|key| key.expose().to_owned());
     assert_eq!(key(a).as_deref(), Some("text-of-/run/key"));
     assert_eq!(key(b).as_deref(), Some("canary-secret-1"));
     assert_eq!(key(c), None);

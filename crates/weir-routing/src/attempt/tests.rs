@@ -1,4 +1,5 @@
 use super::*;
+use crate::chance::Zero;
 use crate::health::{Health, Settings};
 use crate::plan::{Candidate, plan};
 use crate::policy::{self, Member, Policy};
@@ -102,7 +103,7 @@ impl World {
         loop {
             event = match machine.on(event, self.now, &mut self.chance) {
                 Action::Call { deployment, cause, last, spread, .. } => {
-                    match self.healths[deployment as usize].acquire(self.now, spread) {
+                    match self.healths[deployment as usize].acquire(self.now, spread, &mut Zero) {
                         Err(reason) => {
                             words.push(format!("{deployment} {}", reason.name()));
                             Event::NotEntered(reason)
@@ -314,7 +315,7 @@ fn open_breakers_give_way_to_a_fallback_and_are_tried_when_there_is_none() {
         for &deployment in broken {
             let fault = No(Class::Credential).fault().unwrap();
             world.healths[deployment as usize]
-                .acquire(world.now, false)
+                .acquire(world.now, false, &mut Zero)
                 .unwrap()
                 .report(Err(&fault), world.now);
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::chance::Zero;
 use std::sync::atomic::AtomicBool;
 use weir_core::Class;
 
@@ -20,7 +21,7 @@ fn rate(seconds: u64) -> Fault {
 }
 
 fn call(health: &Arc<Health>, result: Result<(), &Fault>, now: Moment) {
-    health.acquire(now, true).unwrap().report(result, now);
+    health.acquire(now, true, &mut Zero).unwrap().report(result, now);
 }
 
 /// After these faults in a row at second 100, this is why the next call is refused, if it is.
@@ -30,8 +31,8 @@ fn check(faults: &[Fault], refusal: Option<Reason>) {
         call(&health, Err(fault), at(100));
     }
     assert_eq!(health.refusal(at(100)), refusal, "{faults:?}");
-    assert_eq!(health.acquire(at(100), false).err(), refusal, "{faults:?}");
-    assert!(health.acquire(at(100), true).is_ok(), "need overrides");
+    assert_eq!(health.acquire(at(100), false, &mut Zero).err(), refusal, "{faults:?}");
+    assert!(health.acquire(at(100), true, &mut Zero).is_ok(), "need overrides");
     assert_eq!(health.status(at(100)).in_flight, 0);
 }
 
@@ -45,7 +46,7 @@ fn each_fault_teaches_what_it_should() {
         check(&[fault(class)], None);
         check(&[fault(class), fault(class)], open);
     }
-    check(&[fault(Class::Credential)], open);
+    check(&[fault(Class::Credential)], Some(Reason::CredentialBenched(at(110))));
     for class in [Class::Caller, Class::ContextWindow, Class::ContentPolicy, Class::Refused, Class::Gateway] {
         check(&vec![fault(class); 10], None);
     }
@@ -78,15 +79,19 @@ fn a_rest_ends_by_itself() {
 #[test]
 fn a_probe_that_ends_without_a_word_makes_room() {
     let health = health(None);
-    call(&health, Err(&fault(Class::Credential)), at(0));
-    let probe = health.acquire(at(10), false).unwrap();
+    call(&health, Err(&fault(Class::ServerError)), at(0));
+    call(&health, Err(&fault(Class::ServerError)), at(0));
+    let probe = health.acquire(at(10), false, &mut Zero).unwrap();
     assert!(probe.is_probe());
-    assert_eq!(health.acquire(at(10), false).err(), Some(Reason::Probing));
+    assert_eq!(health.acquire(at(10), false, &mut Zero).err(), Some(Reason::Probing));
     assert_eq!(health.status(at(10)).in_flight, 1);
     drop(probe);
-    let mut probe = health.acquire(at(10), false).unwrap();
+    let mut probe = health.acquire(at(10), false, &mut Zero).unwrap();
     probe.report(Err(&fault(Class::Caller)), at(10));
-    assert!(health.acquire(at(10), false).unwrap().is_probe(), "a mistake of the caller proves nothing");
+    assert!(
+        health.acquire(at(10), false, &mut Zero).unwrap().is_probe(),
+        "a mistake of the caller proves nothing"
+    );
     probe.report(Ok(()), at(10));
     assert_eq!(health.status(at(10)).state, State::HalfOpen, "it is no longer the probe");
 }
@@ -94,23 +99,24 @@ fn a_probe_that_ends_without_a_word_makes_room() {
 #[test]
 fn a_full_deployment_refuses_even_in_need() {
     let health = health(Some(2));
-    let held = [health.acquire(at(0), false).unwrap(), health.acquire(at(0), false).unwrap()];
+    let held =
+        [health.acquire(at(0), false, &mut Zero).unwrap(), health.acquire(at(0), false, &mut Zero).unwrap()];
     assert_eq!(health.refusal(at(0)), Some(Reason::Full));
-    assert_eq!(health.acquire(at(0), false).err(), Some(Reason::Full));
-    assert_eq!(health.acquire(at(0), true).err(), Some(Reason::Full));
+    assert_eq!(health.acquire(at(0), false, &mut Zero).err(), Some(Reason::Full));
+    assert_eq!(health.acquire(at(0), true, &mut Zero).err(), Some(Reason::Full));
     drop(held);
     assert_eq!(health.refusal(at(0)), None);
     health.adjust(&Settings { max_concurrency: Some(0), ..Default::default() });
-    assert_eq!(health.acquire(at(0), false).err(), Some(Reason::Full));
+    assert_eq!(health.acquire(at(0), false, &mut Zero).err(), Some(Reason::Full));
 }
 
 #[test]
 fn an_active_check_is_told_to_the_breaker() {
     let health = health(None);
-    health.probed(Err(&fault(Class::Network)), at(0));
-    health.probed(Err(&fault(Class::Network)), at(0));
+    health.probed(Err(&fault(Class::Network)), at(0), &mut Zero);
+    health.probed(Err(&fault(Class::Network)), at(0), &mut Zero);
     assert_eq!(health.status(at(0)).state, State::Open);
-    health.probed(Ok(()), at(1));
+    health.probed(Ok(()), at(1), &mut Zero);
     assert_eq!(health.status(at(1)).state, State::HalfOpen);
 }
 
@@ -123,7 +129,7 @@ fn cores_that_race_never_exceed_the_limit() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..20_000 {
-                    let Ok(_lease) = health.acquire(at(0), false) else { continue };
+                    let Ok(_lease) = health.acquire(at(0), false, &mut Zero) else { continue };
                     entered.fetch_add(1, Relaxed);
                     exceeded.fetch_or(health.status(at(0)).in_flight > 3, Relaxed);
                 }
@@ -138,18 +144,18 @@ fn cores_that_race_never_exceed_the_limit() {
 #[test]
 fn health_survives_a_reload_unless_it_is_another_place() {
     let mut book = HealthBook::default();
-    let before = book.get_or_insert("a", 1, &Settings::default());
+    let before = book.get_or_insert("a", 1, &Settings::default(), &[]);
     call(&before, Err(&fault(Class::ServerError)), at(0));
 
     let limited = Settings { max_concurrency: Some(0), ..Default::default() };
-    let same = book.get_or_insert("a", 1, &limited);
+    let same = book.get_or_insert("a", 1, &limited, &[]);
     assert!(Arc::ptr_eq(&before, &same));
     assert_eq!(same.refusal(at(0)), Some(Reason::Full), "new settings hold at once");
 
-    let moved = book.get_or_insert("a", 2, &Settings::default());
+    let moved = book.get_or_insert("a", 2, &Settings::default(), &[]);
     assert_eq!((moved.status(at(0)).consecutive, same.status(at(0)).consecutive), (0, 1));
 
-    book.get_or_insert("b", 1, &Settings::default());
+    book.get_or_insert("b", 1, &Settings::default(), &[]);
     book.prune(["b"]);
-    assert!(!Arc::ptr_eq(&moved, &book.get_or_insert("a", 2, &Settings::default())));
+    assert!(!Arc::ptr_eq(&moved, &book.get_or_insert("a", 2, &Settings::default(), &[])));
 }

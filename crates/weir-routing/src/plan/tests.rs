@@ -1,6 +1,7 @@
 use super::*;
 use crate::SplitMix64;
 use crate::breaker;
+use crate::chance::Zero;
 use crate::health::{Lease, Settings};
 use crate::policy::Request;
 use crate::policy::{self, Member};
@@ -30,14 +31,14 @@ fn health(is: Is) -> (Arc<Health>, Vec<Lease>) {
         ..Default::default()
     }));
     let mut held = Vec::new();
-    let report = |fault: &Fault, at| health.acquire(at, false).unwrap().report(Err(fault), at);
+    let report = |fault: &Fault, at| health.acquire(at, false, &mut Zero).unwrap().report(Err(fault), at);
     match is {
         Is::Well => {}
-        Is::Full => held.push(health.acquire(NOW, false).unwrap()),
+        Is::Full => held.push(health.acquire(NOW, false, &mut Zero).unwrap()),
         Is::Open => report(&Fault::new(Class::ServerError, 503, "x", "x"), NOW),
         Is::FullAndOpen => {
             report(&Fault::new(Class::ServerError, 503, "x", "x"), NOW);
-            held.push(health.acquire(NOW, true).unwrap());
+            held.push(health.acquire(NOW, true, &mut Zero).unwrap());
         }
         Is::Resting => {
             let fault = Fault::new(Class::Rate, 429, "x", "x").with_retry_after(Duration::from_secs(5));
@@ -45,7 +46,7 @@ fn health(is: Is) -> (Arc<Health>, Vec<Lease>) {
         }
         Is::Probing => {
             report(&Fault::new(Class::ServerError, 503, "x", "x"), Moment::START);
-            held.push(health.acquire(NOW, false).unwrap());
+            held.push(health.acquire(NOW, false, &mut Zero).unwrap());
         }
     }
     (health, held)
