@@ -115,12 +115,13 @@ fn figures(cause: Cause) -> [Option<(&'static str, Value)>; 4] {
             Some(("calls", json!(calls))),
             Some(("limit_ms", json!(millis(limit)))),
         ],
-        Cause::Refused { status, faults } => {
-            [Some(("status", json!(status))), (faults > 0).then(|| ("faults", json!(faults))), None, None]
-        }
-        Cause::Probe { .. } | Cause::Check { .. } | Cause::CooledDown | Cause::Passed | Cause::Answered => {
-            [const { None }; 4]
-        }
+        Cause::Refused { faults, .. } if faults > 0 => [Some(("faults", json!(faults))), None, None, None],
+        Cause::Refused { .. }
+        | Cause::Probe { .. }
+        | Cause::Check { .. }
+        | Cause::CooledDown
+        | Cause::Passed
+        | Cause::Answered => [const { None }; 4],
     }
 }
 

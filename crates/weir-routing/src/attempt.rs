@@ -326,7 +326,7 @@ impl Machine {
         now: Moment,
         chance: &mut dyn Chance,
     ) -> Action {
-        let another = self.tries.iter().any(|t| t.state == TryState::Untried);
+        let another = self.tries.iter().any(|t| t.deployment != deployment && t.state == TryState::Untried);
         let spare = u32::from(another);
         if self.calls_here + spare > self.rules.max_retries || now >= self.deadline {
             return self.faulted(deployment, fault, now, chance);

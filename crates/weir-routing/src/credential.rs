@@ -10,7 +10,7 @@ use crate::plan::Reason;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use weir_core::Moment;
+use weir_core::{Class, Moment};
 
 /// How a credential's breaker behaves: a refusal that may be about the request counts, three in a row are no coincidence.
 const SETTINGS: breaker::Settings = breaker::Settings {
@@ -68,7 +68,7 @@ impl Credential {
         &self,
         ticket: &mut Ticket,
         surely: bool,
-        status: u16,
+        class: Class,
         now: Moment,
         jitter: Jitter,
     ) {
@@ -77,7 +77,7 @@ impl Credential {
         } else {
             self.breaker.faulted(ticket, &SETTINGS, now, jitter)
         };
-        self.teller.tell(change, Cause::Refused { status, faults: 0 }, now);
+        self.teller.tell(change, Cause::Refused { class, faults: 0 }, now);
     }
 
     /// The call ended without a word about it.

@@ -66,9 +66,9 @@ pub enum Cause {
     },
     /// The upstream refused the credential.
     Refused {
-        /// The status it answered with.
-        status: u16,
-        /// Refusals in a row; 0 when one was enough.
+        /// Whether it was certainly the credential's doing (`credential`) or perhaps the request's (`refused`).
+        class: Class,
+        /// Refusals in a row that were perhaps the request's.
         faults: u32,
     },
     /// The cool-down is over and a probe has left.
@@ -101,7 +101,8 @@ impl Cause {
             Cause::Row { class, .. }
             | Cause::Share { class, .. }
             | Cause::Probe { class }
-            | Cause::Check { class } => Some(class),
+            | Cause::Check { class }
+            | Cause::Refused { class, .. } => Some(class),
             _ => None,
         }
     }
@@ -169,7 +170,7 @@ impl Teller {
                 Cause::Probe { class }
             }
             Cause::Row { class, .. } => Cause::Row { faults: change.faults, class },
-            Cause::Refused { status, .. } => Cause::Refused { status, faults: change.faults },
+            Cause::Refused { class, .. } => Cause::Refused { class, faults: change.faults },
             other => other,
         };
         let (subject, from, to) = (subject.clone(), change.from, change.to);

@@ -389,15 +389,18 @@ impl Lease {
             other => other,
         };
         match effect {
-            Effect::None => {}
-            Effect::Fault => self.faulted(fault.class, now),
+            Effect::None | Effect::Fault => {}
             Effect::Bench | Effect::Doubt => {
                 let surely = effect == Effect::Bench;
-                seat.credential.refused(&mut self.key, surely, fault.status, now, self.jitter);
+                seat.credential.refused(&mut self.key, surely, fault.class, now, self.jitter);
             }
             Effect::Rest(rest) => seat.rest(now + rest),
         }
-        if effect != Effect::Fault {
+        // Where it has been refused, that has been settled.
+        seat.credential.abandoned(&mut self.key);
+        if effect == Effect::Fault {
+            self.faulted(fault.class, now);
+        } else {
             self.health.breaker.abandoned(&mut self.ticket);
         }
     }

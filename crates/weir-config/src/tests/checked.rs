@@ -98,6 +98,31 @@ fn a_policy_keeps_its_settings_with_their_places() {
 }
 
 #[test]
+fn several_credentials_are_kept_in_their_order_without_empty_ones() {
+    let text = with("").replace("{kind: openai}", "{kind: openai, api_keys: ['${KEY}', '${EMPTY}', k2]}");
+    let keys = &valid(&text).providers[0].api_keys;
+    assert_eq!(keys.iter().map(|key| key.expose()).collect::<Vec<_>>(), ["canary-secret-1", "k2"]);
+}
+
+#[test]
+fn there_is_a_call_for_each_deployment_unless_something_else_is_said() {
+    let check = |deployments: usize, retries: &str, expect: u32| {
+        let names: Vec<String> = (0..deployments).map(|n| format!("d{n}")).collect();
+        let one = |name: &String| format!("  {name}: {{provider: p, model: m}}\n");
+        let text = format!(
+            "providers: {{p: {{kind: openai}}}}\ndeployments:\n{}routes: {{r: {{deployments: [{}]{retries}}}}}\n",
+            names.iter().map(one).collect::<String>(),
+            names.join(", ")
+        );
+        assert_eq!(valid(&text).routes[0].retries.max, expect, "{deployments} deployments {retries}");
+    };
+    for (deployments, expect) in [(1, 2), (3, 2), (4, 3), (5, 4), (9, 4)] {
+        check(deployments, "", expect);
+    }
+    check(5, ", retries: {max: 0}", 0);
+}
+
+#[test]
 fn variables_files_and_secrets_are_filled_in() {
     let config = valid(
         "providers:

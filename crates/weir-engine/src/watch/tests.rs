@@ -42,18 +42,7 @@ impl Scene {
             Value::String(text) => format!("{text} "),
             other => format!("{name}={other} "),
         };
-        let names = [
-            "deployment",
-            "provider",
-            "from",
-            "to",
-            "cause",
-            "fault",
-            "faults",
-            "calls",
-            "status",
-            "after_ms",
-        ];
+        let names = ["deployment", "provider", "from", "to", "cause", "fault", "faults", "calls", "after_ms"];
         events.map(|event| names.map(|name| text(event, name)).concat().trim_end().to_owned()).collect()
     }
 }
@@ -105,7 +94,7 @@ fn a_refused_credential_is_one_event_for_all_that_use_it() {
     scene.call(&b, Some(Class::Credential), at(1));
     scene.call(&b, None, at(20));
     let expect = [
-        "p closed open credential_refused status=401",
+        "p closed open credential_refused credential",
         "p open half_open cooled_down",
         "p half_open closed answered after_ms=19000",
     ];

@@ -159,3 +159,84 @@ fn health_survives_a_reload_unless_it_is_another_place() {
     book.prune(["b"]);
     assert!(!Arc::ptr_eq(&moved, &book.get_or_insert("a", 2, &Settings::default(), &[])));
 }
+
+/// A deployment with so many credentials.
+fn with_credentials(count: u32) -> Arc<Health> {
+    let mut book = HealthBook::default();
+    let credentials: Vec<_> = (1..=count).map(|n| book.credential(n.into(), &"p".into(), n)).collect();
+    book.get_or_insert("d", 1, &Settings::default(), &credentials)
+}
+
+/// One call after the other, each ending so; with which credential each was made.
+fn seats(health: &Arc<Health>, ends: &[Option<&Fault>]) -> Vec<usize> {
+    let call = |end: &Option<&Fault>| {
+        let mut lease = health.acquire(at(1), false, &mut Zero).unwrap();
+        lease.report(end.map_or(Ok(()), Err), at(1));
+        lease.credential()
+    };
+    ends.iter().map(call).collect()
+}
+
+#[test]
+fn credentials_take_turns_and_those_that_are_out_are_left_out() {
+    let (refused, limited, failed) = (fault(Class::Credential), rate(30), fault(Class::ServerError));
+    let health = with_credentials(3);
+    assert_eq!(seats(&health, &[None; 4]), [0, 1, 2, 0]);
+    assert_eq!(seats(&health, &[Some(&refused), None, None, None, None]), [1, 2, 0, 2, 2]);
+    assert!(health.has_another_credential(&refused, at(1)) && health.has_another_credential(&limited, at(1)));
+    assert!(!health.has_another_credential(&failed, at(1)), "no other credential would help against that");
+    assert_eq!(seats(&health, &[Some(&limited), Some(&refused)]), [0, 2]);
+    assert!(!health.has_another_credential(&refused, at(1)), "there is none left");
+    let until = at(11);
+    assert_eq!(health.refusal(at(1)), Some(Reason::CredentialBenched(until)), "of all, what ends first");
+    assert_eq!(health.acquire(at(1), false, &mut Zero).err(), Some(Reason::CredentialBenched(until)));
+    assert!(health.acquire(at(1), true, &mut Zero).is_ok(), "need overrides");
+    assert_eq!((health.status(at(1)).state, health.status(at(1)).in_flight), (State::Closed, 0));
+    assert_eq!(health.refusal(at(31)), None);
+}
+
+#[test]
+fn a_limit_without_an_end_rests_one_of_several_for_a_second() {
+    let limited = fault(Class::Rate);
+    let health = with_credentials(2);
+    assert_eq!(seats(&health, &[Some(&limited); 2]), [0, 1]);
+    assert_eq!(health.refusal(at(1)), Some(Reason::Resting(at(2))));
+    assert_eq!(health.status(at(1)).consecutive, 0, "it is no fault of the deployment");
+    let alone = with_credentials(1);
+    seats(&alone, &[Some(&limited); 2]);
+    assert_eq!((alone.refusal(at(1)), alone.status(at(1)).consecutive), (None, 2));
+}
+
+#[test]
+fn a_credential_is_one_for_all_that_use_it_and_is_probed_by_one_call() {
+    let mut book = HealthBook::default();
+    let shared = book.credential(7, &"p".into(), 1);
+    assert!(Arc::ptr_eq(&shared, &book.credential(7, &"q".into(), 2)));
+    let [a, b] = ["a", "b"].map(|name| book.get_or_insert(name, 1, &Settings::default(), &[shared.clone()]));
+    call(&a, Err(&fault(Class::Credential)), at(0));
+    assert_eq!(b.refusal(at(1)), Some(Reason::CredentialBenched(at(10))));
+    let mut probe = a.acquire(at(10), false, &mut Zero).unwrap();
+    assert_eq!(b.refusal(at(10)), Some(Reason::Probing));
+    probe.report(Err(&fault(Class::ServerError)), at(10));
+    assert_eq!(b.refusal(at(10)), None, "that said nothing about it: the next call probes");
+    b.acquire(at(10), false, &mut Zero).unwrap().begun(at(11));
+    assert_eq!((a.refusal(at(11)), shared.state(at(11))), (None, State::Closed), "an answer has begun");
+}
+
+/// After a slow probe the breaker stays open, however well the answer ends.
+#[test]
+fn a_slow_probe_has_failed() {
+    let slow = slow::Settings { first_token: Some(Duration::from_secs(2)), ..Default::default() };
+    let breaker = breaker::Settings { failures: 1, ..Default::default() };
+    let health = Arc::new(Health::new(&Settings { breaker, slow, ..Default::default() }));
+    call(&health, Err(&fault(Class::ServerError)), at(0));
+    let mut probe = health.acquire(at(10), false, &mut Zero).unwrap();
+    probe.record(&Sample { first: Some(Duration::from_secs(5)), ..Sample::default() }, at(15));
+    probe.begun(at(15));
+    probe.report(Ok(()), at(16));
+    assert_eq!(health.refusal(at(16)), Some(Reason::BreakerOpen(at(35))));
+    let mut probe = health.acquire(at(35), false, &mut Zero).unwrap();
+    probe.record(&Sample { first: Some(Duration::from_secs(1)), ..Sample::default() }, at(36));
+    probe.begun(at(36));
+    assert_eq!(health.refusal(at(36)), None);
+}

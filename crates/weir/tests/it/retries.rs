@@ -5,6 +5,7 @@
 
 mod balance;
 mod breaker;
+mod credentials;
 
 use serde_json::{Value, json};
 use std::path::Path;
