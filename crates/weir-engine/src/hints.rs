@@ -90,8 +90,7 @@ impl Hints {
 /// Whether a header's name begins as those of hints do. Most requests have none, and each hint's own look through the
 /// headers costs them more than this one for all.
 fn may_be_hint(name: &[u8]) -> bool {
-    let begins =
-        |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
     match name.first() {
         Some(b'x' | b'X') => begins(b"x-weir-") || begins(b"x-slo-"),
         Some(b'l' | b'L') => begins(b"latency_"),
