@@ -20,8 +20,8 @@ pub struct Timeouts {
 impl Timeouts {
     /// Default for `connect`.
     pub const CONNECT: Duration = Duration::from_secs(5);
-    /// Default for `first_byte` of a stream while another deployment remains to be tried. The last one tried, and every
-    /// answer that is not a stream, has until `total`.
+    /// Default for `first_byte` of a stream with a short prompt, at a deployment of which nothing is known yet, while
+    /// another remains to be tried. The last one tried has until `total`.
     pub const FIRST_TOKEN: Duration = Duration::from_secs(10);
     /// Default for `idle` of a stream while another deployment remains that could complete it.
     pub const IDLE_WITH_ANOTHER: Duration = Duration::from_secs(10);

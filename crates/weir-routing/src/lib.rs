@@ -17,6 +17,7 @@ pub mod chance;
 pub mod fault_policy;
 pub mod fit;
 pub mod health;
+pub mod patience;
 pub mod plan;
 pub mod policy;
 pub mod prefix;

@@ -51,9 +51,10 @@ pub(crate) struct Timeouts {
     /// Opening a connection, name lookup and TLS included.
     #[schemars(example = "2s", extend("x-default" = shown(Limits::CONNECT)))]
     pub connect: Option<DurationText>,
-    /// From sending the request to the first byte of an answer, or to the first token of a stream. The default is that
-    /// of a stream while another deployment remains to be tried; everything else has until `total`.
-    #[schemars(example = "20s", extend("x-default" = shown(Limits::FIRST_TOKEN)))]
+    /// From sending the request to the first byte of an answer, or to the first token of a stream. While another
+    /// deployment remains to be tried the default is about 10s for a stream and 1m and more for other answers, by the
+    /// prompt, the longest answer allowed, reasoning and what is known of the deployment; the last one has until `total`.
+    #[schemars(example = "20s", extend("x-default" = "by size and deployment"))]
     pub first_byte: Option<DurationText>,
     /// Silence between two pieces of an answer.
     #[schemars(example = "1m", extend("x-default" = shown(Limits::IDLE)))]
