@@ -224,6 +224,9 @@ fn timeouts(timeouts: &Timeouts) -> Json {
         "first_byte": optional(timeouts.first_byte),
         "idle": optional(timeouts.idle),
         "total": optional(timeouts.total),
+        "min_speed": timeouts.min_speed.map(|speed| {
+            json!({ "tokens_per_second": speed.tokens_per_second, "over": duration_text(speed.over) })
+        }),
     })
 }
 

@@ -15,6 +15,24 @@ pub struct Timeouts {
     /// At a route the whole request, all attempts and waits included; below it one call, to its last byte. A request's
     /// comes on top of a call's, so do not lay this one of a route over others.
     pub total: Option<Duration>,
+    /// The least speed of a stream.
+    pub min_speed: Option<MinSpeed>,
+}
+
+/// A stream that is slower than this over that time has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinSpeed {
+    /// Zero for no least speed.
+    pub tokens_per_second: u32,
+    /// From the first token on, over any time this long.
+    pub over: Duration,
+}
+
+impl Default for MinSpeed {
+    /// That of a stream while another deployment remains that could complete it: an answer of any length takes hours.
+    fn default() -> Self {
+        MinSpeed { tokens_per_second: 1, over: Duration::from_secs(20) }
+    }
 }
 
 impl Timeouts {
@@ -38,6 +56,7 @@ impl Timeouts {
             first_byte: self.first_byte.or(below.first_byte),
             idle: self.idle.or(below.idle),
             total: self.total.or(below.total),
+            min_speed: self.min_speed.or(below.min_speed),
         }
     }
 }

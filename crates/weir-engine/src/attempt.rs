@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
+use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Cost, Fault, Need, Timeouts};
 use weir_routing::retry_budget::allows;
 use weir_routing::windows::Sample;
@@ -305,14 +306,16 @@ fn limits(
     let set = gateway.routes[route].timeouts.or(own);
     let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
     let first = set.first_byte.or_else(|| (!last).then(patience));
+    let completed_elsewhere = record.streamed && !last;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first: first.map_or(deadline, |within| deadline.min(record.clock + within)),
-        idle: set.idle.unwrap_or(if record.streamed && !last {
+        idle: set.idle.unwrap_or(if completed_elsewhere {
             Timeouts::IDLE_WITH_ANOTHER
         } else {
             Timeouts::IDLE
         }),
+        min_speed: set.min_speed.or_else(|| completed_elsewhere.then(MinSpeed::default)),
         deadline,
     }
 }

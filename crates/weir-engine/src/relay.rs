@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Fault, Usage};
+use weir_routing::Pace;
 use weir_routing::fault_policy::{Retry, retry};
 use weir_routing::{Event, Lease};
 use weir_wire::error;
@@ -83,6 +84,8 @@ pub struct Relay {
     last: Instant,
     first_token_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// Whether a stream is fast enough; `None` when it may be as slow as it likes.
+    pace: Option<Pace>,
     lease: Option<Lease>,
     record: Option<Box<Record>>,
     /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
@@ -120,6 +123,7 @@ impl Relay {
             Relay::new(record, answer.source, watched, answer.limits, answer.lease, &attempts.call);
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
+        relay.keep_pace();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
             relay.state = State::Ended;
@@ -162,6 +166,7 @@ impl Relay {
             last,
             first_token_at: None,
             timer: Box::pin(tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into())),
+            pace: None,
             lease,
             record: Some(record),
             attempts: None,
@@ -217,8 +222,36 @@ impl Relay {
         }
     }
 
-    /// Ready when the upstream has been silent for too long or the request has lasted too long. The timer stays where it
-    /// is while pieces come and is set anew when it fires, so that a piece costs no timer.
+    /// Begins to watch how fast the present upstream is.
+    fn keep_pace(&mut self) {
+        let begun = self.record.as_ref().map(|record| record.core.engine.moment(self.last));
+        let tokens = match &self.watched {
+            Watched::Events(watch) => watch.tokens(),
+            Watched::Large(_) => 0,
+        };
+        self.pace = self.limits.min_speed.zip(begun).and_then(|(least, now)| Pace::new(least, tokens, now));
+        self.set_timer(self.last);
+    }
+
+    /// The timer's next turn.
+    fn set_timer(&mut self, now: Instant) {
+        let silent = self.last + self.limits.idle;
+        let look = self.pace.as_ref().map_or(silent, |pace| now + pace.interval());
+        self.timer.as_mut().reset(silent.min(look).min(self.limits.deadline).into());
+    }
+
+    /// Whether the upstream has been too slow for too long.
+    fn is_too_slow(&mut self, now: Instant) -> bool {
+        let (Some(pace), Watched::Events(watch), Some(record)) =
+            (&mut self.pace, &self.watched, &self.record)
+        else {
+            return false;
+        };
+        pace.is_too_slow(watch.tokens(), record.core.engine.moment(now))
+    }
+
+    /// Ready when the upstream has been silent or slow for too long or the request has lasted too long. The timer stays
+    /// where it is while pieces come and is set anew when it fires, so that a piece costs no timer.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
             self.limits.idle = AFTER_END_MARK;
@@ -234,7 +267,10 @@ impl Relay {
             if now >= silent_until {
                 return Poll::Ready(timed_out("fell silent in the middle of its answer"));
             }
-            self.timer.as_mut().reset(silent_until.min(self.limits.deadline).into());
+            if self.is_too_slow(now) {
+                return Poll::Ready(too_slow());
+            }
+            self.set_timer(now);
         }
     }
 
@@ -380,7 +416,7 @@ impl Relay {
         self.lease = answer.lease;
         self.counted = false;
         self.last = Instant::now();
-        self.timer.as_mut().reset((self.last + self.limits.idle).min(self.limits.deadline).into());
+        self.keep_pace();
         self.state = State::Flowing;
         if answer.ended {
             self.state = State::Ended;
@@ -462,6 +498,11 @@ impl Relay {
         }
         self.trailers.then(|| Ok(Frame::trailers(headers::trailers(&record))))
     }
+}
+
+fn too_slow() -> Fault {
+    let message = "the model's server sent its answer too slowly";
+    Fault::new(Class::Timeout, 504, "upstream_too_slow", message)
 }
 
 fn cut_off() -> Fault {

@@ -63,6 +63,28 @@ pub(crate) struct Timeouts {
     /// there, from connecting to the last byte. Both hold; the default is the route's.
     #[schemars(example = "5m", extend("x-default" = shown(Limits::TOTAL)))]
     pub total: Option<DurationText>,
+    /// How slow a stream may be. Absent: the defaults of its keys, while another deployment remains that could complete
+    /// the answer.
+    pub min_speed: Option<MinSpeed>,
+}
+
+/// How slow a stream may be, from its first token on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MinSpeed {
+    /// A stream with fewer tokens a second is broken off, and completed elsewhere where that can be. 0: any speed will do.
+    #[schemars(range(min = 0, max = 1_000_000), example = 5)]
+    pub tokens_per_second: u32,
+    /// Measured over so long.
+    #[schemars(example = "30s")]
+    pub over: DurationText,
+}
+
+impl Default for MinSpeed {
+    fn default() -> Self {
+        let from = weir_core::timeouts::MinSpeed::default();
+        MinSpeed { tokens_per_second: from.tokens_per_second, over: DurationText(from.over) }
+    }
 }
 
 fn shown(default: std::time::Duration) -> String {
