@@ -225,6 +225,9 @@ fn timeouts(timeouts: &Timeouts) -> Json {
         "hold": optional(timeouts.hold),
         "idle": optional(timeouts.idle),
         "total": optional(timeouts.total),
+        "min_speed": timeouts.min_speed.map(|speed| {
+            json!({ "tokens_per_second": speed.tokens_per_second, "over": duration_text(speed.over) })
+        }),
     })
 }
 

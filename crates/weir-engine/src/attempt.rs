@@ -8,10 +8,11 @@ use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
-use weir_core::{Class, Cost, Fault, Timeouts};
+use weir_core::timeouts::MinSpeed;
+use weir_core::{Class, Cost, Fault, Need, Timeouts};
 use weir_routing::retry_budget::allows;
 use weir_routing::windows::Sample;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
@@ -98,13 +99,16 @@ impl Attempts {
                     match entered {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(mut lease) => {
-                            record.calls(&request(&self.call, &snapshot.gateway.routes[here]), &mut lease);
+                            let request = request(&self.call, &snapshot.gateway.routes[here]);
+                            record.calls(&request, &mut lease);
                             // A plan that yielded nobody may have named another route meanwhile.
                             record.route = Some(here);
                             let cause = if told { AttemptCause::Continuation } else { cause };
                             let tried = Tried { deployment: index, cause, fault: None, cost: Cost::ZERO };
                             record.attempts.push(tried);
-                            let limits = limits(record, index, here, last, self.deadline);
+                            let reasoning = self.call.facts.needs.has(Need::Reasoning);
+                            let patience = || patience(record, &request, index, reasoning);
+                            let limits = limits(record, index, here, last, self.deadline, patience);
                             match one_call(record, &self.call, begun, lease, limits).await {
                                 Ok(opened) => return Ok(opened),
                                 Err(fault) => Event::Faulted(fault), // the clock has been looked at
@@ -280,27 +284,42 @@ async fn one_call(
     opened
 }
 
+/// How long to wait for this call while there is another deployment to call instead.
+fn patience(record: &Record, request: &Request<'_>, deployment: usize, reasoning: bool) -> Duration {
+    let snapshot = &record.snapshot;
+    let reasoning = reasoning || snapshot.gateway.deployments[deployment].reasons;
+    let (size, health) = (record.called.size, &snapshot.healths[deployment]);
+    weir_routing::patience::patience(request, size, reasoning, health, record.now())
+}
+
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
-/// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
+/// on to; without that, cutting it short would only turn a slow answer into none.
 ///
 /// `deadline` is that of the request, by its route; the deployment's own total is for this call alone.
-fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> CallLimits {
+fn limits(
+    record: &Record,
+    deployment: usize,
+    route: usize,
+    last: bool,
+    deadline: Instant,
+    patience: impl FnOnce() -> Duration,
+) -> CallLimits {
     let gateway = &record.snapshot.gateway;
     let own = gateway.deployments[deployment].timeouts();
     let set = gateway.routes[route].timeouts.or(own);
     let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
-    let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
-    let first =
-        set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));
+    let first = set.first_byte.or_else(|| (!last).then(patience));
+    let completed_elsewhere = record.streamed && !last;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
-        first,
+        first: first.map_or(deadline, |within| deadline.min(record.clock + within)),
         hold: set.hold.unwrap_or_default(),
-        idle: set.idle.unwrap_or(if record.streamed && !last {
+        idle: set.idle.unwrap_or(if completed_elsewhere {
             Timeouts::IDLE_WITH_ANOTHER
         } else {
             Timeouts::IDLE
         }),
+        min_speed: set.min_speed.or_else(|| completed_elsewhere.then(MinSpeed::default)),
         deadline,
     }
 }

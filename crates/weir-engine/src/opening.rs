@@ -18,6 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
 use weir_config::Continues;
+use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
@@ -46,6 +47,8 @@ pub(crate) struct CallLimits {
     pub(crate) hold: Duration,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
+    /// The least speed of a stream, if any.
+    pub(crate) min_speed: Option<MinSpeed>,
     /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
 }

@@ -340,6 +340,10 @@ fn timeouts_that_cannot_be_kept() {
             "3:55: routes.r.timeouts.first_byte: longer than the total of 10m, so it never passes; set `total` beside it",
         ],
     );
+    check_provider(
+        "timeouts: {min_speed: {tokens_per_second: 2, over: 0s}}",
+        &["2:72: providers.p.timeouts.min_speed.over: must be above zero"],
+    );
     check_provider("pool: {idle: 0s}", &["2:34: providers.p.pool.idle: must be above zero"]);
     check_deployment(
         "breaker: {cooldown: 0s}",
