@@ -13,6 +13,7 @@ mod faults;
 mod framing;
 mod lifecycle;
 mod panics;
+mod quality;
 mod reloading;
 mod retries;
 mod rules;
