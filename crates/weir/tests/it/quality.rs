@@ -192,7 +192,7 @@ fn an_answer_is_held_against_the_format_that_was_asked_for() {
         check(&stage.ask(&json!({ "response_format": format })), "{\"n\": \"one\"}", "d0", 1, None);
     }
     // A stream that flows cannot be taken back.
-    let mut streamed = of.clone();
+    let mut streamed = of;
     streamed["stream"] = json!(true);
     check(&stage.ask(&streamed), "{\"n\": \"one\"}", "d0", 1, None);
 }
