@@ -115,6 +115,14 @@ impl Config {
                 "cap": duration_text(route.retries.cap),
                 "retry_after_max": duration_text(route.retries.retry_after_max),
             },
+            "answers": {
+                "empty": route.answers.empty,
+                "json": route.answers.json,
+                "refusal": route.answers.refusal,
+                "min_output_tokens": route.answers.min_output_tokens,
+                "buffer": route.answers.buffer,
+                "otherwise": route.answers.otherwise.name(),
+            },
             "timeouts": timeouts(&route.timeouts),
         })
     }

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
+use crate::quality::Quality;
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) struct Attempts {
     pub(crate) call: Box<Call>,
     machine: Machine,
     deadline: Instant,
+    quality: Quality,
 }
 
 /// The part of an answer that the client has when it breaks off.
@@ -59,7 +61,7 @@ pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Ope
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    let mut attempts = Box::new(Attempts { call, machine, deadline });
+    let mut attempts = Box::new(Attempts { call, machine, deadline, quality: Quality::default() });
     let opened = attempts.go_on(record, Event::Begin, None).await?;
     Ok((opened, attempts))
 }
@@ -110,7 +112,11 @@ impl Attempts {
                             let patience = || patience(record, &request, index, reasoning);
                             let limits = limits(record, index, here, last, self.deadline, patience);
                             match one_call(record, &self.call, begun, lease, limits).await {
-                                Ok(opened) => return Ok(opened),
+                                Ok(opened) if begun.is_some() => return Ok(opened),
+                                Ok(opened) => match self.quality.judge(record, &self.call, opened).await {
+                                    Ok(opened) => return Ok(opened),
+                                    Err(fault) => Event::Faulted(fault),
+                                },
                                 Err(fault) => Event::Faulted(fault), // the clock has been looked at
                             }
                         }
@@ -132,7 +138,7 @@ impl Attempts {
                     }
                     Event::Planned(plan)
                 }
-                Action::GiveUp(fault) => return Err(fault),
+                Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
                 Action::Done => {
                     let cause = "the attempt machine ended without an answer";
                     return Err(crate::panics::panicked().with_cause(cause));

@@ -18,6 +18,7 @@ mod inflate;
 pub mod line;
 mod opening;
 mod panics;
+mod quality;
 mod record;
 mod relay;
 mod reply;

@@ -23,6 +23,7 @@ use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
 use weir_wire::sse;
@@ -33,6 +34,13 @@ const REFUSAL_READ: usize = 64 * 1024;
 
 /// So many bytes before a stream's first token are kept for the client.
 const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
+
+/// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
+/// connection can be used again.
+pub(crate) const AFTER_END_MARK: Duration = Duration::from_millis(500);
+
+/// No hold is longer than a request.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// After so many events without a token, whatever they are is taken for the answer.
 const EVENTS_BEFORE_TOKEN: u64 = 64;
@@ -62,6 +70,8 @@ pub(crate) struct WholeAnswer {
     pub(crate) rest: Option<Source>,
     /// What it says about itself; unknown for a large one.
     pub(crate) facts: Option<ReplyFacts>,
+    /// Why it is of no use. One that has a flaw has been accounted for already.
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
@@ -74,6 +84,8 @@ pub(crate) struct StreamAnswer {
     /// What has come already and goes to the client first.
     pub(crate) ready: sse::Pieces,
     pub(crate) ended: bool,
+    /// As of a [`WholeAnswer`].
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
@@ -231,12 +243,20 @@ async fn open_whole(
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
-        let facts = reply_facts(&body, call.endpoint)?;
+        let facts = reply_facts(&body, call.endpoint, crate::quality::wanted(record, call).is_some())?;
         (Some(facts), None)
     } else {
         (None, Some(source))
     };
-    Ok(Opened::Whole(Box::new(WholeAnswer { content_type, body, rest, facts, limits, lease: None })))
+    Ok(Opened::Whole(Box::new(WholeAnswer {
+        content_type,
+        body,
+        rest,
+        facts,
+        flaw: None,
+        limits,
+        lease: None,
+    })))
 }
 
 /// Reads a body until its end or until more than `most` bytes are there, and says which.
@@ -285,15 +305,32 @@ async fn open_stream(
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
     let ready = sse::Pieces::new();
-    let mut open =
-        Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
-    match first_events(record, again, &mut open).await {
-        Ok(None) => {
-            if open.watch.has_first_token() && joint.is_none() {
+    let held = crate::quality::holds(record, call);
+    let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
+    let mut open = Box::new(StreamAnswer {
+        content_type,
+        source,
+        watch,
+        ready,
+        ended: false,
+        flaw: None,
+        limits,
+        lease: None,
+    });
+    let begun = match first_events(record, again, &mut open).await {
+        Ok(None) if joint.is_none() => {
+            if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());
             }
-            Ok(Opened::Stream(open))
+            match held {
+                Some(most) => to_the_end(record, &mut open, most).await.map(|()| None),
+                None => Ok(None),
+            }
         }
+        begun => begun,
+    };
+    match begun {
+        Ok(None) => Ok(Opened::Stream(open)),
         Ok(Some(piece)) => Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await),
         Err(fault) => {
             // What was generated is paid for, whether anybody gets it or not.
@@ -361,6 +398,44 @@ async fn first_events(
     }
 }
 
+/// Reads a stream that has begun until it has ended, or until more than `most` bytes of it are held.
+pub(crate) async fn to_the_end(
+    record: &mut Record,
+    open: &mut StreamAnswer,
+    most: usize,
+) -> Result<(), Fault> {
+    let mut limits = open.limits;
+    let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
+    while !open.ended && held <= most {
+        if open.watch.has_end_mark() {
+            limits.idle = limits.idle.min(AFTER_END_MARK);
+        }
+        let limit = |now: Instant| limits.deadline.min(now + limits.idle);
+        let fault = match before(limit, &mut record.waited, open.source.next()).await {
+            Ok(Some(Ok(piece))) => {
+                held += piece.len();
+                match open.watch.push(piece, &mut open.ready)? {
+                    Step::Error(fault) => return Err(fault),
+                    Step::Open | Step::Done => continue,
+                }
+            }
+            Ok(None) => None,
+            Ok(Some(Err(fault))) => Some(fault),
+            Err(_) => Some(timed_out("fell silent in the middle of its answer")),
+        };
+        // Behind the end mark nothing is missing.
+        if let Some(fault) = fault.filter(|_| !open.watch.has_end_mark()) {
+            return Err(fault);
+        }
+        match open.watch.end() {
+            End::Failed(fault) => return Err(fault),
+            End::Complete { append } => open.ready.extend(append),
+        }
+        open.ended = true;
+    }
+    Ok(())
+}
+
 /// Whether a body's beginning can be an event stream, whatever its content type says.
 fn looks_like_events(piece: &[u8]) -> bool {
     !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
@@ -378,7 +453,7 @@ async fn not_a_stream(
         Ok((rest, _)) => rest,
         Err(fault) => return fault,
     };
-    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint) {
+    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint, false) {
         Err(fault) => fault,
         Ok(_) => {
             let message = "the model's server sent a whole answer where a stream was asked for";

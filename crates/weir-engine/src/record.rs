@@ -90,6 +90,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     pub(crate) streamed: bool,
     pub(crate) attempts: SmallVec<[Tried; 2]>,
+    /// Which of them answered, when it is not the last one.
+    pub(crate) answered_by: Option<usize>,
     /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
     outcome: Option<Outcome>,
     pub(crate) status: u16,
@@ -138,6 +140,7 @@ impl Record {
             route: None,
             streamed: false,
             attempts: SmallVec::new(),
+            answered_by: None,
             outcome: None,
             status: 0,
             fault: None,
@@ -173,7 +176,12 @@ impl Record {
 
     /// The deployment that answered, or was tried last.
     pub(crate) fn deployment(&self) -> Option<&crate::deployment::Deployment> {
-        self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+        self.telling().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+    }
+
+    /// The attempt that answered, or the last one.
+    fn telling(&self) -> Option<&Tried> {
+        self.answered_by.map_or(self.attempts.last(), |answered| self.attempts.get(answered))
     }
 
     /// Route and deployment by their places.
@@ -182,7 +190,7 @@ impl Record {
         Some(Pair {
             generation: self.snapshot.gateway.generation,
             route: place(self.route?)?,
-            deployment: place(self.attempts.last()?.deployment)?,
+            deployment: place(self.telling()?.deployment)?,
         })
     }
 
