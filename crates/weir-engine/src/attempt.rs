@@ -89,7 +89,8 @@ impl Attempts {
                     let continues = snapshot.gateway.deployments[index].continues;
                     let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
                         || spread && !record.attempts.is_empty();
-                    let entered = if begun.is_some() && continues == Continues::Never {
+                    let told = begun.is_some_and(|begun| !begun.text.is_empty());
+                    let entered = if told && continues == Continues::Never {
                         Err(Reason::NoContinuation)
                     } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
                         Err(Reason::RetryBudget)
@@ -102,7 +103,7 @@ impl Attempts {
                             record.calls(&request(&self.call, &snapshot.gateway.routes[here]), &mut lease);
                             // A plan that yielded nobody may have named another route meanwhile.
                             record.route = Some(here);
-                            let cause = if begun.is_some() { AttemptCause::Continuation } else { cause };
+                            let cause = if told { AttemptCause::Continuation } else { cause };
                             let tried = Tried { deployment: index, cause, fault: None, cost: Cost::ZERO };
                             record.attempts.push(tried);
                             let limits = limits(record, index, here, last, self.deadline);
@@ -238,7 +239,7 @@ fn max_cost_exceeded() -> Fault {
 
 /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
 /// least so long.
-fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
+pub(crate) fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
     if fault.class == Class::Timeout {
         let waited = Some(record.clock.saturating_duration_since(record.called.sent));
         let total = waited.filter(|_| !record.streamed);
@@ -263,8 +264,10 @@ async fn one_call(
     match &mut opened {
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
-            record.first_token_came(&lease);
-            lease.begun();
+            if answer.watch.has_first_token() {
+                record.first_token_came(&lease);
+                lease.begun();
+            }
             answer.lease = Some(lease);
         }
         Ok(Opened::Whole(answer)) => {
@@ -298,6 +301,7 @@ fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first,
+        hold: set.hold.unwrap_or_default(),
         idle: set.idle.unwrap_or(if record.streamed && !last {
             Timeouts::IDLE_WITH_ANOTHER
         } else {

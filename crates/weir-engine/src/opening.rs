@@ -47,6 +47,8 @@ pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
     /// Until the head of a whole answer, or the first token of a stream.
     pub(crate) first: Instant,
+    /// How long a stream's events are held back while none of them says anything.
+    pub(crate) hold: Duration,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
     /// When it must be over, to the last byte.
@@ -143,7 +145,7 @@ pub(crate) async fn open(
     };
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
-    let joint = begun.map(|begun| {
+    let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
         let prefilled = deployment.continues == Continues::Prefill
             && call.endpoint == Endpoint::Chat
             && deployment.same_as == begun.same_as;
@@ -174,7 +176,7 @@ pub(crate) async fn open(
     }
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
-        open_stream(record, call, joint, source, content_type, limits).await
+        open_stream(record, call, begun.is_some(), joint, source, content_type, limits).await
     } else {
         open_whole(record, call, source, content_type, limits).await
     }
@@ -279,9 +281,11 @@ async fn held(
     }
 }
 
+/// `again`: the client has the beginning of an answer, if only a role; `joint`: and some of its text.
 async fn open_stream(
     record: &mut Record,
     call: &Call,
+    again: bool,
     joint: Option<Joint<'_>>,
     source: Source,
     content_type: Option<HeaderValue>,
@@ -290,6 +294,7 @@ async fn open_stream(
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
     let watch = match joint {
+        None if again => watch.taking_up("", true),
         None => watch.remembering(),
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
@@ -304,8 +309,8 @@ async fn open_stream(
         limits,
         lease: None,
     });
-    let begun = match first_token(record, joint.is_some(), &mut open).await {
-        Ok(None) if joint.is_none() => {
+    let begun = match first_events(record, again, &mut open).await {
+        Ok(None) if !again => {
             if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());
             }
@@ -329,24 +334,30 @@ async fn open_stream(
     }
 }
 
-/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new. Until then nothing of it
-/// goes to the client: a role, an empty text or a comment is no beginning, and the call can still be made elsewhere. Gives
-/// the first piece when it is none of a stream.
-async fn first_token(
+/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new; but events that say
+/// nothing yet (a role, an empty text) are held back for no longer than [`CallLimits::hold`]. Until here nothing of it goes
+/// to the client, and the call can still be made elsewhere as if this one had not been. Gives the first piece when it is none
+/// of a stream.
+async fn first_events(
     record: &mut Record,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
     let limits = open.limits;
     let mut first_piece = true;
+    let mut held_until = None;
     loop {
         // One that repeats what the client has does not keep it waiting by being silent.
         let repeats = joins && open.watch.token_events() > 0;
         let limit = |now: Instant| {
-            if repeats { limits.deadline.min(now + limits.idle) } else { limits.first }
+            let first = held_until.map_or(limits.first, |until| limits.first.min(until));
+            if repeats { limits.deadline.min(now + limits.idle) } else { first }
         };
-        let next = before(limit, &mut record.waited, open.source.next()).await;
-        let Some(piece) = next.map_err(|_| timed_out("sent no token in time"))? else {
+        let next = match before(limit, &mut record.waited, open.source.next()).await {
+            Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
+            next => next.map_err(|_| timed_out("sent no token in time"))?,
+        };
+        let Some(piece) = next else {
             match open.watch.end() {
                 End::Failed(fault) => return Err(fault),
                 End::Complete { append } => open.ready.extend(append),
@@ -366,8 +377,11 @@ async fn first_token(
         }
         let events = open.watch.events();
         let too_much = open.ready.iter().map(Bytes::len).sum::<usize>() > KEPT_BEFORE_TOKEN;
-        if !joins && events > 0 && (too_much || events >= EVENTS_BEFORE_TOKEN) {
-            return Ok(None);
+        if !joins && events > 0 {
+            if too_much || events >= EVENTS_BEFORE_TOKEN || limits.hold.is_zero() {
+                return Ok(None);
+            }
+            held_until = held_until.or_else(|| Some(Instant::now() + limits.hold));
         }
         if too_much {
             // Comments are of no use to the client once they are late.
@@ -388,11 +402,16 @@ pub(crate) async fn to_the_end(
         if open.watch.has_end_mark() {
             limits.idle = limits.idle.min(AFTER_END_MARK);
         }
-        let limit = |now: Instant| limits.deadline.min(now + limits.idle);
+        let begun = open.watch.has_first_token();
+        let limit = |now: Instant| if begun { limits.deadline.min(now + limits.idle) } else { limits.first };
         let fault = match before(limit, &mut record.waited, open.source.next()).await {
             Ok(Some(Ok(piece))) => {
                 held += piece.len();
-                match open.watch.push(piece, &mut open.ready)? {
+                let step = open.watch.push(piece, &mut open.ready)?;
+                if !begun && open.watch.has_first_token() {
+                    record.first_token = Some(record.started.elapsed());
+                }
+                match step {
                     Step::Error(fault) => return Err(fault),
                     Step::Open | Step::Done => continue,
                 }

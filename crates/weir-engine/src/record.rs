@@ -81,6 +81,8 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     /// When the clock was last looked at: near enough for everything that follows without a wait.
     pub(crate) clock: Instant,
+    /// The same as the decision side counts time.
+    moment: Moment,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
@@ -130,6 +132,7 @@ impl Record {
             started_at: SystemTime::now(),
             started: received,
             clock: received,
+            moment: core.engine.moment(received),
             endpoint: None,
             address: None,
             asked: None,
@@ -156,6 +159,7 @@ impl Record {
     /// Looks at the clock.
     pub(crate) fn look_at_clock(&mut self) -> Instant {
         self.clock = Instant::now();
+        self.moment = self.core.engine.moment(self.clock);
         self.clock
     }
 
@@ -167,7 +171,7 @@ impl Record {
 
     /// The last look at it as the decision side counts time.
     pub(crate) fn now(&self) -> Moment {
-        self.core.engine.moment(self.clock)
+        self.moment
     }
 
     /// The deployment that answered, or was tried last.
@@ -223,7 +227,7 @@ impl Record {
             gap: self.inter_token,
             usage: self.usage,
         };
-        lease.windows().record(&sample, self.core.engine.moment(now));
+        lease.windows().record(&sample, self.moment);
         if let (Some(usage), Some(route)) =
             (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
         {

@@ -2,7 +2,7 @@
 //!
 //! One relay for everything that flows: streams of events, and whole answers too large to be held.
 
-use crate::attempt::{Attempts, Begun, Opened};
+use crate::attempt::{Attempts, Begun, Opened, waited_in_vain};
 use crate::call::Call;
 use crate::headers;
 use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out};
@@ -117,6 +117,7 @@ impl Relay {
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
         relay.counted = answer.flaw.is_some();
+        relay.set_timer();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
             relay.state = State::Ended;
@@ -149,6 +150,7 @@ impl Relay {
         call: &Call,
     ) -> Relay {
         let last = Instant::now();
+        let timer = tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into());
         Relay {
             source: Some(source),
             watched,
@@ -158,7 +160,7 @@ impl Relay {
             limits,
             last,
             first_token_at: None,
-            timer: Box::pin(tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into())),
+            timer: Box::pin(timer),
             lease,
             record: Some(record),
             attempts: None,
@@ -219,7 +221,7 @@ impl Relay {
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
             self.limits.idle = AFTER_END_MARK;
-            self.timer.as_mut().reset((self.last + AFTER_END_MARK).min(self.limits.deadline).into());
+            self.set_timer();
         }
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
@@ -227,12 +229,30 @@ impl Relay {
             if now >= self.limits.deadline {
                 return Poll::Ready(timed_out("took too long over its answer"));
             }
-            let silent_until = self.last + self.limits.idle;
-            if now >= silent_until {
-                return Poll::Ready(timed_out("fell silent in the middle of its answer"));
+            if now >= self.silent_until() {
+                return Poll::Ready(timed_out(if self.has_begun() {
+                    "fell silent in the middle of its answer"
+                } else {
+                    "sent no token in time"
+                }));
             }
-            self.timer.as_mut().reset(silent_until.min(self.limits.deadline).into());
+            self.set_timer();
         }
+    }
+
+    /// Whether something has come that the client can use.
+    fn has_begun(&self) -> bool {
+        self.first_token_at.is_some() || matches!(self.watched, Watched::Large(_))
+    }
+
+    /// When it has been silent for too long.
+    fn silent_until(&self) -> Instant {
+        if self.has_begun() { self.last + self.limits.idle } else { self.limits.first }
+    }
+
+    fn set_timer(&mut self) {
+        let until = self.silent_until().min(self.limits.deadline);
+        self.timer.as_mut().reset(until.into());
     }
 
     /// Serving it panicked: nothing of it is touched any more but the record.
@@ -257,14 +277,27 @@ impl Relay {
             }
             Watched::Events(watch) => {
                 let step = watch.push(piece, &mut self.ready);
-                if self.first_token_at.is_none() && watch.has_first_token() {
-                    self.first_token_at = Some(self.last);
-                }
+                let begins = self.first_token_at.is_none() && watch.has_first_token();
                 match step {
                     Ok(Step::Open | Step::Done) => {}
-                    Ok(Step::Error(fault)) | Err(fault) => self.fail(fault),
+                    Ok(Step::Error(fault)) | Err(fault) => return self.fail(fault),
+                }
+                if begins {
+                    self.begins();
                 }
             }
+        }
+    }
+
+    /// The first token has come, behind events that were passed on without one.
+    fn begins(&mut self) {
+        self.first_token_at = Some(self.last);
+        self.set_timer();
+        if let (Some(record), Some(lease)) = (&mut self.record, &mut self.lease) {
+            record.first_token = Some(self.last.saturating_duration_since(record.started));
+            record.look_at_clock();
+            record.first_token_came(lease);
+            lease.begun();
         }
     }
 
@@ -296,10 +329,12 @@ impl Relay {
 
     /// The upstream cannot complete its answer. When another may, it is sought once everything has gone out that is here.
     fn fail(&mut self, fault: Fault) {
-        let again = !matches!(retry(fault.class), Retry::Never | Retry::OtherRoute);
-        if again
+        let retry = retry(fault.class);
+        if retry != Retry::Never
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
+            // Another route has another model, which cannot go on with this one's words.
+            && (retry != Retry::OtherRoute || begun.text.is_empty())
         {
             self.state = State::Seeking;
             self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));
@@ -359,6 +394,9 @@ impl Relay {
         record.attempt_failed(fault.class);
         record.look_at_clock();
         if let Some(mut lease) = self.lease.take() {
+            if !self.has_begun() {
+                waited_in_vain(&record, &lease, &fault);
+            }
             lease.report(Err(&fault), record.now());
         }
         Some(Box::pin(async move {
@@ -377,7 +415,10 @@ impl Relay {
         self.lease = answer.lease;
         self.counted = false;
         self.last = Instant::now();
-        self.timer.as_mut().reset((self.last + self.limits.idle).min(self.limits.deadline).into());
+        if let Some(record) = self.record.as_ref().filter(|_| self.first_token_at.is_none()) {
+            self.first_token_at = record.first_token.map(|after| record.started + after);
+        }
+        self.set_timer();
         self.state = State::Flowing;
         if answer.ended {
             self.state = State::Ended;
@@ -437,7 +478,13 @@ impl Relay {
                     record.answered(&lease, self.first_token_at);
                     lease.report(Ok(()), record.core.now());
                 }
-                Ending::Broken(fault) => lease.report(Err(fault), record.core.now()),
+                Ending::Broken(fault) => {
+                    if self.first_token_at.is_none() && matches!(self.watched, Watched::Events(_)) {
+                        record.look_at_clock();
+                        waited_in_vain(record, &lease, fault);
+                    }
+                    lease.report(Err(fault), record.core.now());
+                }
                 Ending::Unknown => {} // a lease that ends unreported says nothing about its deployment
             }
         }

@@ -6,6 +6,7 @@ use crate::connection::{Broken, Connection};
 use crate::head::{self, Reader};
 use crate::origin::{Identity, Origin};
 use crate::request::Request;
+use crate::turn::others_first;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -85,6 +86,7 @@ impl Pool {
         connect_within: Duration,
         now: Instant,
     ) -> Result<Answer, Fault> {
+        others_first().await;
         while let Some(mut pooled) = self.take(now) {
             let mut reader = Reader::default();
             match poll_fn(|cx| pooled.poll_exchange(cx, &mut request, &mut reader)).await {

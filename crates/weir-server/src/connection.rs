@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use weir_core::{Class, Fault};
 use weir_engine::{Core, Response};
+use weir_net::others_first;
 
 pub(crate) use head::{Method, RequestHead};
 pub(crate) use wire::RequestBody;
@@ -74,6 +75,7 @@ pub(crate) async fn serve<A>(
         let Some(response) = while_there(&wire, answer(request)).await else { return };
         let keep_alive = wire.borrow_mut().skip_body() && keep_alive && is_running();
         let mut writer = Writer::new(response, version, keep_alive, no_body);
+        others_first().await;
         match poll_fn(|cx| writer.poll(cx, &mut wire.borrow_mut())).await {
             Ok(()) if writer.keeps_alive() => {}
             Ok(()) => return linger(&wire).await,

@@ -55,6 +55,12 @@ pub(crate) struct Timeouts {
     /// of a stream while another deployment remains to be tried; everything else has until `total`.
     #[schemars(example = "20s", extend("x-default" = shown(Limits::FIRST_TOKEN)))]
     pub first_byte: Option<DurationText>,
+    /// How long a stream's first events are held back while none of them says anything: a role, an empty text. What goes
+    /// wrong meanwhile is answered with its own status, or elsewhere without a trace. Absent: they are passed on as they
+    /// come. What goes wrong then is still made good by another deployment where one can, but the response's head names
+    /// the first.
+    #[schemars(example = "2s")]
+    pub hold: Option<DurationText>,
     /// Silence between two pieces of an answer.
     #[schemars(example = "1m", extend("x-default" = shown(Limits::IDLE)))]
     pub idle: Option<DurationText>,
@@ -273,7 +279,7 @@ pub(crate) struct Route {
 }
 
 /// Which chat answers are of no use. Streams are judged at their end where `buffer` holds them, else only by whether they
-/// say anything at all.
+/// say anything at all before any of their events goes out.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Answers {
