@@ -322,7 +322,7 @@ async fn open_stream(
             if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());
             }
-            match held {
+            match held.filter(|_| !again) {
                 Some(most) => to_the_end(record, &mut open, most).await.map(|()| None),
                 None => Ok(None),
             }
@@ -410,11 +410,16 @@ pub(crate) async fn to_the_end(
         if open.watch.has_end_mark() {
             limits.idle = limits.idle.min(AFTER_END_MARK);
         }
-        let limit = |now: Instant| limits.deadline.min(now + limits.idle);
+        let begun = open.watch.has_first_token();
+        let limit = |now: Instant| if begun { limits.deadline.min(now + limits.idle) } else { limits.first };
         let fault = match before(limit, &mut record.waited, open.source.next()).await {
             Ok(Some(Ok(piece))) => {
                 held += piece.len();
-                match open.watch.push(piece, &mut open.ready)? {
+                let step = open.watch.push(piece, &mut open.ready)?;
+                if !begun && open.watch.has_first_token() {
+                    record.first_token = Some(record.started.elapsed());
+                }
+                match step {
                     Step::Error(fault) => return Err(fault),
                     Step::Open | Step::Done => continue,
                 }

@@ -302,7 +302,7 @@ pub(crate) struct Route {
 }
 
 /// Which chat answers are of no use. Streams are judged at their end where `buffer` holds them, else only by whether they
-/// say anything at all.
+/// say anything at all before any of their events goes out.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Answers {

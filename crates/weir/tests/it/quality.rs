@@ -39,6 +39,7 @@ routes:
     policy: priority
     fallbacks: [{{ route: spare, on: invalid_output }}, other]
     retries: {{ base: 1ms, cap: 1ms }}
+    timeouts: {{ hold: 1m }}
     {answers}
   spare: {{ deployments: [d2] }}
   other: {{ deployments: [d2] }}
@@ -92,7 +93,7 @@ fn nothing() -> Answer {
     Answer::auto("").usage(9, 0)
 }
 
-/// By default: whole or streamed, an answer that says nothing is asked for elsewhere, and both are paid for.
+/// By default: whole or, while nothing of it has gone out, streamed, an answer that says nothing is asked for elsewhere, and both are paid for.
 #[test]
 fn an_empty_answer_is_asked_for_elsewhere() {
     let stage = stage(HELD);
