@@ -20,7 +20,7 @@ use tokio::time::timeout_at;
 use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
-use weir_net::{AnswerBody, Pieces, Request};
+use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::quality::Flaw;
@@ -49,7 +49,7 @@ const EVENTS_BEFORE_TOKEN: u64 = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
-    /// Until the head of a whole answer, or the first token of a stream.
+    /// Until the head of a whole answer, or the first token of a stream. Setting up a connection does not count.
     pub(crate) first: Instant,
     /// How long a stream's events are held back while none of them says anything.
     pub(crate) hold: Duration,
@@ -159,11 +159,13 @@ pub(crate) async fn open(
     });
     let provider = &snapshot.gateway.providers[deployment.provider];
     let request = request(record, call, provider, deployment, joint);
-    let sent = record.clock;
-    let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect, sent)).await;
-    let waited = record.look_at_clock().saturating_duration_since(sent);
-    record.waited += waited;
-    let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
+    let (mut setup, mut limits) = (Setup::default(), limits);
+    let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
+    let answer = pool.send(request, within, record.clock, &mut setup).await;
+    record.has_waited_for_head(setup);
+    limits.first = within.answer_after(&setup);
+    let answer = answer?;
+    record.head_came();
     let head = answer.head;
     let compressed = head.content_encoding().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };

@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
-use weir_core::exchange::{Attempt, AttemptCause, Pair};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
+use weir_net::Setup;
 use weir_routing::windows::{Latency, Sample, Size};
 use weir_routing::{Lease, Request};
 use weir_wire::Headers;
@@ -60,7 +61,7 @@ pub(crate) struct Tried {
 /// A call to a deployment: what its latency is to be judged by.
 #[derive(Clone, Copy)]
 pub(crate) struct Called {
-    /// When it began.
+    /// When it began; of a call that had to open a connection, when that stood: no model is slow because a network is.
     pub(crate) sent: Instant,
     /// What was known of it then.
     pub(crate) size: Size,
@@ -105,6 +106,8 @@ pub(crate) struct Record {
     pub(crate) inter_token: Option<Duration>,
     /// The latest call, as far as its latency goes.
     pub(crate) called: Called,
+    /// What that call's time goes into.
+    phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -151,6 +154,7 @@ impl Record {
             first_token: None,
             inter_token: None,
             called: Called { sent: received, size: Size::default(), predicted: None },
+            phases: Phases::default(),
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -206,6 +210,23 @@ impl Record {
         let predicted = forecast(request.latency(Latency::First));
         lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
         self.called = Called { sent: self.clock, size, predicted };
+        self.phases = Phases::default();
+    }
+
+    /// The wait for the head of the latest call's answer is over, well or not; the clock is looked at.
+    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
+        let began = self.clock;
+        let waited = self.look_at_clock().saturating_duration_since(began);
+        self.waited += waited;
+        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        let Setup { connect, tls, send } = setup;
+        self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
+    }
+
+    /// The head of the latest call's answer has come just now.
+    pub(crate) fn head_came(&mut self) {
+        let after = self.clock.saturating_duration_since(self.called.sent);
+        self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
@@ -217,13 +238,14 @@ impl Record {
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
+        self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {
             size: self.called.size,
             first: None,
             total: Some(now.saturating_duration_since(self.called.sent)),
-            generating: first_token_at.map(|first| now.saturating_duration_since(first)),
+            generating: self.phases.generation,
             gap: self.inter_token,
             usage: self.usage,
         };
@@ -341,6 +363,7 @@ impl Drop for Record {
             total,
             first_token: self.first_token,
             inter_token: self.inter_token,
+            phases: self.phases,
             overhead: self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited)),
         };
         self.core.recorder.record(&exchange);

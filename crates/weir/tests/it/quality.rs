@@ -10,8 +10,6 @@ use weir_testkit::{Answer, RunningWeir, Upstream};
 
 const CHAT: &str = "/v1/chat/completions";
 const EMPTY: &str = "empty_answer";
-/// Of a stream nothing has gone out when it turns out that it says nothing.
-const HELD: &str = "timeouts: { hold: 10s }";
 
 /// Two upstreams: `d0` and `d1` of the first are the route `m`, and `d2` of the second is its fallback for answers of no
 /// use. `d0` is called first.
@@ -96,7 +94,7 @@ fn nothing() -> Answer {
 /// By default: whole or, while nothing of it has gone out, streamed, an answer that says nothing is asked for elsewhere, and both are paid for.
 #[test]
 fn an_empty_answer_is_asked_for_elsewhere() {
-    let stage = stage(HELD);
+    let stage = stage("");
     stage.say(nothing(), Answer::auto("something"));
     for stream in [false, true] {
         let reply = stage.ask(&json!({ "stream": stream, "stream_options": { "include_usage": stream } }));
@@ -121,7 +119,7 @@ fn an_empty_answer_is_asked_for_elsewhere() {
 /// Then the fallback that is for it, and only that one.
 #[test]
 fn a_fallback_is_asked_that_is_for_answers_of_no_use() {
-    let stage = stage(HELD);
+    let stage = stage("");
     stage.say(nothing(), nothing());
     for stream in [false, true] {
         check(&stage.ask(&json!({ "stream": stream })), "from the spare", "d2", 3, None);
@@ -135,7 +133,7 @@ fn a_fallback_is_asked_that_is_for_answers_of_no_use() {
 /// is counted once.
 #[test]
 fn the_last_answer_is_given_when_there_is_no_better_one() {
-    let stage = stage(HELD);
+    let stage = stage("");
     stage.say(nothing(), nothing());
     stage.spare.always(nothing());
     for stream in [false, true] {
@@ -156,7 +154,7 @@ fn the_last_answer_is_given_when_there_is_no_better_one() {
 
 #[test]
 fn a_route_may_prefer_an_error() {
-    let stage = stage("answers: { otherwise: error }\n    timeouts: { hold: 10s }");
+    let stage = stage("answers: { otherwise: error }");
     stage.say(nothing(), nothing());
     stage.spare.always(nothing());
     for stream in [false, true] {
