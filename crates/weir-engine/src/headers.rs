@@ -14,6 +14,7 @@ use weir_wire::HeaderLines;
 use weir_wire::error;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DECISION: HeaderName = HeaderName::from_static("x-weir-decision");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
@@ -33,7 +34,7 @@ const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
 /// Room for the fields of any usual response.
 const USUAL: usize = 512;
 
-/// The answer to a request for the list of models.
+/// An answer that Weir gives by itself, as JSON.
 pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
     let mut headers = begin(&mut record, StatusCode::OK);
     headers.put(&header::CONTENT_TYPE, "application/json");
@@ -171,6 +172,9 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
     let mut headers = HeaderLines::with_capacity(USUAL);
     headers.text(&REQUEST_ID, record.id.as_bytes());
+    if let Some(id) = record.decision_id() {
+        headers.text(&DECISION, &id);
+    }
     if let Some(deployment) = record.deployment() {
         headers.extend(&deployment.about);
         headers.number(&ATTEMPTS, record.attempts.len());

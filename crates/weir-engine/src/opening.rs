@@ -147,6 +147,7 @@ pub(crate) async fn open(
     let waited = record.look_at_clock().saturating_duration_since(sent);
     record.waited += waited;
     let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
+    record.first_byte_came();
     let head = answer.head;
     let compressed = head.content_encoding().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };

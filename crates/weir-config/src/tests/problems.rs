@@ -49,7 +49,9 @@ fn keys_that_nobody_knows() {
     check_with("sever: {}\n", &["1:1: sever: unknown key \"sever\"; did you mean \"server\"?"]);
     check_with(
         "telemetry: {zzzzzzzz: 1}\n",
-        &["1:13: telemetry.zzzzzzzz: unknown key \"zzzzzzzz\"; known keys: access_log, metrics, spans"],
+        &[
+            "1:13: telemetry.zzzzzzzz: unknown key \"zzzzzzzz\"; known keys: access_log, decisions, metrics, spans",
+        ],
     );
     check_with("<b>: 1\n", &["1:1: \"<b>\": unknown key \"<b>\""]);
 }
@@ -433,6 +435,13 @@ fn headers_and_labels() {
         ],
     );
     check_with("server: {cors: {origins: []}}\n", &["1:26: server.cors.origins: no origin"]);
+    check_with(
+        "telemetry: {decisions: {recent: 100001, sample: 1.5}}\n",
+        &[
+            "1:34: telemetry.decisions.recent: more than 100000 decisions to each core",
+            "1:50: telemetry.decisions.sample: the share has to be between 0 and 1; write 0.1 for a tenth",
+        ],
+    );
     check_with(
         "telemetry: {access_log: {path: ''}}\n",
         &["1:32: telemetry.access_log.path: the path is empty"],
