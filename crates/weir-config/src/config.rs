@@ -500,20 +500,15 @@ impl Default for Telemetry {
     }
 }
 
-/// How many records of decisions each core keeps; see `weir_engine::decision`.
+/// How many records of decisions each core keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decisions {
-    /// The latest so many; at most [`Decisions::MOST`].
+    /// The latest so many; at most 100,000.
     pub recent: u32,
-    /// So many more of those that are to be kept longer; at most [`Decisions::MOST`].
+    /// So many more of those that are to be kept longer; at most 100,000.
     pub sampled: u32,
     /// The share of ordinary requests among these, from 0 to 1.
     pub sample: f64,
-}
-
-impl Decisions {
-    /// The largest `recent` and `sampled`.
-    pub const MOST: u32 = 100_000;
 }
 
 impl Default for Decisions {

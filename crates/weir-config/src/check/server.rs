@@ -164,27 +164,13 @@ pub(super) fn check_telemetry(
         }
         metric_labels.push(Arc::from(label));
     }
-    let decisions = check_decisions(&telemetry.decisions, &place.key("decisions"), problems);
-    Telemetry { access_log: log.enabled.then_some(target), spans: telemetry.spans, metric_labels, decisions }
-}
-
-fn check_decisions(
-    decisions: &file::telemetry::Decisions,
-    place: &Place<'_>,
-    problems: &mut Vec<Problem>,
-) -> Decisions {
-    let &file::telemetry::Decisions { recent, sampled, sample } = decisions;
-    for (key, count) in [("recent", recent), ("sampled", sampled)] {
-        if count > Decisions::MOST {
-            let message = format!("more than {} decisions to each core", Decisions::MOST);
-            problems.push(place.key(key).problem(message));
-        }
+    let file::telemetry::Decisions { recent, sampled, sample } = telemetry.decisions;
+    Telemetry {
+        access_log: log.enabled.then_some(target),
+        spans: telemetry.spans,
+        metric_labels,
+        decisions: Decisions { recent, sampled, sample },
     }
-    if !(0.0..=1.0).contains(&sample) {
-        let problem = place.key("sample").problem("the share has to be between 0 and 1");
-        problems.push(problem.with_help("write 0.1 for a tenth"));
-    }
-    Decisions { recent, sampled, sample }
 }
 
 /// <https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>

@@ -438,8 +438,8 @@ fn headers_and_labels() {
     check_with(
         "telemetry: {decisions: {recent: 100001, sample: 1.5}}\n",
         &[
-            "1:34: telemetry.decisions.recent: more than 100000 decisions to each core",
-            "1:50: telemetry.decisions.sample: the share has to be between 0 and 1; write 0.1 for a tenth",
+            "1:33: telemetry.decisions.recent: \"100001\" is not a whole number; allowed: 0 to 100000, as in `recent: 5000`",
+            "1:49: telemetry.decisions.sample: \"1.5\" is not a number; allowed: 0 to 1, as in `sample: 0.1`",
         ],
     );
     check_with(

@@ -164,7 +164,12 @@ impl Record {
 }
 
 impl Entry {
-    fn plan(&mut self, mut planned: Planned, weighed: impl ExactSizeIterator<Item = Weighed>, plan: &Plan) {
+    pub(super) fn plan(
+        &mut self,
+        mut planned: Planned,
+        weighed: impl ExactSizeIterator<Item = Weighed>,
+        plan: &Plan,
+    ) {
         let lines = weighed.len() + plan.dropped.len();
         if self.plans.len() >= MOST_PLANS {
             self.left_out += u32::from(small(lines + 1));

@@ -147,6 +147,7 @@ fn figure(figure: Figure) -> Vec<(String, Json)> {
     let millis = |time: std::time::Duration| json!(super::Micros::of(time).millis());
     let known = match figure {
         Figure::None => vec![],
+        Figure::Latency(time) if time.is_zero() => vec![], // nothing is known yet
         Figure::Latency(time) => vec![("expected_ms", millis(time))],
         Figure::Busy(work) => vec![("work_under_way_ms", millis(work))],
         Figure::Cost(cost) => vec![("expected_cost_usd", json!(cost.to_string()))],

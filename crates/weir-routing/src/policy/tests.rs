@@ -111,7 +111,7 @@ proptest! {
         let tentative = Request { tentative: true, ..real };
         for kind in POLICIES {
             let policy = kind.make(&members(&weights));
-            let mut order = |request: &Request<'_>| {
+            let order = |request: &Request<'_>| {
                 let mut out = Order::new();
                 policy.order(&ask(3, &is_any, request, &|_| None), &mut SplitMix64::seeded(seed), &mut out);
                 out
