@@ -38,6 +38,11 @@ impl Config {
                 "access_log": { "enabled": self.telemetry.access_log.is_some(), "path": log_path },
                 "spans": self.telemetry.spans,
                 "metrics": { "labels": strings(&self.telemetry.metric_labels) },
+                "decisions": {
+                    "recent": self.telemetry.decisions.recent,
+                    "sampled": self.telemetry.decisions.sampled,
+                    "sample": self.telemetry.decisions.sample,
+                },
             },
         })
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Cost, Fault, Need, Timeouts};
+use weir_core::{Class, Fault, Need, Timeouts};
 use weir_routing::retry_budget::allows;
 use weir_routing::windows::Sample;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
@@ -48,22 +48,27 @@ pub(crate) struct Begun {
 /// # Errors
 /// The most telling fault, when no deployment of the route and its fallbacks answered.
 pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Opened, Box<Attempts>), Fault> {
+    record.snapshot.retry_shares[call.chosen.places[0].route].deposit();
+    record.look_at_clock();
+    let mut attempts = begin(record, call);
+    let opened = attempts.go_on(record, Event::Begin, None).await?;
+    Ok((opened, attempts))
+}
+
+/// The first plan, and the machine that goes on from there.
+pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     let snapshot = record.snapshot.clone();
     let asked = call.chosen.places[0];
     let route = &snapshot.gateway.routes[asked.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
-    snapshot.retry_shares[asked.route].deposit();
-    record.look_at_clock();
-    let first = plan(record, &call, asked, &[]);
+    let first = plan(record, &call, None, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
         .with_causes(route.fallbacks.iter().map(|fallback| fallback.on));
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    let mut attempts = Box::new(Attempts { call, machine, deadline, quality: Quality::default() });
-    let opened = attempts.go_on(record, Event::Begin, None).await?;
-    Ok((opened, attempts))
+    Box::new(Attempts { call, machine, deadline, quality: Quality::default() })
 }
 
 impl Attempts {
@@ -106,8 +111,7 @@ impl Attempts {
                             // A plan that yielded nobody may have named another route meanwhile.
                             record.route = Some(here);
                             let cause = if told { AttemptCause::Continuation } else { cause };
-                            let tried = Tried { deployment: index, cause, fault: None, cost: Cost::ZERO };
-                            record.attempts.push(tried);
+                            record.call_begins(Tried::new(record, index, cause));
                             let reasoning = self.call.facts.needs.has(Need::Reasoning);
                             let patience = || patience(record, &request, index, reasoning);
                             let limits = limits(record, index, here, last, self.deadline, patience);
@@ -124,23 +128,46 @@ impl Attempts {
                 }
                 Action::Wait { until } => {
                     let wait = until.since(now);
+                    record.waits(until);
                     tokio::time::sleep(wait).await;
                     record.look_at_clock();
                     record.waited += wait;
                     Event::Waited
                 }
-                Action::Plan { fallback } => {
-                    let next = place(&self.call, Some(fallback));
-                    let plan = plan(record, &self.call, next, self.machine.barred());
-                    if plan.candidates.is_empty() {
-                        let nobody = nobody_fits(record, &self.call, next);
-                        nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
-                    }
-                    Event::Planned(plan)
-                }
+                Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
                 Action::Done => {
                     let cause = "the attempt machine ended without an answer";
+                    return Err(crate::panics::panicked().with_cause(cause));
+                }
+            };
+        }
+    }
+
+    fn plan_fallback(&mut self, record: &mut Record, fallback: usize) -> Event {
+        let plan = plan(record, &self.call, Some(fallback), self.machine.barred());
+        if plan.candidates.is_empty() {
+            let nobody = nobody_fits(record, &self.call, place(&self.call, Some(fallback)));
+            nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
+        }
+        Event::Planned(plan)
+    }
+
+    /// Whom it would call first, decided as [`go_on`](Attempts::go_on) decides it. Calls nobody.
+    ///
+    /// # Errors
+    /// What the client would be told when there is nobody to call.
+    pub(crate) fn first_call(&mut self, record: &mut Record) -> Result<u32, Fault> {
+        let core = record.core.clone();
+        let mut event = Event::Begin;
+        loop {
+            let now = record.now();
+            event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
+                Action::Call { deployment, .. } => return Ok(deployment),
+                Action::Plan { fallback } => self.plan_fallback(record, fallback),
+                Action::GiveUp(fault) => return Err(fault),
+                Action::Wait { .. } | Action::Done => {
+                    let cause = "the attempt machine waits or ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
@@ -154,8 +181,9 @@ fn place(call: &Call, fallback: Option<usize>) -> Place {
     fallback.and_then(|n| places.get(n + 1)).copied().unwrap_or(places[0])
 }
 
-/// Stage 7: the order in which the deployments of a pool are to be called.
-fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan {
+/// Stage 7: the order in which the deployments of the call's own pool, or of its n-th fallback's, are to be called.
+pub(crate) fn plan(record: &mut Record, call: &Call, fallback: Option<usize>, barred: &[u32]) -> Plan {
+    let place = place(call, fallback);
     record.route = Some(place.route);
     let snapshot = &record.snapshot;
     let wanted = snapshot.gateway.routes[place.route].rules.max_retries as usize + 1;
@@ -165,18 +193,21 @@ fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let policy = snapshot.policy(engine, place.pool, call.hints.policy);
     let excluded = |deployment: u32| excluded(record, call, place, deployment);
     let blocks = |tokens: u32, out: &mut Vec<u64>| block_hashes(&engine.block_key, &call.body, tokens, out);
+    let tentative = record.purpose.is_tentative();
     let mut request =
-        Request { blocks: Some(&blocks), ..request(call, &snapshot.gateway.routes[place.route]) };
+        Request { blocks: Some(&blocks), tentative, ..request(call, &snapshot.gateway.routes[place.route]) };
     if call.chosen.size.is_some() || call.hints.max_cost.is_some() {
         request.excluded = Some(&excluded);
     }
-    record.core.with_chance(|chance| {
+    let plan = record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
-    })
+    });
+    record.planned(call, place, fallback, &plan);
+    plan
 }
 
 /// What a policy weighs of a call in this route.
-fn request(call: &Call, route: &Route) -> Request<'static> {
+pub(crate) fn request(call: &Call, route: &Route) -> Request<'static> {
     let some = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     Request {
         prompt: some(call.chosen.prompt_tokens),
@@ -191,7 +222,7 @@ fn request(call: &Call, route: &Route) -> Request<'static> {
 }
 
 /// Why a deployment is kept out of this call's plans: its model does not take the call, or it would cost too much there.
-fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+pub(crate) fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     unfit(record, call, deployment).or_else(|| over_price(record, call, place, deployment))
 }
 
@@ -284,7 +315,7 @@ async fn one_call(
         Err(fault) => {
             waited_in_vain(record, &lease, fault);
             lease.report(Err(&*fault), record.now());
-            record.attempt_failed(fault.class);
+            record.attempt_failed(fault);
         }
     }
     opened

@@ -286,7 +286,7 @@ pub(crate) struct Route {
     pub fallbacks: Vec<Fallback>,
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
-    /// (`x-weir-no-fallback`). A request that asks for what is not in the list is refused.
+    /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`). A request that asks for what is not in the list is refused.
     #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`"))]
     pub hints: Option<Vec<String>>,
     /// How often and how soon to try again.

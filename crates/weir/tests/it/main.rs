@@ -8,6 +8,7 @@ mod choosing;
 mod clients;
 mod credentials;
 mod door;
+mod explaining;
 mod failover;
 mod faults;
 mod framing;
