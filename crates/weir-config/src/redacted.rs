@@ -120,6 +120,14 @@ impl Config {
                 "cap": duration_text(route.retries.cap),
                 "retry_after_max": duration_text(route.retries.retry_after_max),
             },
+            "answers": {
+                "empty": route.answers.empty,
+                "json": route.answers.json,
+                "refusal": route.answers.refusal,
+                "min_output_tokens": route.answers.min_output_tokens,
+                "buffer": route.answers.buffer,
+                "otherwise": route.answers.otherwise.name(),
+            },
             "timeouts": timeouts(&route.timeouts),
         })
     }
@@ -227,8 +235,12 @@ fn timeouts(timeouts: &Timeouts) -> Json {
     json!({
         "connect": optional(timeouts.connect),
         "first_byte": optional(timeouts.first_byte),
+        "hold": optional(timeouts.hold),
         "idle": optional(timeouts.idle),
         "total": optional(timeouts.total),
+        "min_speed": timeouts.min_speed.map(|speed| {
+            json!({ "tokens_per_second": speed.tokens_per_second, "over": duration_text(speed.over) })
+        }),
     })
 }
 

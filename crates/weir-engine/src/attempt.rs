@@ -5,13 +5,15 @@ use crate::call::Call;
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
+use crate::quality::Quality;
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
-use weir_core::{Class, Fault, Timeouts};
+use weir_core::timeouts::MinSpeed;
+use weir_core::{Class, Fault, Need, Timeouts};
 use weir_routing::retry_budget::allows;
 use weir_routing::windows::Sample;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
@@ -30,6 +32,7 @@ pub(crate) struct Attempts {
     pub(crate) call: Box<Call>,
     machine: Machine,
     deadline: Instant,
+    quality: Quality,
 }
 
 /// The part of an answer that the client has when it breaks off.
@@ -65,7 +68,7 @@ pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    Box::new(Attempts { call, machine, deadline })
+    Box::new(Attempts { call, machine, deadline, quality: Quality::default() })
 }
 
 impl Attempts {
@@ -92,7 +95,8 @@ impl Attempts {
                     let continues = snapshot.gateway.deployments[index].continues;
                     let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
                         || spread && !record.attempts.is_empty();
-                    let entered = if begun.is_some() && continues == Continues::Never {
+                    let told = begun.is_some_and(|begun| !begun.text.is_empty());
+                    let entered = if told && continues == Continues::Never {
                         Err(Reason::NoContinuation)
                     } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
                         Err(Reason::RetryBudget)
@@ -102,14 +106,21 @@ impl Attempts {
                     match entered {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(mut lease) => {
-                            record.calls(&request(&self.call, &snapshot.gateway.routes[here]), &mut lease);
+                            let request = request(&self.call, &snapshot.gateway.routes[here]);
+                            record.calls(&request, &mut lease);
                             // A plan that yielded nobody may have named another route meanwhile.
                             record.route = Some(here);
-                            let cause = if begun.is_some() { AttemptCause::Continuation } else { cause };
+                            let cause = if told { AttemptCause::Continuation } else { cause };
                             record.call_begins(Tried::new(record, index, cause));
-                            let limits = limits(record, index, here, last, self.deadline);
+                            let reasoning = self.call.facts.needs.has(Need::Reasoning);
+                            let patience = || patience(record, &request, index, reasoning);
+                            let limits = limits(record, index, here, last, self.deadline, patience);
                             match one_call(record, &self.call, begun, lease, limits).await {
-                                Ok(opened) => return Ok(opened),
+                                Ok(opened) if begun.is_some() => return Ok(opened),
+                                Ok(opened) => match self.quality.judge(record, &self.call, opened).await {
+                                    Ok(opened) => return Ok(opened),
+                                    Err(fault) => Event::Faulted(fault),
+                                },
                                 Err(fault) => Event::Faulted(fault), // the clock has been looked at
                             }
                         }
@@ -124,7 +135,7 @@ impl Attempts {
                     Event::Waited
                 }
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
-                Action::GiveUp(fault) => return Err(fault),
+                Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
                 Action::Done => {
                     let cause = "the attempt machine ended without an answer";
                     return Err(crate::panics::panicked().with_cause(cause));
@@ -263,7 +274,7 @@ fn max_cost_exceeded() -> Fault {
 
 /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
 /// least so long.
-fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
+pub(crate) fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
     if fault.class == Class::Timeout {
         let waited = Some(record.clock.saturating_duration_since(record.called.sent));
         let total = waited.filter(|_| !record.streamed);
@@ -288,8 +299,10 @@ async fn one_call(
     match &mut opened {
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
-            record.first_token_came(&lease);
-            lease.begun();
+            if answer.watch.has_first_token() {
+                record.first_token_came(&lease);
+                lease.begun();
+            }
             answer.lease = Some(lease);
         }
         Ok(Opened::Whole(answer)) => {
@@ -308,26 +321,42 @@ async fn one_call(
     opened
 }
 
+/// How long to wait for this call while there is another deployment to call instead.
+fn patience(record: &Record, request: &Request<'_>, deployment: usize, reasoning: bool) -> Duration {
+    let snapshot = &record.snapshot;
+    let reasoning = reasoning || snapshot.gateway.deployments[deployment].reasons;
+    let (size, health) = (record.called.size, &snapshot.healths[deployment]);
+    weir_routing::patience::patience(request, size, reasoning, health, record.now())
+}
+
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
-/// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
+/// on to; without that, cutting it short would only turn a slow answer into none.
 ///
 /// `deadline` is that of the request, by its route; the deployment's own total is for this call alone.
-fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> CallLimits {
+fn limits(
+    record: &Record,
+    deployment: usize,
+    route: usize,
+    last: bool,
+    deadline: Instant,
+    patience: impl FnOnce() -> Duration,
+) -> CallLimits {
     let gateway = &record.snapshot.gateway;
     let own = gateway.deployments[deployment].timeouts();
     let set = gateway.routes[route].timeouts.or(own);
     let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
-    let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
-    let first =
-        set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));
+    let first = set.first_byte.or_else(|| (!last).then(patience));
+    let completed_elsewhere = record.streamed && !last;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
-        first,
-        idle: set.idle.unwrap_or(if record.streamed && !last {
+        first: first.map_or(deadline, |within| deadline.min(record.clock + within)),
+        hold: set.hold.unwrap_or_default(),
+        idle: set.idle.unwrap_or(if completed_elsewhere {
             Timeouts::IDLE_WITH_ANOTHER
         } else {
             Timeouts::IDLE
         }),
+        min_speed: set.min_speed.or_else(|| completed_elsewhere.then(MinSpeed::default)),
         deadline,
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Route {
     /// The routes to go on to, in order; their own fallbacks are not followed.
     pub(crate) fallbacks: Vec<Fallback>,
     pub(crate) rules: Rules,
+    /// Which answers are of no use.
+    pub(crate) answers: weir_config::Answers,
     pub(crate) timeouts: Timeouts,
     /// Sixteenths of a token of the usual answer; zero before the first.
     usual_output: AtomicU32,
@@ -444,6 +446,7 @@ fn compile_routes(
                 cap: route.retries.cap,
                 retry_after_max: route.retries.retry_after_max,
             },
+            answers: route.answers,
             timeouts: route.timeouts,
             usual_output: AtomicU32::new(0),
             retry_floor: Floor::default(),

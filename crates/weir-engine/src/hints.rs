@@ -44,6 +44,9 @@ impl Hints {
     /// 403 for a hint that the route does not allow, 400 for one that says nothing.
     pub(crate) fn read(headers: &Headers, gateway: &Gateway, route: &Route) -> Result<Self, Fault> {
         let mut hints = Hints::default();
+        if !headers.iter().any(|(name, _)| may_be_hint(name)) {
+            return Ok(hints);
+        }
         let given = |hint: Hint, name: &HeaderName| -> Result<Option<String>, Fault> {
             let Some(value) = headers.get(name) else { return Ok(None) };
             if !route.hints.contains(&hint) {
@@ -87,6 +90,17 @@ impl Hints {
     }
 }
 
+/// Whether a header's name begins as those of hints do. Most requests have none, and each hint's own look through the
+/// headers costs them more than this one for all.
+fn may_be_hint(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    match name.first() {
+        Some(b'x' | b'X') => begins(b"x-weir-") || begins(b"x-slo-"),
+        Some(b'l' | b'L') => begins(b"latency_"),
+        _ => false,
+    }
+}
+
 /// The same number for the same name on every core and at every Weir, so that all send a session to one place. Whoever
 /// chooses a session's name so as to share a place with another gains nothing that a name could not be told to give.
 pub(crate) fn session(name: &[u8]) -> u64 {
@@ -105,4 +119,20 @@ fn not_allowed(name: &HeaderName, hint: Hint, route: &str) -> Fault {
 
 fn wrong(name: &HeaderName, what: &str) -> Fault {
     Fault::new(Class::Caller, 400, "invalid_hint", format!("the header {name} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hint_has_a_name_that_may_be_one() {
+        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK];
+        for name in BUDGETS.iter().chain(&others) {
+            assert!(may_be_hint(name.as_str().as_bytes()), "{name}");
+            assert!(may_be_hint(name.as_str().to_ascii_uppercase().as_bytes()), "{name}");
+        }
+        assert!(!may_be_hint(b"x-stainless-lang"));
+        assert!(!may_be_hint(b"x-weir"));
+    }
 }

@@ -21,6 +21,7 @@ mod inflate;
 pub mod line;
 mod opening;
 mod panics;
+mod quality;
 mod record;
 mod relay;
 mod reply;

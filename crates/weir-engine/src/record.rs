@@ -9,8 +9,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
-use weir_core::exchange::{Attempt, AttemptCause, Pair};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
+use weir_net::Setup;
 use weir_routing::windows::{Latency, Sample, Size};
 use weir_routing::{Lease, Request};
 use weir_wire::Headers;
@@ -71,6 +72,8 @@ pub(crate) struct Tried {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) began: Micros,
+    /// How long it took to set up a connection; zero where one was there.
+    pub(crate) connect: Micros,
     /// The head of its answer.
     pub(crate) first_byte: Option<Micros>,
     pub(crate) ended: Option<Micros>,
@@ -119,7 +122,7 @@ impl Purpose {
 /// A call to a deployment: what its latency is to be judged by.
 #[derive(Clone, Copy)]
 pub(crate) struct Called {
-    /// When it began.
+    /// When it began; of a call that had to open a connection, when that stood: no model is slow because a network is.
     pub(crate) sent: Instant,
     /// What was known of it then.
     pub(crate) size: Size,
@@ -143,6 +146,8 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     /// When the clock was last looked at: near enough for everything that follows without a wait.
     pub(crate) clock: Instant,
+    /// The same as the decision side counts time.
+    moment: Moment,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
@@ -150,6 +155,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     pub(crate) streamed: bool,
     pub(crate) attempts: SmallVec<[Tried; 2]>,
+    /// Which of them answered, when it is not the last one.
+    pub(crate) answered_by: Option<usize>,
     /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
     outcome: Option<Outcome>,
     pub(crate) status: u16,
@@ -163,6 +170,8 @@ pub(crate) struct Record {
     pub(crate) inter_token: Option<Duration>,
     /// The latest call, as far as its latency goes.
     pub(crate) called: Called,
+    /// What that call's time goes into.
+    phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -192,6 +201,7 @@ impl Record {
             started_at: SystemTime::now(),
             started: received,
             clock: received,
+            moment: core.engine.moment(received),
             endpoint: None,
             address: None,
             asked: None,
@@ -199,6 +209,7 @@ impl Record {
             route: None,
             streamed: false,
             attempts: SmallVec::new(),
+            answered_by: None,
             outcome: None,
             status: 0,
             fault: None,
@@ -209,6 +220,7 @@ impl Record {
             first_token: None,
             inter_token: None,
             called: Called { sent: received, size: Size::default(), predicted: None },
+            phases: Phases::default(),
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -217,6 +229,7 @@ impl Record {
     /// Looks at the clock.
     pub(crate) fn look_at_clock(&mut self) -> Instant {
         self.clock = Instant::now();
+        self.moment = self.core.engine.moment(self.clock);
         self.clock
     }
 
@@ -228,12 +241,17 @@ impl Record {
 
     /// The last look at it as the decision side counts time.
     pub(crate) fn now(&self) -> Moment {
-        self.core.engine.moment(self.clock)
+        self.moment
     }
 
     /// The deployment that answered, or was tried last.
     pub(crate) fn deployment(&self) -> Option<&crate::deployment::Deployment> {
-        self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+        self.telling().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+    }
+
+    /// The attempt that answered, or the last one.
+    fn telling(&self) -> Option<&Tried> {
+        self.answered_by.map_or(self.attempts.last(), |answered| self.attempts.get(answered))
     }
 
     /// Route and deployment by their places.
@@ -242,7 +260,7 @@ impl Record {
         Some(Pair {
             generation: self.snapshot.gateway.generation,
             route: place(self.route?)?,
-            deployment: place(self.attempts.last()?.deployment)?,
+            deployment: place(self.telling()?.deployment)?,
         })
     }
 
@@ -258,6 +276,25 @@ impl Record {
         let predicted = forecast(request.latency(Latency::First));
         lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
         self.called = Called { sent: self.clock, size, predicted };
+        self.phases = Phases::default();
+    }
+
+    /// The wait for the head of the latest call's answer is over, well or not; the clock is looked at.
+    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
+        let began = self.clock;
+        let waited = self.look_at_clock().saturating_duration_since(began);
+        self.waited += waited;
+        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        self.call_was_set_up(setup.connection());
+        let Setup { connect, tls, send } = setup;
+        self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
+    }
+
+    /// The head of the latest call's answer has come just now.
+    pub(crate) fn head_came(&mut self) {
+        let after = self.clock.saturating_duration_since(self.called.sent);
+        self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
+        self.first_byte_came();
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
@@ -269,17 +306,18 @@ impl Record {
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
+        self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {
             size: self.called.size,
             first: None,
             total: Some(now.saturating_duration_since(self.called.sent)),
-            generating: first_token_at.map(|first| now.saturating_duration_since(first)),
+            generating: self.phases.generation,
             gap: self.inter_token,
             usage: self.usage,
         };
-        lease.windows().record(&sample, self.core.engine.moment(now));
+        lease.windows().record(&sample, self.moment);
         if let (Some(usage), Some(route)) =
             (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
         {
@@ -292,10 +330,11 @@ impl Record {
         self.parent_span.is_some()
     }
 
-    /// Time spent in Weir itself: until now, or until a stream's first token, since from then on Weir waits and passes on
+    /// Time spent in Weir itself: until the clock was last looked at, or until a stream's first token, since from then on Weir waits and passes on
     /// in turns too short to be told apart.
     pub(crate) fn overhead(&self) -> Duration {
-        self.overhead.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited))
+        let until_now = || self.clock.saturating_duration_since(self.started);
+        self.overhead.unwrap_or_else(|| until_now().saturating_sub(self.waited))
     }
 
     /// What the latest attempt took comes on top of what others did.
@@ -400,6 +439,7 @@ impl Record {
             total,
             first_token: self.first_token,
             inter_token: self.inter_token,
+            phases: self.phases,
             overhead,
         };
         self.core.recorder.record(&exchange);

@@ -278,6 +278,14 @@ fn routes_that_cannot_serve() {
         &["3:47: routes.r.retries.cap: base (250ms) is longer than cap (100ms)"],
     );
     check_routes(
+        "routes: {r: {deployments: [a], answers: {otherwise: lst}}}\n",
+        &["3:53: routes.r.answers.otherwise: \"lst\" is nothing a client could get; did you mean \"last\"?"],
+    );
+    check_routes(
+        "routes: {r: {deployments: [a], answers: {emty: false}}}\n",
+        &["3:42: routes.r.answers.emty: unknown key \"emty\"; did you mean \"empty\"?"],
+    );
+    check_routes(
         "routes: {r: {deployments: [a], retries: {max: 21}}}\n",
         &["3:47: routes.r.retries.max: \"21\" is not a whole number; allowed: 0 to 20"],
     );
@@ -341,6 +349,10 @@ fn timeouts_that_cannot_be_kept() {
         &[
             "3:55: routes.r.timeouts.first_byte: longer than the total of 10m, so it never passes; set `total` beside it",
         ],
+    );
+    check_provider(
+        "timeouts: {min_speed: {tokens_per_second: 2, over: 0s}}",
+        &["2:72: providers.p.timeouts.min_speed.over: must be above zero"],
     );
     check_provider("pool: {idle: 0s}", &["2:34: providers.p.pool.idle: must be above zero"]);
     check_deployment(

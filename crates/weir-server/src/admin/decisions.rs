@@ -74,7 +74,7 @@ fn query(text: &str) -> Result<Query, Fault> {
             }
             other => {
                 let shown: String = other.chars().take(64).collect();
-                let near = nearest(other, KNOWN.into_iter());
+                let near = nearest(other, KNOWN);
                 let help = near.first().map_or(String::new(), |best| format!("; did you mean {best}?"));
                 return Err(wrong(format!(
                     "\"{shown}\" is nothing to ask for; there is {}{help}",

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
-use weir_net::{Head, Origin, OriginSettings, Pieces, Pool, Request};
+use weir_net::{Head, Limits, Origin, OriginSettings, Pieces, Pool, Request, Setup};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -36,8 +36,10 @@ pub(super) fn ask(address: &Address, path: &str, post: Option<Bytes>) -> Result<
     let (status, body) = LocalSet::new().block_on(&runtime, async {
         let pool = Pool::new(origin.into());
         let asking = async {
-            let answer =
-                pool.send(request, CONNECT_WITHIN, Instant::now()).await.map_err(|fault| failed(&fault))?;
+            let now = Instant::now();
+            let limits = Limits::by(now + ANSWER_WITHIN, CONNECT_WITHIN);
+            let answer = pool.send(request, limits, now, &mut Setup::default()).await;
+            let answer = answer.map_err(|fault| failed(&fault))?;
             let status = answer.head.status;
             let body =
                 Limited::new(answer.body, MOST_BODY).collect().await.map_err(|error| failed(&error))?;

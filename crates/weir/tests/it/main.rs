@@ -14,6 +14,8 @@ mod faults;
 mod framing;
 mod lifecycle;
 mod panics;
+mod patience;
+mod quality;
 mod reloading;
 mod retries;
 mod rules;
