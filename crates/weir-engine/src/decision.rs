@@ -144,6 +144,8 @@ struct End {
     first_token: Option<Micros>,
     predicted: Option<Micros>,
     overhead: Micros,
+    /// The call whose answer was given although it was of no use, by its place.
+    answered_by: Option<u32>,
 }
 
 /// The record of one decision.

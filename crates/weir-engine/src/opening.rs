@@ -166,7 +166,6 @@ pub(crate) async fn open(
     limits.first = within.answer_after(&setup);
     let answer = answer?;
     record.head_came();
-    record.first_byte_came();
     let head = answer.head;
     let compressed = head.content_encoding().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };

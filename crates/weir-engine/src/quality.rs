@@ -88,8 +88,9 @@ impl Quality {
                 record.look_at_clock();
                 record.spent(answer.watch.usage_or_estimate(prompt));
                 if ended.is_err() || !answer.ended {
-                    record.attempt_failed(&flaw.fault());
-                    return Err(flaw.fault());
+                    let fault = flaw.fault();
+                    record.attempt_failed(&fault);
+                    return Err(fault);
                 }
                 // How good the answer is says nothing about the health of whoever gave it.
                 if let Some(mut lease) = answer.lease.take() {
@@ -98,7 +99,8 @@ impl Quality {
                 }
             }
         }
-        record.attempt_failed(&flaw.fault());
+        let fault = flaw.fault();
+        record.attempt_failed(&fault);
         self.kept = Some(Box::new(Kept {
             opened,
             attempt: record.attempts.len().saturating_sub(1),
@@ -106,7 +108,7 @@ impl Quality {
             called: record.called,
             first_token: record.first_token.take(),
         }));
-        Err(flaw.fault())
+        Err(fault)
     }
 
     fn flaw(&self, call: &Call, opened: &Opened, wanted: Wanted) -> Option<Flaw> {

@@ -72,6 +72,8 @@ pub(crate) struct Tried {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) began: Micros,
+    /// How long it took to set up a connection; zero where one was there.
+    pub(crate) connect: Micros,
     /// The head of its answer.
     pub(crate) first_byte: Option<Micros>,
     pub(crate) ended: Option<Micros>,
@@ -283,6 +285,7 @@ impl Record {
         let waited = self.look_at_clock().saturating_duration_since(began);
         self.waited += waited;
         self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        self.call_was_set_up(setup.connection());
         let Setup { connect, tls, send } = setup;
         self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
     }
@@ -291,6 +294,7 @@ impl Record {
     pub(crate) fn head_came(&mut self) {
         let after = self.clock.saturating_duration_since(self.called.sent);
         self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
+        self.first_byte_came();
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.

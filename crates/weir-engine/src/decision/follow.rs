@@ -114,6 +114,13 @@ impl Record {
         self.note_attempts();
     }
 
+    /// The latest call had to wait so long for a connection.
+    pub(crate) fn call_was_set_up(&mut self, took: Duration) {
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.times.connect = Micros::of(took);
+        }
+    }
+
     /// The head of the latest call's answer is there, and the clock has been looked at.
     pub(crate) fn first_byte_came(&mut self) {
         let after = Micros::of(self.clock.saturating_duration_since(self.started));
@@ -148,6 +155,7 @@ impl Record {
             first_token: self.first_token.map(Micros::of),
             predicted: self.called.predicted.filter(|_| !self.attempts.is_empty()).map(Micros::of),
             overhead: Micros::of(overhead),
+            answered_by: self.answered_by.and_then(|nth| u32::try_from(nth).ok()),
         });
         drop(ended);
         let core = &self.core;

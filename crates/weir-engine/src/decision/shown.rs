@@ -24,6 +24,7 @@ pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
         put(&mut all, "first_token_ms", end.first_token.map(|time| json!(time.millis())));
         put(&mut all, "predicted_ms", end.predicted.map(|time| json!(time.millis())));
         all.insert("overhead_ms".into(), json!(end.overhead.millis()));
+        put(&mut all, "answered_by", end.answered_by.map(|nth| json!(nth + 1)));
     }
     Json::Object(all)
 }
@@ -189,6 +190,9 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
     let times = &tried.times;
     all.insert("began_ms".into(), json!(times.began.millis()));
     let after = |time: super::Micros| json!(time.since(times.began).millis());
+    if times.connect != super::Micros::default() {
+        all.insert("connect_ms".into(), json!(times.connect.millis()));
+    }
     put(&mut all, "first_byte_ms", times.first_byte.map(after));
     put(&mut all, "ms", times.ended.map(after));
     if let Some(class) = tried.fault {
