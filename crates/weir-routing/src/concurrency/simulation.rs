@@ -51,8 +51,8 @@ fn simulate(manner: Manner, learns: bool, load: f64, seed: u64) -> Figures {
     let (mut jobs, mut good, mut vain, mut calls) = (Vec::<Job>::new(), 0u32, 0u32, 0u32);
     let mut now = Moment::START;
     let half = Moment::START + Duration::from_secs(60);
-    let refused = Fault::new(Class::ServerError, 503, "x", "x");
-    let late = Fault::new(Class::Timeout, 504, "x", "x");
+    let refused = Fault::new(Class::ServerError, 503, "upstream_error", "x");
+    let late = Fault::new(Class::Timeout, 504, "upstream_timeout", "x");
     for _ in 0..12_000 {
         now = now + STEP;
         let counts = u32::from(now > half);
