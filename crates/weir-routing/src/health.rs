@@ -2,9 +2,10 @@
 
 use crate::Chance;
 use crate::breaker::{self, Breaker, Jitter, Refusal, State, Ticket};
+use crate::concurrency::{KEPT, KEPT_WHEN_LATE, Learned};
 use crate::credential::{Credential, Seat};
 use crate::events::{Cause, Events, Subject, Teller};
-use crate::fault_policy::{Effect, effect};
+use crate::fault_policy::{Effect, effect, overloads};
 use crate::plan::Reason;
 use crate::rate::{self, Rate};
 use crate::slow::{self, Slow};
@@ -20,6 +21,8 @@ use weir_core::{Class, Fault, Moment};
 pub struct Settings {
     /// Calls in flight at most; `None` for no limit.
     pub max_concurrency: Option<u32>,
+    /// Whether a limit is learnt from its complaints; see [`crate::concurrency`].
+    pub learns_concurrency: bool,
     /// When its breaker opens.
     pub breaker: breaker::Settings,
     /// Its breaker opens, too, when so many of a hundred calls ended in faults of the deployment; see [`crate::rate`].
@@ -37,6 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             max_concurrency: None,
+            learns_concurrency: true,
             breaker: breaker::Settings::default(),
             error_percent: Self::ERROR_PERCENT,
             slow: slow::Settings::default(),
@@ -56,6 +60,7 @@ pub struct Health {
     breaker: Breaker,
     /// `u32::MAX` for no limit.
     max_concurrency: AtomicU32,
+    learned: Learned,
     failures: AtomicU32,
     error_percent: AtomicU32,
     probes: AtomicU32,
@@ -106,6 +111,7 @@ impl Health {
         let health = Health {
             breaker: Breaker::default(),
             max_concurrency: AtomicU32::new(0),
+            learned: Learned::default(),
             failures: AtomicU32::new(0),
             error_percent: AtomicU32::new(0),
             probes: AtomicU32::new(0),
@@ -127,6 +133,7 @@ impl Health {
     /// Takes new settings. What was learnt stays.
     pub fn adjust(&self, settings: &Settings) {
         self.max_concurrency.store(settings.max_concurrency.unwrap_or(u32::MAX), Relaxed);
+        self.learned.allow(settings.learns_concurrency);
         self.failures.store(settings.breaker.failures, Relaxed);
         self.error_percent.store(settings.error_percent, Relaxed);
         self.probes.store(settings.breaker.probes, Relaxed);
@@ -139,7 +146,7 @@ impl Health {
     /// Why a call would be refused now; `None` when it would not. Changes nothing. Being full is named before all else:
     /// it is the one reason that no need overrides.
     pub fn refusal(&self, now: Moment) -> Option<Reason> {
-        if self.is_full() {
+        if self.is_full(now) {
             return Some(Reason::Full);
         }
         let probes = self.probes.load(Relaxed);
@@ -170,13 +177,14 @@ impl Health {
         if !spread && let Some(reason) = self.no_seat(now) {
             return Err(reason);
         }
-        if !self.count_in() {
+        if !self.count_in(now) {
             return Err(Reason::Full);
         }
         match self.enter(now, spread) {
             Ok((ticket, seat, key)) => {
                 let jitter = Jitter::drawn(chance);
-                Ok(Lease { health: Arc::clone(self), ticket, seat, key, jitter, work: Duration::ZERO })
+                let health = Arc::clone(self);
+                Ok(Lease { health, ticket, seat, key, jitter, began: now, work: Duration::ZERO })
             }
             Err(reason) => {
                 self.in_flight.0.fetch_sub(1, Relaxed);
@@ -244,6 +252,11 @@ impl Health {
         self.in_flight.0.load(Relaxed)
     }
 
+    /// Faults in a row: zero as soon as an answer has ended well.
+    pub fn faults_in_a_row(&self) -> u32 {
+        self.breaker.consecutive()
+    }
+
     /// The figures now.
     pub fn status(&self, now: Moment) -> Status {
         Status {
@@ -254,15 +267,25 @@ impl Health {
         }
     }
 
-    fn is_full(&self) -> bool {
-        let max = self.max_concurrency.load(Relaxed);
+    /// The calls at a time that it was learnt to bear; `None` as long as it does not complain.
+    pub fn learned_limit(&self, now: Moment) -> Option<u32> {
+        Some(self.learned.limit(now)).filter(|limit| *limit != u32::MAX)
+    }
+
+    /// Calls at a time, set or learnt; `u32::MAX` for no limit.
+    fn limit(&self, now: Moment) -> u32 {
+        self.max_concurrency.load(Relaxed).min(self.learned.limit(now))
+    }
+
+    fn is_full(&self, now: Moment) -> bool {
+        let max = self.limit(now);
         max != u32::MAX && self.in_flight.0.load(Relaxed) >= max
     }
 
     /// Counts a call in, unless that would be one too many. Checked and counted in one step: two cores that race for
     /// the last place do not both get it, and neither makes the other miss it.
-    fn count_in(&self) -> bool {
-        let max = self.max_concurrency.load(Relaxed);
+    fn count_in(&self, now: Moment) -> bool {
+        let max = self.limit(now);
         let count = &self.in_flight.0;
         if max == u32::MAX {
             count.fetch_add(1, Relaxed);
@@ -306,6 +329,7 @@ pub struct Lease {
     key: Ticket,
     /// For the cool-down that this call may bring about.
     jitter: Jitter,
+    began: Moment,
     /// What it is expected to take.
     work: Duration,
 }
@@ -344,6 +368,13 @@ impl Lease {
     pub fn record(&mut self, sample: &Sample, now: Moment) {
         let health = &self.health;
         health.windows.record(sample, now);
+        // Only who has complained before is judged by this as well.
+        if let Some(first) = sample.first
+            && health.learned.is_late(sample.size.prompt, first)
+            && health.learned.is_set(now)
+        {
+            health.learned.complained(self.began, health.in_flight(), KEPT_WHEN_LATE, now);
+        }
         let alone = health.breaker.state(now) != State::Closed;
         let Some(slow) = health.slow.judge(sample, &health.windows, alone, now) else { return };
         let change = health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now, self.jitter);
@@ -370,6 +401,13 @@ impl Lease {
     pub fn report(&mut self, result: Result<(), &Fault>, now: Moment) {
         let health = &self.health;
         health.windows.ended(result.map_err(Fault::blame), now);
+        match result {
+            Ok(()) => health.learned.went_well(health.in_flight(), now),
+            Err(fault) if overloads(fault) => {
+                health.learned.complained(self.began, health.in_flight(), KEPT, now);
+            }
+            Err(_) => {}
+        }
         let Some(seat) = health.seats.get(self.seat) else { return };
         let fault = match result {
             Ok(()) => {

@@ -101,6 +101,8 @@ pub struct Request<'a> {
     pub pool: &'a [Member],
     /// When breakers keep more of it out than this, see [`plan`](crate::plan::plan); 100 for never.
     pub panic_percent: u32,
+    /// Asked for an explanation and not to be carried out: no policy takes a turn for it or remembers it.
+    pub tentative: bool,
 }
 
 /// What an answer is taken to be long while nothing is known, in tokens.

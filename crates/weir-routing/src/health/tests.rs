@@ -212,7 +212,8 @@ fn a_credential_is_one_for_all_that_use_it_and_is_probed_by_one_call() {
     let mut book = HealthBook::default();
     let shared = book.credential(7, &"p".into(), 1);
     assert!(Arc::ptr_eq(&shared, &book.credential(7, &"q".into(), 2)));
-    let [a, b] = ["a", "b"].map(|name| book.get_or_insert(name, 1, &Settings::default(), &[shared.clone()]));
+    let [a, b] = ["a", "b"]
+        .map(|name| book.get_or_insert(name, 1, &Settings::default(), std::slice::from_ref(&shared)));
     call(&a, Err(&fault(Class::Credential)), at(0));
     assert_eq!(b.refusal(at(1)), Some(Reason::CredentialBenched(at(10))));
     let mut probe = a.acquire(at(10), false, &mut Zero).unwrap();
