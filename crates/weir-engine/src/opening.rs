@@ -4,9 +4,10 @@
 
 use crate::attempt::{Begun, Opened};
 use crate::call::Call;
+use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
-use crate::record::{Record, traceparent};
+use crate::record::traceparent;
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
@@ -121,21 +122,18 @@ struct Joint<'a> {
     prefilled: bool,
 }
 
-/// Calls the deployment that was tried last in `record`; with `begun`, to complete the answer that broke off.
+/// Makes the call that `record` is about; with `begun`, to complete the answer that broke off.
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
 pub(crate) async fn open(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     call: &Call,
     begun: Option<&Begun>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
-    let snapshot = record.snapshot.clone();
-    let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
-        return Err(crate::panics::panicked());
-    };
-    let deployment = &snapshot.gateway.deployments[index];
+    let snapshot = record.snapshot;
+    let deployment = &snapshot.gateway.deployments[record.deployment];
     let pool = &snapshot.pools[deployment.provider];
     let joint = begun.map(|begun| {
         let prefilled = deployment.continues == Continues::Prefill
@@ -176,7 +174,7 @@ pub(crate) async fn open(
 
 /// The request as this deployment wants it.
 fn request(
-    record: &Record,
+    record: &CallRecord<'_>,
     call: &Call,
     provider: &Provider,
     deployment: &Deployment,
@@ -220,7 +218,7 @@ async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
 }
 
 async fn open_whole(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     call: &Call,
     mut source: Source,
     content_type: Option<HeaderValue>,
@@ -266,7 +264,7 @@ async fn held(
 }
 
 async fn open_stream(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     call: &Call,
     joint: Option<Joint<'_>>,
     source: Source,
@@ -293,7 +291,7 @@ async fn open_stream(
         Err(fault) => {
             // What was generated is paid for, whether anybody gets it or not.
             if open.watch.token_events() > 0 {
-                record.spent(open.watch.usage_or_estimate(call.facts.prompt_bytes));
+                record.spent = Some(open.watch.usage_or_estimate(call.facts.prompt_bytes));
             }
             Err(fault)
         }
@@ -304,7 +302,7 @@ async fn open_stream(
 /// goes to the client: a role, an empty text or a comment is no beginning, and the call can still be made elsewhere. Gives
 /// the first piece when it is none of a stream.
 async fn first_token(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {

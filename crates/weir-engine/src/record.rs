@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause, Pair};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
-use weir_routing::windows::{Latency, Sample, Size};
-use weir_routing::{Lease, Request};
+use weir_routing::Lease;
+use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
 
 /// W3C trace context, in and out.
@@ -20,9 +20,6 @@ pub(crate) fn traceparent(span: &TraceContext) -> (HeaderName, HeaderValue) {
     // Hexadecimal digits and dashes always fit.
     (TRACEPARENT, HeaderValue::from_bytes(&span.header()).unwrap_or(HeaderValue::from_static("")))
 }
-
-/// What a call is taken to last at a deployment about which nothing is known.
-const UNKNOWN_WORK: Duration = Duration::from_secs(5);
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {
@@ -55,6 +52,15 @@ pub(crate) struct Tried {
     pub(crate) fault: Option<Class>,
     /// What it has cost, as far as that is known.
     pub(crate) cost: Cost,
+    /// It was cancelled because a call beside it answered first.
+    pub(crate) aborted: bool,
+}
+
+impl Tried {
+    /// A call that begins.
+    pub(crate) fn begin(deployment: usize, cause: AttemptCause) -> Self {
+        Tried { deployment, cause, fault: None, cost: Cost::ZERO, aborted: false }
+    }
 }
 
 /// A call to a deployment: what its latency is to be judged by.
@@ -90,6 +96,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     pub(crate) streamed: bool,
     pub(crate) attempts: SmallVec<[Tried; 2]>,
+    /// Which of them answered, or was begun last.
+    current: usize,
     /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
     outcome: Option<Outcome>,
     pub(crate) status: u16,
@@ -138,6 +146,7 @@ impl Record {
             route: None,
             streamed: false,
             attempts: SmallVec::new(),
+            current: 0,
             outcome: None,
             status: 0,
             fault: None,
@@ -160,6 +169,11 @@ impl Record {
         self.clock
     }
 
+    /// The clock was looked at for it.
+    pub(crate) fn sees_clock(&mut self, clock: Instant, moment: Moment) {
+        (self.clock, self.moment) = (clock, moment);
+    }
+
     /// When it began, in seconds since 1970.
     pub(crate) fn unix_seconds(&self) -> i64 {
         let since = self.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -173,7 +187,24 @@ impl Record {
 
     /// The deployment that answered, or was tried last.
     pub(crate) fn deployment(&self) -> Option<&crate::deployment::Deployment> {
-        self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+        self.tried().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+    }
+
+    /// The attempt that answered, or was begun last.
+    fn tried(&self) -> Option<&Tried> {
+        self.attempts.get(self.current)
+    }
+
+    /// An attempt begins. Gives its place among all.
+    pub(crate) fn tries(&mut self, tried: Tried) -> usize {
+        self.attempts.push(tried);
+        self.current = self.attempts.len() - 1;
+        self.current
+    }
+
+    /// This attempt is the one that counts from now on.
+    pub(crate) fn goes_on_with(&mut self, attempt: usize) {
+        self.current = attempt;
     }
 
     /// Route and deployment by their places.
@@ -182,30 +213,8 @@ impl Record {
         Some(Pair {
             generation: self.snapshot.gateway.generation,
             route: place(self.route?)?,
-            deployment: place(self.attempts.last()?.deployment)?,
+            deployment: place(self.tried()?.deployment)?,
         })
-    }
-
-    /// A call of this size is about to begin under this lease.
-    pub(crate) fn calls(&mut self, request: &Request<'_>, lease: &mut Lease) {
-        let now = self.now();
-        // The call is in flight itself already.
-        let mut size = request.size(Some(lease.health()));
-        size.in_flight = size.in_flight.saturating_sub(1);
-        let windows = lease.windows();
-        let forecast = |latency| windows.forecast(latency, size, now).map(|forecast| forecast.median());
-        let total = forecast(Latency::Total);
-        let predicted = forecast(request.latency(Latency::First));
-        lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
-        self.called = Called { sent: self.clock, size, predicted };
-    }
-
-    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
-    pub(crate) fn first_token_came(&self, lease: &Lease) {
-        let Some(after) = self.first_token else { return };
-        let first = (self.started + after).saturating_duration_since(self.called.sent);
-        let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
-        lease.windows().record(&sample, self.now());
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
@@ -241,7 +250,7 @@ impl Record {
     /// What the latest attempt took comes on top of what others did.
     pub(crate) fn spent(&mut self, usage: Usage) {
         let cost = self.deployment().map_or(Cost::ZERO, |d| d.pricing.cost(&usage));
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.cost += cost;
         }
         self.cost += cost;
@@ -260,8 +269,15 @@ impl Record {
 
     /// The latest attempt ended in this.
     pub(crate) fn attempt_failed(&mut self, class: Class) {
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.fault = Some(class);
+        }
+    }
+
+    /// The attempt was cancelled because another one was faster.
+    pub(crate) fn aborted(&mut self) {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.aborted = true;
         }
     }
 
@@ -297,6 +313,7 @@ impl Drop for Record {
                 cause: tried.cause,
                 fault: tried.fault,
                 cost: tried.cost,
+                aborted: tried.aborted,
             })
             .collect();
         let deployment = self.deployment();

@@ -17,6 +17,7 @@ pub mod chance;
 pub mod fault_policy;
 pub mod fit;
 pub mod health;
+pub mod hedge;
 pub mod pace;
 pub mod patience;
 pub mod plan;

@@ -1,0 +1,129 @@
+//! What one upstream call notes while it lasts. The request's own record takes it up when the call has ended, so that two
+//! calls can be under way for one request.
+
+use crate::core::{Core, Snapshot};
+use crate::record::{Called, Record};
+use std::time::{Duration, Instant};
+use weir_core::{Class, Fault, Moment, TraceContext, Usage};
+use weir_routing::windows::{Latency, Sample};
+use weir_routing::{Lease, Request};
+
+/// What a call is taken to last at a deployment about which nothing is known.
+const UNKNOWN_WORK: Duration = Duration::from_secs(5);
+
+/// The record of one upstream call.
+pub(crate) struct CallRecord<'a> {
+    core: &'a Core,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) trace: TraceContext,
+    /// Its place among the attempts of the request.
+    pub(crate) attempt: usize,
+    pub(crate) deployment: usize,
+    pub(crate) streamed: bool,
+    /// When the request began.
+    pub(crate) started: Instant,
+    /// When the clock was last looked at.
+    pub(crate) clock: Instant,
+    /// The same as the decision side counts time.
+    moment: Moment,
+    pub(crate) called: Called,
+    /// Time spent waiting for the upstream.
+    pub(crate) waited: Duration,
+    /// Of a stream, since the request began.
+    pub(crate) first_token: Option<Duration>,
+    /// What it took although it came to nothing.
+    pub(crate) spent: Option<Usage>,
+}
+
+impl<'a> CallRecord<'a> {
+    /// A call of this size is about to begin under this lease.
+    pub(crate) fn begin(
+        record: &Record,
+        (core, snapshot): (&'a Core, &'a Snapshot),
+        (attempt, deployment): (usize, usize),
+        request: &Request<'_>,
+        lease: &mut Lease,
+    ) -> Self {
+        let moment = record.now();
+        // The call is in flight itself already.
+        let mut size = request.size(Some(lease.health()));
+        size.in_flight = size.in_flight.saturating_sub(1);
+        let windows = lease.windows();
+        let forecast = |latency| windows.forecast(latency, size, moment).map(|forecast| forecast.median());
+        let total = forecast(Latency::Total);
+        let predicted = forecast(request.latency(Latency::First));
+        lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
+        CallRecord {
+            core,
+            snapshot,
+            trace: record.trace,
+            attempt,
+            deployment,
+            streamed: record.streamed,
+            started: record.started,
+            clock: record.clock,
+            moment,
+            called: Called { sent: record.clock, size, predicted },
+            waited: Duration::ZERO,
+            first_token: None,
+            spent: None,
+        }
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn look_at_clock(&mut self) -> Instant {
+        self.clock = Instant::now();
+        self.moment = self.core.engine.moment(self.clock);
+        self.clock
+    }
+
+    /// The last look at it as the decision side counts time.
+    pub(crate) fn now(&self) -> Moment {
+        self.moment
+    }
+
+    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
+    pub(crate) fn first_token_came(&self, lease: &Lease) {
+        let Some(after) = self.first_token else { return };
+        let first = (self.started + after).saturating_duration_since(self.called.sent);
+        let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
+        lease.windows().record(&sample, self.moment);
+    }
+
+    /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
+    /// least so long.
+    pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
+        if fault.class == Class::Timeout {
+            lease.windows().record(&self.wait(), self.moment);
+        }
+    }
+
+    /// The same of a call that another one was faster than. Less than what it was expected to take would make it look
+    /// faster than it is, and is left out.
+    pub(crate) fn lost(&self) {
+        let wait = self.wait();
+        let longer = wait.first >= self.called.predicted;
+        if let Some(health) = self.snapshot.healths.get(self.deployment).filter(|_| longer) {
+            health.windows().record(&wait, self.moment);
+        }
+    }
+
+    fn wait(&self) -> Sample {
+        let waited = Some(self.clock.saturating_duration_since(self.called.sent));
+        let total = waited.filter(|_| !self.streamed);
+        Sample { size: self.called.size, first: waited, total, ..Sample::default() }
+    }
+}
+
+impl Record {
+    /// Takes up what a call noted that has ended; with its fault, if it ended in one.
+    pub(crate) fn takes_up(&mut self, call: CallRecord<'_>, fault: Option<Class>) {
+        self.goes_on_with(call.attempt);
+        self.sees_clock(call.clock, call.moment);
+        self.waited += call.waited;
+        self.called = call.called;
+        self.first_token = self.first_token.or(call.first_token);
+        call.spent.into_iter().for_each(|usage| self.spent(usage));
+        fault.into_iter().for_each(|class| self.attempt_failed(class));
+    }
+}
