@@ -225,6 +225,7 @@ fn timeouts(timeouts: &Timeouts) -> Json {
     json!({
         "connect": optional(timeouts.connect),
         "first_byte": optional(timeouts.first_byte),
+        "hold": optional(timeouts.hold),
         "idle": optional(timeouts.idle),
         "total": optional(timeouts.total),
         "min_speed": timeouts.min_speed.map(|speed| {

@@ -10,6 +10,8 @@ pub struct Timeouts {
     pub connect: Option<Duration>,
     /// From sending the request to the first byte of a whole answer, or to the first token of a stream.
     pub first_byte: Option<Duration>,
+    /// How long a stream's first events are held back while none of them says anything; not at all where it is not set.
+    pub hold: Option<Duration>,
     /// Silence between two pieces of a body.
     pub idle: Option<Duration>,
     /// At a route the whole request, all attempts and waits included; below it one call, to its last byte. A request's
@@ -54,6 +56,7 @@ impl Timeouts {
         Timeouts {
             connect: self.connect.or(below.connect),
             first_byte: self.first_byte.or(below.first_byte),
+            hold: self.hold.or(below.hold),
             idle: self.idle.or(below.idle),
             total: self.total.or(below.total),
             min_speed: self.min_speed.or(below.min_speed),

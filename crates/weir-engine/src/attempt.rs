@@ -92,7 +92,8 @@ impl Attempts {
                     let continues = snapshot.gateway.deployments[index].continues;
                     let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
                         || spread && !record.attempts.is_empty();
-                    let entered = if begun.is_some() && continues == Continues::Never {
+                    let told = begun.is_some_and(|begun| !begun.text.is_empty());
+                    let entered = if told && continues == Continues::Never {
                         Err(Reason::NoContinuation)
                     } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
                         Err(Reason::RetryBudget)
@@ -102,10 +103,10 @@ impl Attempts {
                     match entered {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(lease) => {
-                            let cause = if begun.is_some() { AttemptCause::Continuation } else { cause };
+                            let cause = if told { AttemptCause::Continuation } else { cause };
                             let made =
                                 Made { deployment: index, fallback, cause, last, deadline: self.deadline };
-                            let mut out = outgoing(record, (&core, &snapshot), &self.call, made, lease);
+                            let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
                             let hedge = route.hedge.filter(|_| begun.is_none() && !spread);
                             let raced = match hedge.and_then(|hedge| slow(&hedge, &out, &self.call)) {
                                 Some(slow) => {
@@ -114,7 +115,7 @@ impl Attempts {
                                 None => {
                                     let Outgoing { record: ref mut one, lease, limits } = out;
                                     let opened = one_call(one, &self.call, begun, lease, limits).await;
-                                    ended(record, out.record, opened)
+                                    ended(record, &out.record, opened)
                                 }
                             };
                             match raced {
@@ -270,7 +271,7 @@ pub(crate) fn outgoing<'a>(
     record: &mut Record,
     here: (&'a Core, &'a Snapshot),
     call: &Call,
-    made: Made,
+    made: &Made,
     mut lease: Lease,
 ) -> Outgoing<'a> {
     let route = place(call, made.fallback).route;
@@ -279,7 +280,7 @@ pub(crate) fn outgoing<'a>(
     record.route = Some(route);
     let attempt = record.tries(Tried::begin(made.deployment, made.cause));
     let one = CallRecord::begin(record, here, (attempt, made.deployment), &request, &mut lease);
-    let limits = limits(&one, route, &made, || patience(&one, &request, call));
+    let limits = limits(&one, route, made, || patience(&one, &request, call));
     Outgoing { record: one, lease, limits }
 }
 
@@ -299,8 +300,10 @@ pub(crate) async fn one_call(
     match &mut opened {
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
-            record.first_token_came(&lease);
-            lease.begun();
+            if answer.watch.has_first_token() {
+                record.first_token_came(&lease);
+                lease.begun();
+            }
             answer.lease = Some(lease);
         }
         Ok(Opened::Whole(answer)) => {
@@ -353,6 +356,7 @@ fn limits(
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first: first.map_or(deadline, |within| deadline.min(one.clock + within)),
+        hold: set.hold.unwrap_or_default(),
         idle: set.idle.unwrap_or(if completed_elsewhere {
             Timeouts::IDLE_WITH_ANOTHER
         } else {

@@ -82,48 +82,76 @@ impl<'a> CallRecord<'a> {
         self.moment
     }
 
-    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
+    /// The first token of a stream has come.
     pub(crate) fn first_token_came(&self, lease: &Lease) {
-        let Some(after) = self.first_token else { return };
-        let first = (self.started + after).saturating_duration_since(self.called.sent);
-        let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
-        lease.windows().record(&sample, self.moment);
+        if let Some(after) = self.first_token {
+            self.called.first_token_came(self.started + after, lease, self.moment);
+        }
     }
 
-    /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
-    /// least so long.
+    /// What this call, which ended in a fault, says about its deployment's latency.
     pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
-        if fault.class == Class::Timeout {
-            lease.windows().record(&self.wait(), self.moment);
-        }
+        self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.moment);
     }
 
     /// The same of a call that another one was faster than. Less than what it was expected to take would make it look
     /// faster than it is, and is left out.
     pub(crate) fn lost(&self) {
-        let wait = self.wait();
+        let wait = self.called.wait(self.streamed, self.clock);
         let longer = wait.first >= self.called.predicted;
         if let Some(health) = self.snapshot.healths.get(self.deployment).filter(|_| longer) {
             health.windows().record(&wait, self.moment);
         }
     }
+}
 
-    fn wait(&self) -> Sample {
-        let waited = Some(self.clock.saturating_duration_since(self.called.sent));
-        let total = waited.filter(|_| !self.streamed);
-        Sample { size: self.called.size, first: waited, total, ..Sample::default() }
+impl Called {
+    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
+    fn first_token_came(&self, at: Instant, lease: &Lease, now: Moment) {
+        let first = Some(at.saturating_duration_since(self.sent));
+        lease.windows().record(&Sample { size: self.size, first, ..Sample::default() }, now);
+    }
+
+    /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
+    /// least so long.
+    fn waited_in_vain(&self, streamed: bool, clock: Instant, lease: &Lease, fault: &Fault, now: Moment) {
+        if fault.class == Class::Timeout {
+            lease.windows().record(&self.wait(streamed, clock), now);
+        }
+    }
+
+    fn wait(&self, streamed: bool, until: Instant) -> Sample {
+        let waited = Some(until.saturating_duration_since(self.sent));
+        let total = waited.filter(|_| !streamed);
+        Sample { size: self.size, first: waited, total, ..Sample::default() }
     }
 }
 
 impl Record {
+    /// The first token of a stream has come, behind events that were passed on without one.
+    pub(crate) fn first_token_came(&self, lease: &Lease) {
+        if let Some(after) = self.first_token {
+            self.called.first_token_came(self.started + after, lease, self.now());
+        }
+    }
+
+    /// What the latest call, which ended in a fault behind such events, says about its deployment's latency.
+    pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
+        self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.now());
+    }
+
     /// Takes up what a call noted that has ended; with its fault, if it ended in one.
-    pub(crate) fn takes_up(&mut self, call: CallRecord<'_>, fault: Option<Class>) {
+    pub(crate) fn takes_up(&mut self, call: &CallRecord<'_>, fault: Option<Class>) {
         self.goes_on_with(call.attempt);
         self.sees_clock(call.clock, call.moment);
         self.waited += call.waited;
         self.called = call.called;
         self.first_token = self.first_token.or(call.first_token);
-        call.spent.into_iter().for_each(|usage| self.spent(usage));
-        fault.into_iter().for_each(|class| self.attempt_failed(class));
+        if let Some(usage) = call.spent {
+            self.spent(usage);
+        }
+        if let Some(class) = fault {
+            self.attempt_failed(class);
+        }
     }
 }

@@ -44,12 +44,21 @@ pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
     /// Until the head of a whole answer, or the first token of a stream.
     pub(crate) first: Instant,
+    /// How long a stream's events are held back while none of them says anything.
+    pub(crate) hold: Duration,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
     /// The least speed of a stream, if any.
     pub(crate) min_speed: Option<MinSpeed>,
     /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
+}
+
+impl CallLimits {
+    /// The same for a call whose stream counts from its first token on, whatever comes before.
+    pub(crate) fn holding(self, now: Instant) -> Self {
+        CallLimits { hold: self.first.saturating_duration_since(now), ..self }
+    }
 }
 
 /// An answer that is not a stream.
@@ -135,7 +144,7 @@ pub(crate) async fn open(
     let snapshot = record.snapshot;
     let deployment = &snapshot.gateway.deployments[record.deployment];
     let pool = &snapshot.pools[deployment.provider];
-    let joint = begun.map(|begun| {
+    let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
         let prefilled = deployment.continues == Continues::Prefill
             && call.endpoint == Endpoint::Chat
             && deployment.same_as == begun.same_as;
@@ -166,7 +175,7 @@ pub(crate) async fn open(
     }
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
-        open_stream(record, call, joint, source, content_type, limits).await
+        open_stream(record, call, begun.is_some(), joint, source, content_type, limits).await
     } else {
         open_whole(record, call, source, content_type, limits).await
     }
@@ -263,9 +272,11 @@ async fn held(
     }
 }
 
+/// `again`: the client has the beginning of an answer, if only a role; `joint`: and some of its text.
 async fn open_stream(
     record: &mut CallRecord<'_>,
     call: &Call,
+    again: bool,
     joint: Option<Joint<'_>>,
     source: Source,
     content_type: Option<HeaderValue>,
@@ -274,13 +285,14 @@ async fn open_stream(
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
     let watch = match joint {
+        None if again => watch.taking_up("", true),
         None => watch.remembering(),
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
     let ready = sse::Pieces::new();
     let mut open =
         Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
-    match first_token(record, joint.is_some(), &mut open).await {
+    match first_events(record, again, &mut open).await {
         Ok(None) => {
             if open.watch.has_first_token() && joint.is_none() {
                 record.first_token = Some(record.started.elapsed());
@@ -298,24 +310,30 @@ async fn open_stream(
     }
 }
 
-/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new. Until then nothing of it
-/// goes to the client: a role, an empty text or a comment is no beginning, and the call can still be made elsewhere. Gives
-/// the first piece when it is none of a stream.
-async fn first_token(
+/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new; but events that say
+/// nothing yet (a role, an empty text) are held back for no longer than [`CallLimits::hold`]. Until here nothing of it goes
+/// to the client, and the call can still be made elsewhere as if this one had not been. Gives the first piece when it is none
+/// of a stream.
+async fn first_events(
     record: &mut CallRecord<'_>,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
     let limits = open.limits;
     let mut first_piece = true;
+    let mut held_until = None;
     loop {
         // One that repeats what the client has does not keep it waiting by being silent.
         let repeats = joins && open.watch.token_events() > 0;
         let limit = |now: Instant| {
-            if repeats { limits.deadline.min(now + limits.idle) } else { limits.first }
+            let first = held_until.map_or(limits.first, |until| limits.first.min(until));
+            if repeats { limits.deadline.min(now + limits.idle) } else { first }
         };
-        let next = before(limit, &mut record.waited, open.source.next()).await;
-        let Some(piece) = next.map_err(|_| timed_out("sent no token in time"))? else {
+        let next = match before(limit, &mut record.waited, open.source.next()).await {
+            Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
+            next => next.map_err(|_| timed_out("sent no token in time"))?,
+        };
+        let Some(piece) = next else {
             match open.watch.end() {
                 End::Failed(fault) => return Err(fault),
                 End::Complete { append } => open.ready.extend(append),
@@ -335,8 +353,11 @@ async fn first_token(
         }
         let events = open.watch.events();
         let too_much = open.ready.iter().map(Bytes::len).sum::<usize>() > KEPT_BEFORE_TOKEN;
-        if !joins && events > 0 && (too_much || events >= EVENTS_BEFORE_TOKEN) {
-            return Ok(None);
+        if !joins && events > 0 {
+            if too_much || events >= EVENTS_BEFORE_TOKEN || limits.hold.is_zero() {
+                return Ok(None);
+            }
+            held_until = held_until.or_else(|| Some(Instant::now() + limits.hold));
         }
         if too_much {
             // Comments are of no use to the client once they are late.

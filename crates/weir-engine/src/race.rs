@@ -40,10 +40,12 @@ impl Attempts {
         let waited = record.waited;
         let Outgoing { record: mut one, lease, limits } = first;
         let (began, one_is) = (one.clock, one.deployment);
+        // A role alone is no answer: what has only announced itself has not won.
+        let limits = limits.holding(began);
         let mut first = Box::pin(one_call(&mut one, call, None, lease, limits));
         if let Ok(opened) = timeout_at(slow.into(), &mut first).await {
             drop(first);
-            return ended(record, one, opened);
+            return ended(record, &one, opened);
         }
         record.look_at_clock();
         let Outgoing { record: mut other, lease, limits } =
@@ -51,10 +53,11 @@ impl Attempts {
                 Some(second) => second,
                 None => {
                     let opened = first.await;
-                    return ended(record, one, opened);
+                    return ended(record, &one, opened);
                 }
             };
         let other_is = other.deployment;
+        let limits = limits.holding(other.clock);
         let mut second = Box::pin(one_call(&mut other, call, None, lease, limits));
         let (is_first, opened) = either(&mut first, &mut second).await;
         record.look_at_clock();
@@ -65,7 +68,7 @@ impl Attempts {
                 let (winner, loser) = if is_first { (one, other) } else { (other, one) };
                 tell(machine, record, Event::OneAnswered(index(ended_is)));
                 loses(record, loser, call);
-                record.takes_up(winner, None);
+                record.takes_up(&winner, None);
                 Raced::Opened(opened)
             }
             Err(fault) => {
@@ -75,7 +78,7 @@ impl Attempts {
                         drop((first, second));
                         let (failed, loser) = if is_first { (one, other) } else { (other, one) };
                         loses(record, loser, call);
-                        record.takes_up(failed, Some(class));
+                        record.takes_up(&failed, Some(class));
                         Raced::GaveUp(fault)
                     }
                     _ => {
@@ -87,8 +90,8 @@ impl Attempts {
                             first.await
                         };
                         let (failed, left) = if is_first { (one, other) } else { (other, one) };
-                        record.takes_up(failed, Some(class));
-                        ended(record, left, opened)
+                        record.takes_up(&failed, Some(class));
+                        ended(record, &left, opened)
                     }
                 }
             }
@@ -100,7 +103,7 @@ impl Attempts {
 }
 
 /// The last call under way has ended.
-pub(crate) fn ended(record: &mut Record, call: CallRecord<'_>, opened: Result<Opened, Fault>) -> Raced {
+pub(crate) fn ended(record: &mut Record, call: &CallRecord<'_>, opened: Result<Opened, Fault>) -> Raced {
     record.takes_up(call, opened.as_ref().err().map(|fault| fault.class));
     opened.map_or_else(Raced::Faulted, Raced::Opened)
 }
@@ -126,7 +129,7 @@ fn beside<'a>(
         match enter(record, call, deployment) {
             Ok(lease) => {
                 let made = Made { deployment, fallback, cause, last, deadline };
-                return Some(outgoing(record, here, call, made, lease));
+                return Some(outgoing(record, here, call, &made, lease));
             }
             Err(reason) => event = Event::NotEntered(reason),
         }

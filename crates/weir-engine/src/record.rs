@@ -241,10 +241,11 @@ impl Record {
         self.parent_span.is_some()
     }
 
-    /// Time spent in Weir itself: until now, or until a stream's first token, since from then on Weir waits and passes on
+    /// Time spent in Weir itself: until the clock was last looked at, or until a stream's first token, since from then on Weir waits and passes on
     /// in turns too short to be told apart.
     pub(crate) fn overhead(&self) -> Duration {
-        self.overhead.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited))
+        let until_now = || self.clock.saturating_duration_since(self.started);
+        self.overhead.unwrap_or_else(|| until_now().saturating_sub(self.waited))
     }
 
     /// What the latest attempt took comes on top of what others did.

@@ -156,6 +156,7 @@ impl Relay {
         call: &Call,
     ) -> Relay {
         let last = Instant::now();
+        let timer = tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into());
         Relay {
             source: Some(source),
             watched,
@@ -165,7 +166,7 @@ impl Relay {
             limits,
             last,
             first_token_at: None,
-            timer: Box::pin(tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into())),
+            timer: Box::pin(timer),
             pace: None,
             lease,
             record: Some(record),
@@ -229,13 +230,24 @@ impl Relay {
             Watched::Events(watch) => watch.tokens(),
             Watched::Large(_) => 0,
         };
-        self.pace = self.limits.min_speed.zip(begun).and_then(|(least, now)| Pace::new(least, tokens, now));
+        let kept = self.limits.min_speed.filter(|_| self.has_begun()).zip(begun);
+        self.pace = kept.and_then(|(least, now)| Pace::new(least, tokens, now));
         self.set_timer(self.last);
+    }
+
+    /// Whether something has come that the client can use.
+    fn has_begun(&self) -> bool {
+        self.first_token_at.is_some() || matches!(self.watched, Watched::Large(_))
+    }
+
+    /// When it has been silent for too long.
+    fn silent_until(&self) -> Instant {
+        if self.has_begun() { self.last + self.limits.idle } else { self.limits.first }
     }
 
     /// The timer's next turn.
     fn set_timer(&mut self, now: Instant) {
-        let silent = self.last + self.limits.idle;
+        let silent = self.silent_until();
         let look = self.pace.as_ref().map_or(silent, |pace| now + pace.interval());
         self.timer.as_mut().reset(silent.min(look).min(self.limits.deadline).into());
     }
@@ -255,7 +267,7 @@ impl Relay {
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
             self.limits.idle = AFTER_END_MARK;
-            self.timer.as_mut().reset((self.last + AFTER_END_MARK).min(self.limits.deadline).into());
+            self.set_timer(self.last);
         }
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
@@ -263,9 +275,12 @@ impl Relay {
             if now >= self.limits.deadline {
                 return Poll::Ready(timed_out("took too long over its answer"));
             }
-            let silent_until = self.last + self.limits.idle;
-            if now >= silent_until {
-                return Poll::Ready(timed_out("fell silent in the middle of its answer"));
+            if now >= self.silent_until() {
+                return Poll::Ready(timed_out(if self.has_begun() {
+                    "fell silent in the middle of its answer"
+                } else {
+                    "sent no token in time"
+                }));
             }
             if self.is_too_slow(now) {
                 return Poll::Ready(too_slow());
@@ -296,14 +311,27 @@ impl Relay {
             }
             Watched::Events(watch) => {
                 let step = watch.push(piece, &mut self.ready);
-                if self.first_token_at.is_none() && watch.has_first_token() {
-                    self.first_token_at = Some(self.last);
-                }
+                let begins = self.first_token_at.is_none() && watch.has_first_token();
                 match step {
                     Ok(Step::Open | Step::Done) => {}
-                    Ok(Step::Error(fault)) | Err(fault) => self.fail(fault),
+                    Ok(Step::Error(fault)) | Err(fault) => return self.fail(fault),
+                }
+                if begins {
+                    self.begins();
                 }
             }
+        }
+    }
+
+    /// The first token has come, behind events that were passed on without one.
+    fn begins(&mut self) {
+        self.first_token_at = Some(self.last);
+        self.keep_pace();
+        if let (Some(record), Some(lease)) = (&mut self.record, &mut self.lease) {
+            record.first_token = Some(self.last.saturating_duration_since(record.started));
+            record.look_at_clock();
+            record.first_token_came(lease);
+            lease.begun();
         }
     }
 
@@ -335,10 +363,12 @@ impl Relay {
 
     /// The upstream cannot complete its answer. When another may, it is sought once everything has gone out that is here.
     fn fail(&mut self, fault: Fault) {
-        let again = !matches!(retry(fault.class), Retry::Never | Retry::OtherRoute);
-        if again
+        let retry = retry(fault.class);
+        if retry != Retry::Never
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
+            // Another route has another model, which cannot go on with this one's words.
+            && (retry != Retry::OtherRoute || begun.text.is_empty())
         {
             self.state = State::Seeking;
             self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));
@@ -398,6 +428,9 @@ impl Relay {
         record.attempt_failed(fault.class);
         record.look_at_clock();
         if let Some(mut lease) = self.lease.take() {
+            if !self.has_begun() {
+                record.waited_in_vain(&lease, &fault);
+            }
             lease.report(Err(&fault), record.now());
         }
         Some(Box::pin(async move {
@@ -416,6 +449,9 @@ impl Relay {
         self.lease = answer.lease;
         self.counted = false;
         self.last = Instant::now();
+        if let Some(record) = self.record.as_ref().filter(|_| self.first_token_at.is_none()) {
+            self.first_token_at = record.first_token.map(|after| record.started + after);
+        }
         self.keep_pace();
         self.state = State::Flowing;
         if answer.ended {
@@ -476,7 +512,13 @@ impl Relay {
                     record.answered(&lease, self.first_token_at);
                     lease.report(Ok(()), record.core.now());
                 }
-                Ending::Broken(fault) => lease.report(Err(fault), record.core.now()),
+                Ending::Broken(fault) => {
+                    if self.first_token_at.is_none() && matches!(self.watched, Watched::Events(_)) {
+                        record.look_at_clock();
+                        record.waited_in_vain(&lease, fault);
+                    }
+                    lease.report(Err(fault), record.core.now());
+                }
                 Ending::Unknown => {} // a lease that ends unreported says nothing about its deployment
             }
         }

@@ -112,18 +112,19 @@ impl StreamWatch {
     /// The same watch over a stream that takes up an answer of which the client has `told` already. With `repeats` the
     /// stream begins the answer anew: what repeats `told` is left out, and the first word that differs is an error of
     /// class [`Class::Diverged`]. Without, it goes on behind it. Events that say nothing are left out until it has joined.
+    /// When `told` is nothing, whatever the stream says first is the answer's beginning.
     #[must_use]
     pub fn taking_up(mut self, told: &str, repeats: bool) -> Self {
         self.seen.told = Some(Told::joining(told, repeats));
         self
     }
 
-    /// The text the client has been told, when another stream could take the answer up behind it: so far it is nothing
-    /// but one choice's plain text, and unfinished.
+    /// The text the client has been told, when another stream could take the answer up behind it: so far it is nothing,
+    /// or one choice's plain text, and unfinished.
     pub fn told(&self) -> Option<&str> {
         let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
         let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
-        (!told.text().is_empty()).then(|| told.text())
+        Some(told.text())
     }
 
     /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only fault is an
@@ -291,6 +292,18 @@ impl Seen {
     /// An event of a stream that takes up an answer, none of which has gone out yet.
     fn join(&mut self, answer: &Answer<'_>, data: &[u8]) -> Fate {
         let finished = answer.choices.iter().any(|(_, reason)| reason.is_some());
+        if let Some(told) = self.told.as_mut().filter(|told| told.text().is_empty()) {
+            if answer.generated == 0 && !finished {
+                return Fate::Drop; // the client has its like already
+            }
+            told.join();
+            if answer.is_plain() {
+                self.remember(data.get(answer.text_at.clone()).unwrap_or_default());
+            } else {
+                self.told = None;
+            }
+            return Fate::Keep;
+        }
         let text = data.get(answer.text_at.clone()).and_then(json::unescaped).filter(|_| answer.plain > 0);
         let Some(told) = &mut self.told else { return Fate::Keep };
         let heard = match (&text, answer.is_plain()) {

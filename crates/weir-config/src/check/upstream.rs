@@ -112,6 +112,7 @@ fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Ve
     let checked = Timeouts {
         connect: optional(timeouts.connect, &place.key("connect"), problems),
         first_byte: optional(timeouts.first_byte, &place.key("first_byte"), problems),
+        hold: optional(timeouts.hold, &place.key("hold"), problems),
         idle: optional(timeouts.idle, &place.key("idle"), problems),
         total: optional(timeouts.total, &place.key("total"), problems),
         min_speed: timeouts.min_speed.map(|speed| {
@@ -131,8 +132,9 @@ fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Ve
     checked
 }
 
-fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 3] {
-    [("connect", timeouts.connect), ("first_byte", timeouts.first_byte), ("idle", timeouts.idle)]
+fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 4] {
+    let Timeouts { connect, first_byte, hold, idle, .. } = *timeouts;
+    [("connect", connect), ("first_byte", first_byte), ("hold", hold), ("idle", idle)]
 }
 
 /// Where a route sets no total, a request ends at the default one; what is longer never passes either.

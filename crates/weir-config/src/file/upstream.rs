@@ -57,6 +57,12 @@ pub(crate) struct Timeouts {
     /// prompt, the longest answer allowed, reasoning and what is known of the deployment; the last one has until `total`.
     #[schemars(example = "20s", extend("x-default" = "by size and deployment"))]
     pub first_byte: Option<DurationText>,
+    /// How long a stream's first events are held back while none of them says anything: a role, an empty text. What goes
+    /// wrong meanwhile is answered with its own status, or elsewhere without a trace. Absent: they are passed on as they
+    /// come. What goes wrong then is still made good by another deployment where one can, but the response's head names
+    /// the first.
+    #[schemars(example = "2s")]
+    pub hold: Option<DurationText>,
     /// Silence between two pieces of an answer.
     #[schemars(example = "1m", extend("x-default" = shown(Limits::IDLE)))]
     pub idle: Option<DurationText>,

@@ -312,19 +312,19 @@ fn hedges_that_nobody_could_make() {
     for after in ["p100", "p49", "95", "0s", "p9x"] {
         check_routes(
             &hedge(&format!("{{after: {after}}}")),
-            &[&format!("routes.r.hedge.after: \"{after}\" is not {WANTED}")],
+            &[&format!("3:50: routes.r.hedge.after: \"{after}\" is not {WANTED}")],
         );
     }
     for extra in ["0%", "101%", "5", "5.5%"] {
         let wanted = "a percentage; write a whole number from 1% to 100%";
         check_routes(
             &hedge(&format!("{{extra: {extra}}}")),
-            &[&format!("routes.r.hedge.extra: \"{extra}\" is not {wanted}")],
+            &[&format!("3:50: routes.r.hedge.extra: \"{extra}\" is not {wanted}")],
         );
     }
     check_routes(
         &hedge("{afer: p95}"),
-        &["routes.r.hedge.afer: unknown key \"afer\"; did you mean \"after\"?"],
+        &["3:43: routes.r.hedge.afer: unknown key \"afer\"; did you mean \"after\"?"],
     );
 }
 

@@ -14,7 +14,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// What a thousandth of the requests waited for at least, and the like, and how many second calls there were.
+/// How long the first token was waited for, in seconds, and how many second calls there were for each request.
 struct Figures {
     p50: f64,
     p99: f64,
@@ -43,7 +43,7 @@ fn simulate(hedge: Option<Hedge>, slow: u64, seed: u64) -> Figures {
             healths[deployment as usize].windows().record(&sample, at);
         }
         share.iter().for_each(Share::deposit);
-        let order = [nth as u32 % 2, 1 - nth as u32 % 2];
+        let order: [u32; 2] = if nth % 2 == 0 { [0, 1] } else { [1, 0] };
         let candidates = order.iter().map(|&d| Candidate::new(d, Reason::InTurn)).collect();
         let plan = Plan { candidates, ..Plan::default() };
         let mut machine = Machine::new(&plan, Rules::default(), 0, began + Duration::from_secs(600));
@@ -77,8 +77,8 @@ fn simulate(hedge: Option<Hedge>, slow: u64, seed: u64) -> Figures {
         }
     }
     waits.sort_by(f64::total_cmp);
-    let at = |q: f64| waits[(waits.len() as f64 * q) as usize];
-    Figures { p50: at(0.5), p99: at(0.99), extra: extra as f64 / waits.len() as f64 }
+    let at = |percent: usize| waits[waits.len() * percent / 100];
+    Figures { p50: at(50), p99: at(99), extra: extra as f64 / waits.len() as f64 }
 }
 
 /// The promise: a tail that is cut to a fraction, for no more further calls than were allowed.
