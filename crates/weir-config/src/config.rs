@@ -306,6 +306,8 @@ pub struct Route {
     pub retries: Retries,
     /// When a second call is made beside one that is slow.
     pub hedge: Option<Hedge>,
+    /// Which answers are of no use.
+    pub answers: Answers,
     /// Its own limits of time.
     pub timeouts: Timeouts,
     /// Where it is written.
@@ -497,6 +499,59 @@ impl Default for Retries {
             base: Duration::from_millis(250),
             cap: Duration::from_secs(5),
             retry_after_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Which chat answers are of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// Those that say nothing.
+    pub empty: bool,
+    /// Those that are not in the format that was asked for.
+    pub json: bool,
+    /// Refusals.
+    pub refusal: bool,
+    /// Those that were cut off before so many tokens; at most 1,000,000.
+    pub min_output_tokens: u32,
+    /// Whether streams are held until their end.
+    pub buffer: bool,
+    /// What the client gets when nobody answers better.
+    pub otherwise: Otherwise,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Answers {
+            empty: true,
+            json: true,
+            refusal: false,
+            min_output_tokens: 0,
+            buffer: false,
+            otherwise: Otherwise::default(),
+        }
+    }
+}
+
+/// What a client gets when every answer was of no use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The last of them.
+    #[default]
+    Last,
+    /// An error.
+    Error,
+}
+
+impl Otherwise {
+    /// All of them.
+    pub const ALL: [Otherwise; 2] = [Otherwise::Last, Otherwise::Error];
+
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Otherwise::Last => "last",
+            Otherwise::Error => "error",
         }
     }
 }

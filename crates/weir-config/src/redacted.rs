@@ -118,6 +118,14 @@ impl Config {
             "hedge": route.hedge.map(|hedge| {
                 json!({ "after": hedge.after.to_string(), "extra": format!("{}%", hedge.extra_percent) })
             }),
+            "answers": {
+                "empty": route.answers.empty,
+                "json": route.answers.json,
+                "refusal": route.answers.refusal,
+                "min_output_tokens": route.answers.min_output_tokens,
+                "buffer": route.answers.buffer,
+                "otherwise": route.answers.otherwise.name(),
+            },
             "timeouts": timeouts(&route.timeouts),
         })
     }

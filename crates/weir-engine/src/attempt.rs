@@ -7,6 +7,7 @@ use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
 use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
+use crate::quality::Quality;
 use crate::race::{Raced, ended};
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
@@ -35,6 +36,7 @@ pub(crate) struct Attempts {
     pub(crate) call: Box<Call>,
     pub(crate) machine: Machine,
     pub(crate) deadline: Instant,
+    quality: Quality,
 }
 
 /// The part of an answer that the client has when it breaks off.
@@ -64,7 +66,7 @@ pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Ope
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    let mut attempts = Box::new(Attempts { call, machine, deadline });
+    let mut attempts = Box::new(Attempts { call, machine, deadline, quality: Quality::default() });
     let opened = attempts.go_on(record, Event::Begin, None).await?;
     Ok((opened, attempts))
 }
@@ -89,18 +91,8 @@ impl Attempts {
             event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
                 Action::Call { deployment, fallback, cause, last, spread } => {
                     let index = deployment as usize;
-                    let continues = snapshot.gateway.deployments[index].continues;
-                    let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
-                        || spread && !record.attempts.is_empty();
                     let told = begun.is_some_and(|begun| !begun.text.is_empty());
-                    let entered = if told && continues == Continues::Never {
-                        Err(Reason::NoContinuation)
-                    } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
-                        Err(Reason::RetryBudget)
-                    } else {
-                        snapshot.healths[index].acquire(now, spread)
-                    };
-                    match entered {
+                    match enter(record, asked, index, told, spread) {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(lease) => {
                             let cause = if told { AttemptCause::Continuation } else { cause };
@@ -119,9 +111,17 @@ impl Attempts {
                                 }
                             };
                             match raced {
-                                Raced::Opened(opened) => return Ok(opened),
+                                Raced::Opened(opened) if begun.is_some() => return Ok(opened),
+                                Raced::Opened(opened) => {
+                                    match self.quality.judge(record, &self.call, opened).await {
+                                        Ok(opened) => return Ok(opened),
+                                        Err(fault) => Event::Faulted(fault),
+                                    }
+                                }
                                 Raced::Faulted(fault) => Event::Faulted(fault), // the clock has been looked at
-                                Raced::GaveUp(fault) => return Err(fault),
+                                Raced::GaveUp(fault) => {
+                                    return self.quality.last_resort(record, &self.call, fault);
+                                }
                             }
                         }
                     }
@@ -142,13 +142,28 @@ impl Attempts {
                     }
                     Event::Planned(plan)
                 }
-                Action::GiveUp(fault) => return Err(fault),
+                Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
                 Action::Done | Action::GoOn => {
                     let cause = "the attempt machine ended without an answer";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
         }
+    }
+}
+
+/// A place at a deployment for a call of a request to the route `asked`; `told` when the client has words of an answer.
+fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) -> Result<Lease, Reason> {
+    let (snapshot, now) = (&record.snapshot, record.now());
+    let floor = &snapshot.gateway.routes[asked].retry_floor;
+    let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
+        || spread && !record.attempts.is_empty();
+    if told && snapshot.gateway.deployments[index].continues == Continues::Never {
+        Err(Reason::NoContinuation)
+    } else if repeats && !allows(&snapshot.retry_shares[asked], floor, now) {
+        Err(Reason::RetryBudget)
+    } else {
+        snapshot.healths[index].acquire(now, spread)
     }
 }
 

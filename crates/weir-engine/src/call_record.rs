@@ -2,9 +2,12 @@
 //! calls can be under way for one request.
 
 use crate::core::{Core, Snapshot};
+use crate::opening::Awaits;
 use crate::record::{Called, Record};
 use std::time::{Duration, Instant};
+use weir_core::exchange::Phases;
 use weir_core::{Class, Fault, Moment, TraceContext, Usage};
+use weir_net::Setup;
 use weir_routing::windows::{Latency, Sample};
 use weir_routing::{Lease, Request};
 
@@ -33,6 +36,7 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) first_token: Option<Duration>,
     /// What it took although it came to nothing.
     pub(crate) spent: Option<Usage>,
+    phases: Phases,
 }
 
 impl<'a> CallRecord<'a> {
@@ -67,6 +71,7 @@ impl<'a> CallRecord<'a> {
             waited: Duration::ZERO,
             first_token: None,
             spent: None,
+            phases: Phases::default(),
         }
     }
 
@@ -80,6 +85,27 @@ impl<'a> CallRecord<'a> {
     /// The last look at it as the decision side counts time.
     pub(crate) fn now(&self) -> Moment {
         self.moment
+    }
+
+    /// The wait for the head of the answer is over, well or not; the clock is looked at.
+    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
+        let began = self.clock;
+        let waited = self.look_at_clock().saturating_duration_since(began);
+        self.waited += waited;
+        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        let Setup { connect, tls, send } = setup;
+        self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
+    }
+
+    /// The head of the answer has come just now.
+    pub(crate) fn head_came(&mut self) {
+        let after = self.clock.saturating_duration_since(self.called.sent);
+        self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
+    }
+
+    /// What waiting for its stream adds to.
+    pub(crate) fn awaits(&mut self) -> Awaits<'_> {
+        Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
     }
 
     /// The first token of a stream has come.
@@ -146,6 +172,7 @@ impl Record {
         self.sees_clock(call.clock, call.moment);
         self.waited += call.waited;
         self.called = call.called;
+        self.phases = call.phases;
         self.first_token = self.first_token.or(call.first_token);
         if let Some(usage) = call.spent {
             self.spent(usage);

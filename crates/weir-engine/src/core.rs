@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
-use weir_net::{Pieces, Pool, Pools, Request};
+use weir_net::{Limits, Pieces, Pool, Pools, Request, Setup};
 use weir_routing::retry_budget::Share;
 use weir_routing::{Build, Chance, Compiled, Health, Kind, Policy, SplitMix64};
 use weir_telemetry::Recorder;
@@ -202,10 +202,10 @@ impl Core {
         };
         let request = Request::new(&probe.head, &[traceparent(&span)], Pieces::default());
         let connect = deployment.timeouts().connect.unwrap_or(Timeouts::CONNECT);
-        let asking = snapshot.pools[deployment.provider].send(request, connect, std::time::Instant::now());
-        let answer = tokio::time::timeout(probe.interval.min(Timeouts::FIRST_TOKEN), asking)
-            .await
-            .map_err(|_| Fault::new(Class::Timeout, 504, "probe_timeout", "no answer in time"))??;
+        let now = std::time::Instant::now();
+        let limits = Limits::by(now + probe.interval.min(Timeouts::FIRST_TOKEN), connect);
+        let pool = &snapshot.pools[deployment.provider];
+        let answer = pool.send(request, limits, now, &mut Setup::default()).await?;
         let status = answer.head.status.as_u16();
         if (200..300).contains(&status) {
             return Ok(());

@@ -53,6 +53,8 @@ pub(crate) struct Route {
     /// The routes to go on to, in order; their own fallbacks are not followed.
     pub(crate) fallbacks: Vec<Fallback>,
     pub(crate) rules: Rules,
+    /// Which answers are of no use.
+    pub(crate) answers: weir_config::Answers,
     pub(crate) timeouts: Timeouts,
     /// When a second call is made beside one that is slow.
     pub(crate) hedge: Option<Hedge>,
@@ -440,6 +442,7 @@ fn compile_routes(
                 cap: route.retries.cap,
                 retry_after_max: route.retries.retry_after_max,
             },
+            answers: route.answers,
             timeouts: route.timeouts,
             hedge: route.hedge.map(hedge),
             usual_output: AtomicU32::new(0),

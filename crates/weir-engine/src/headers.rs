@@ -12,10 +12,12 @@ use weir_config::ResponseHeaders;
 use weir_core::{Fault, RequestId};
 use weir_wire::HeaderLines;
 use weir_wire::error;
+use weir_wire::quality::Flaw;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
+const ANSWER: HeaderName = HeaderName::from_static("x-weir-answer");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 const COST: HeaderName = HeaderName::from_static("x-weir-cost");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
@@ -44,7 +46,7 @@ pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
 pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response {
     record.look_at_clock();
     let known = answer.facts.as_ref();
-    if let Some(facts) = known {
+    if let Some(facts) = known.filter(|_| answer.flaw.is_none()) {
         record.spent(facts.usage_or_estimate(call.facts.prompt_bytes));
         if let Some(lease) = &answer.lease {
             record.answered(lease, None);
@@ -56,6 +58,7 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
     served_model(&mut headers, &record, known.and_then(|f| f.model.as_deref()));
     headers.millis(&OVERHEAD, record.overhead());
     latency(&mut headers, &record);
+    flaw(&mut headers, answer.flaw);
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
         headers.put(&COST, record.cost);
@@ -97,6 +100,7 @@ pub(crate) fn stream(
     served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
     headers.millis(&OVERHEAD, record.overhead());
     latency(&mut headers, &record);
+    flaw(&mut headers, answer.flaw);
     if record.snapshot.gateway.settings.headers.timing {
         headers.number(&REQUEST_SIZE, record.request_bytes);
     }
@@ -191,6 +195,13 @@ fn latency(headers: &mut HeaderLines, record: &Record) {
     headers.millis(&LATENCY, record.clock.saturating_duration_since(record.called.sent));
     if let Some(predicted) = record.called.predicted {
         headers.millis(&PREDICTED, predicted);
+    }
+}
+
+/// Why an answer is of no use that is given all the same, for want of a better one.
+fn flaw(headers: &mut HeaderLines, flaw: Option<Flaw>) {
+    if let Some(flaw) = flaw {
+        headers.put(&ANSWER, flaw.name());
     }
 }
 

@@ -19,6 +19,7 @@ mod inflate;
 pub mod line;
 mod opening;
 mod panics;
+mod quality;
 mod race;
 mod record;
 mod relay;

@@ -21,9 +21,10 @@ use tokio::time::timeout_at;
 use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
-use weir_net::{AnswerBody, Pieces, Request};
+use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
 use weir_wire::sse;
@@ -35,6 +36,13 @@ const REFUSAL_READ: usize = 64 * 1024;
 /// So many bytes before a stream's first token are kept for the client.
 const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
 
+/// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
+/// connection can be used again.
+pub(crate) const AFTER_END_MARK: Duration = Duration::from_millis(500);
+
+/// No hold is longer than a request.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
+
 /// After so many events without a token, whatever they are is taken for the answer.
 const EVENTS_BEFORE_TOKEN: u64 = 64;
 
@@ -42,7 +50,7 @@ const EVENTS_BEFORE_TOKEN: u64 = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
-    /// Until the head of a whole answer, or the first token of a stream.
+    /// Until the head of a whole answer, or the first token of a stream. Setting up a connection does not count.
     pub(crate) first: Instant,
     /// How long a stream's events are held back while none of them says anything.
     pub(crate) hold: Duration,
@@ -56,9 +64,17 @@ pub(crate) struct CallLimits {
 
 impl CallLimits {
     /// The same for a call whose stream counts from its first token on, whatever comes before.
-    pub(crate) fn holding(self, now: Instant) -> Self {
-        CallLimits { hold: self.first.saturating_duration_since(now), ..self }
+    pub(crate) fn holding(self) -> Self {
+        CallLimits { hold: LONGEST_HOLD, ..self }
     }
+}
+
+/// What waiting for a stream's events adds to.
+pub(crate) struct Awaits<'a> {
+    pub(crate) waited: &'a mut Duration,
+    pub(crate) first_token: &'a mut Option<Duration>,
+    /// When the request began, from which the first token is counted.
+    pub(crate) started: Instant,
 }
 
 /// An answer that is not a stream.
@@ -70,6 +86,8 @@ pub(crate) struct WholeAnswer {
     pub(crate) rest: Option<Source>,
     /// What it says about itself; unknown for a large one.
     pub(crate) facts: Option<ReplyFacts>,
+    /// Why it is of no use. One that has a flaw has been accounted for already.
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
@@ -82,6 +100,8 @@ pub(crate) struct StreamAnswer {
     /// What has come already and goes to the client first.
     pub(crate) ready: sse::Pieces,
     pub(crate) ended: bool,
+    /// As of a [`WholeAnswer`].
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
@@ -152,11 +172,13 @@ pub(crate) async fn open(
     });
     let provider = &snapshot.gateway.providers[deployment.provider];
     let request = request(record, call, provider, deployment, joint);
-    let sent = record.clock;
-    let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect, sent)).await;
-    let waited = record.look_at_clock().saturating_duration_since(sent);
-    record.waited += waited;
-    let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
+    let (mut setup, mut limits) = (Setup::default(), limits);
+    let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
+    let answer = pool.send(request, within, record.clock, &mut setup).await;
+    record.has_waited_for_head(setup);
+    limits.first = within.answer_after(&setup);
+    let answer = answer?;
+    record.head_came();
     let head = answer.head;
     let compressed = head.content_encoding().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
@@ -236,12 +258,21 @@ async fn open_whole(
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
-        let facts = reply_facts(&body, call.endpoint)?;
+        let facts =
+            reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
         (Some(facts), None)
     } else {
         (None, Some(source))
     };
-    Ok(Opened::Whole(Box::new(WholeAnswer { content_type, body, rest, facts, limits, lease: None })))
+    Ok(Opened::Whole(Box::new(WholeAnswer {
+        content_type,
+        body,
+        rest,
+        facts,
+        flaw: None,
+        limits,
+        lease: None,
+    })))
 }
 
 /// Reads a body until its end or until more than `most` bytes are there, and says which.
@@ -290,15 +321,32 @@ async fn open_stream(
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
     let ready = sse::Pieces::new();
-    let mut open =
-        Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
-    match first_events(record, again, &mut open).await {
-        Ok(None) => {
-            if open.watch.has_first_token() && joint.is_none() {
+    let held = crate::quality::holds(record.snapshot, call);
+    let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
+    let mut open = Box::new(StreamAnswer {
+        content_type,
+        source,
+        watch,
+        ready,
+        ended: false,
+        flaw: None,
+        limits,
+        lease: None,
+    });
+    let begun = match first_events(record, again, &mut open).await {
+        Ok(None) if joint.is_none() => {
+            if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());
             }
-            Ok(Opened::Stream(open))
+            match held.filter(|_| !again) {
+                Some(most) => to_the_end(record.awaits(), &mut open, most).await.map(|()| None),
+                None => Ok(None),
+            }
         }
+        begun => begun,
+    };
+    match begun {
+        Ok(None) => Ok(Opened::Stream(open)),
         Ok(Some(piece)) => Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await),
         Err(fault) => {
             // What was generated is paid for, whether anybody gets it or not.
@@ -366,6 +414,49 @@ async fn first_events(
     }
 }
 
+/// Reads a stream that has begun until it has ended, or until more than `most` bytes of it are held.
+pub(crate) async fn to_the_end(
+    awaits: Awaits<'_>,
+    open: &mut StreamAnswer,
+    most: usize,
+) -> Result<(), Fault> {
+    let mut limits = open.limits;
+    let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
+    while !open.ended && held <= most {
+        if open.watch.has_end_mark() {
+            limits.idle = limits.idle.min(AFTER_END_MARK);
+        }
+        let begun = open.watch.has_first_token();
+        let limit = |now: Instant| if begun { limits.deadline.min(now + limits.idle) } else { limits.first };
+        let fault = match before(limit, awaits.waited, open.source.next()).await {
+            Ok(Some(Ok(piece))) => {
+                held += piece.len();
+                let step = open.watch.push(piece, &mut open.ready)?;
+                if !begun && open.watch.has_first_token() {
+                    *awaits.first_token = Some(awaits.started.elapsed());
+                }
+                match step {
+                    Step::Error(fault) => return Err(fault),
+                    Step::Open | Step::Done => continue,
+                }
+            }
+            Ok(None) => None,
+            Ok(Some(Err(fault))) => Some(fault),
+            Err(_) => Some(timed_out("fell silent in the middle of its answer")),
+        };
+        // Behind the end mark nothing is missing.
+        if let Some(fault) = fault.filter(|_| !open.watch.has_end_mark()) {
+            return Err(fault);
+        }
+        match open.watch.end() {
+            End::Failed(fault) => return Err(fault),
+            End::Complete { append } => open.ready.extend(append),
+        }
+        open.ended = true;
+    }
+    Ok(())
+}
+
 /// Whether a body's beginning can be an event stream, whatever its content type says.
 fn looks_like_events(piece: &[u8]) -> bool {
     !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
@@ -383,7 +474,7 @@ async fn not_a_stream(
         Ok((rest, _)) => rest,
         Err(fault) => return fault,
     };
-    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint) {
+    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint, false) {
         Err(fault) => fault,
         Ok(_) => {
             let message = "the model's server sent a whole answer where a stream was asked for";

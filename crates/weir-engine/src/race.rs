@@ -36,12 +36,12 @@ impl Attempts {
         first: Outgoing<'a>,
         slow: Instant,
     ) -> Raced {
-        let Attempts { call, machine, deadline } = self;
+        let Attempts { call, machine, deadline, .. } = self;
         let waited = record.waited;
         let Outgoing { record: mut one, lease, limits } = first;
         let (began, one_is) = (one.clock, one.deployment);
         // A role alone is no answer: what has only announced itself has not won.
-        let limits = limits.holding(began);
+        let limits = limits.holding();
         let mut first = Box::pin(one_call(&mut one, call, None, lease, limits));
         if let Ok(opened) = timeout_at(slow.into(), &mut first).await {
             drop(first);
@@ -57,7 +57,7 @@ impl Attempts {
                 }
             };
         let other_is = other.deployment;
-        let limits = limits.holding(other.clock);
+        let limits = limits.holding();
         let mut second = Box::pin(one_call(&mut other, call, None, lease, limits));
         let (is_first, opened) = either(&mut first, &mut second).await;
         record.look_at_clock();

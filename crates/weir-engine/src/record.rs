@@ -1,12 +1,13 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
+use crate::opening::Awaits;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
-use weir_core::exchange::{Attempt, AttemptCause, Pair};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
 use weir_routing::Lease;
 use weir_routing::windows::{Sample, Size};
@@ -66,7 +67,7 @@ impl Tried {
 /// A call to a deployment: what its latency is to be judged by.
 #[derive(Clone, Copy)]
 pub(crate) struct Called {
-    /// When it began.
+    /// When it began; of a call that had to open a connection, when that stood: no model is slow because a network is.
     pub(crate) sent: Instant,
     /// What was known of it then.
     pub(crate) size: Size,
@@ -111,6 +112,8 @@ pub(crate) struct Record {
     pub(crate) inter_token: Option<Duration>,
     /// The latest call, as far as its latency goes.
     pub(crate) called: Called,
+    /// What that call's time goes into.
+    pub(crate) phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -157,6 +160,7 @@ impl Record {
             first_token: None,
             inter_token: None,
             called: Called { sent: received, size: Size::default(), predicted: None },
+            phases: Phases::default(),
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -195,6 +199,16 @@ impl Record {
         self.attempts.get(self.current)
     }
 
+    /// Its place among all.
+    pub(crate) fn current(&self) -> usize {
+        self.current
+    }
+
+    /// What waiting for a stream adds to.
+    pub(crate) fn awaits(&mut self) -> Awaits<'_> {
+        Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
+    }
+
     /// An attempt begins. Gives its place among all.
     pub(crate) fn tries(&mut self, tried: Tried) -> usize {
         self.attempts.push(tried);
@@ -218,13 +232,14 @@ impl Record {
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
+        self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {
             size: self.called.size,
             first: None,
             total: Some(now.saturating_duration_since(self.called.sent)),
-            generating: first_token_at.map(|first| now.saturating_duration_since(first)),
+            generating: self.phases.generation,
             gap: self.inter_token,
             usage: self.usage,
         };
@@ -350,6 +365,7 @@ impl Drop for Record {
             total,
             first_token: self.first_token,
             inter_token: self.inter_token,
+            phases: self.phases,
             overhead: self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited)),
         };
         self.core.recorder.record(&exchange);

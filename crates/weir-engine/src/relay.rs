@@ -5,7 +5,7 @@
 use crate::attempt::{Attempts, Begun, Opened};
 use crate::call::Call;
 use crate::headers;
-use crate::opening::{CallLimits, Source, StreamAnswer, timed_out};
+use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out};
 use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
@@ -14,7 +14,7 @@ use http_body::Frame;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Fault, Usage};
@@ -24,10 +24,6 @@ use weir_routing::{Event, Lease};
 use weir_wire::error;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
-
-/// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
-/// connection can be used again.
-const AFTER_END_MARK: Duration = Duration::from_millis(500);
 
 /// A request whose body is larger is not kept while its answer flows, so that the answer cannot be taken up elsewhere.
 const BODY_KEPT: usize = 1024 * 1024;
@@ -124,6 +120,7 @@ impl Relay {
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
         relay.keep_pace();
+        relay.counted = answer.flaw.is_some();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
             relay.state = State::Ended;

@@ -26,6 +26,8 @@ pub const fn retry(class: Class) -> Retry {
         Class::Timeout => Retry::Elsewhere,
         // Nor would one that chose other words choose the first ones the next time.
         Class::Diverged => Retry::Elsewhere,
+        // What one model got wrong it would probably get wrong again.
+        Class::InvalidOutput => Retry::Elsewhere,
         Class::Credential | Class::Refused | Class::Unavailable => Retry::Elsewhere,
         Class::Rate | Class::ServerError | Class::Network | Class::Malformed | Class::Truncated => {
             Retry::SameOrElsewhere
@@ -58,6 +60,8 @@ pub fn effect(fault: &Fault) -> Effect {
         Class::Refused => Effect::None,
         // It answers, only in other words.
         Class::Diverged => Effect::None,
+        // How good an answer is says nothing about whether the next one will come.
+        Class::InvalidOutput => Effect::None,
         Class::Credential => Effect::Open,
         Class::Rate => match fault.retry_after {
             Some(after) if !after.is_zero() => Effect::Rest(after.min(LONGEST_REST)),
@@ -93,6 +97,7 @@ mod tests {
         check(Class::Unavailable, Retry::Elsewhere, Effect::None);
         check(Class::Refused, Retry::Elsewhere, Effect::None);
         check(Class::Diverged, Retry::Elsewhere, Effect::None);
+        check(Class::InvalidOutput, Retry::Elsewhere, Effect::None);
         check(Class::Credential, Retry::Elsewhere, Effect::Open);
         check(Class::Timeout, Retry::Elsewhere, Effect::Fault);
         check(Class::Rate, Retry::SameOrElsewhere, Effect::Fault);

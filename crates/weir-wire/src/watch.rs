@@ -68,6 +68,7 @@ struct Seen {
     token_events: u64,
     text_bytes: usize,
     unparsable: u64,
+    refused: bool,
     done: bool,
     error: Option<Fault>,
     usual: Pattern,
@@ -93,6 +94,7 @@ impl StreamWatch {
                 token_events: 0,
                 text_bytes: 0,
                 unparsable: 0,
+                refused: false,
                 done: false,
                 error: None,
                 usual: Pattern::default(),
@@ -125,6 +127,16 @@ impl StreamWatch {
         let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
         let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
         Some(told.text())
+    }
+
+    /// The text that has gone out, finished or not, when it is nothing but one choice's and not too long to be remembered.
+    pub fn text(&self) -> Option<&str> {
+        self.seen.told.as_ref().filter(|told| !told.is_joining()).map(Told::text)
+    }
+
+    /// Whether a `refusal` has said something.
+    pub fn has_refused(&self) -> bool {
+        self.seen.refused
     }
 
     /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only fault is an
@@ -194,8 +206,7 @@ impl StreamWatch {
         self.seen.model.as_ref()
     }
 
-    /// Finish reasons seen so far, as (index of the choice, reason). For fallbacks by the quality of an answer; there are
-    /// none yet.
+    /// Finish reasons seen so far, as (index of the choice, reason).
     pub fn finish_reasons(&self) -> impl Iterator<Item = (u32, FinishReason)> {
         self.seen.choices.iter().filter_map(|(index, reason)| Some((*index, (*reason)?)))
     }
@@ -364,6 +375,7 @@ impl Seen {
         self.first_token |= answer.generated > 0;
         self.token_events += u64::from(answer.generated > 0);
         self.text_bytes += answer.text_bytes;
+        self.refused |= answer.refused;
     }
 
     /// Whether there was a choice, and each one has its finish reason.

@@ -4,8 +4,8 @@ use super::names::Names;
 use super::rules;
 use super::server::{above_zero, optional};
 use crate::config::{
-    Breaker, Continues, Deployment, Fallback, HealthCheck, Hedge, Hint, LeadsTo, Pool, Provider, Retries,
-    Route,
+    Answers, Breaker, Continues, Deployment, Fallback, HealthCheck, Hedge, Hint, LeadsTo, Otherwise, Pool,
+    Provider, Retries, Route,
 };
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
@@ -328,6 +328,7 @@ pub(super) fn check_routes(
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
             hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
+            answers: check_answers(&route.answers, &place.key("answers"), problems),
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
             name: Arc::from(name),
@@ -364,6 +365,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             hints: Route::HINTS.to_vec(),
             retries: Retries::default(),
             hedge: None,
+            answers: Answers::default(),
             timeouts: Timeouts::default(),
             at: place.key_at.clone(),
         });
@@ -486,6 +488,25 @@ fn check_retries(retries: &file::Retries, place: &Place<'_>, problems: &mut Vec<
         base: retries.base.0,
         cap: retries.cap.0,
         retry_after_max: retries.retry_after_max.0,
+    }
+}
+
+fn check_answers(answers: &file::Answers, place: &Place<'_>, problems: &mut Vec<Problem>) -> Answers {
+    let stated = &answers.otherwise;
+    let otherwise = Otherwise::ALL.into_iter().find(|known| known.name() == stated);
+    if otherwise.is_none() {
+        let at = place.key("otherwise");
+        let mut problem = at.problem(format!("{} is nothing a client could get", at.shown()));
+        problem.help = did_you_mean(stated, "known", Otherwise::ALL.iter().map(|known| known.name()));
+        problems.push(problem);
+    }
+    Answers {
+        empty: answers.empty,
+        json: answers.json,
+        refusal: answers.refusal,
+        min_output_tokens: answers.min_output_tokens,
+        buffer: answers.buffer,
+        otherwise: otherwise.unwrap_or_default(),
     }
 }
 

@@ -295,6 +295,10 @@ pub(crate) struct Route {
     pub retries: Retries,
     /// A second call, to the next deployment, beside one that is slow; whichever answers first is the answer. Absent: none.
     pub hedge: Option<Hedge>,
+    /// Which chat answers are of no use, although they came in full and in order: another deployment is asked then, and
+    /// after that the fallbacks that are for `invalid_output`.
+    #[serde(default)]
+    pub answers: Answers,
     /// How long each phase of a call may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -317,6 +321,47 @@ impl Default for Hedge {
     fn default() -> Self {
         let from = config::Hedge::default();
         Hedge { after: AfterText(from.after), extra: PercentText(from.extra_percent) }
+    }
+}
+
+/// Which chat answers are of no use. Streams are judged at their end where `buffer` holds them, else only by whether they
+/// say anything at all before any of their events goes out.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Answers {
+    /// Those that say nothing although the model was done.
+    #[schemars(example = false)]
+    pub empty: bool,
+    /// Those that are not in the `response_format` of the request: no JSON, or not of its schema.
+    #[schemars(example = false)]
+    pub json: bool,
+    /// Refusals: a `refusal`, the finish reason `content_filter`, or a short answer that begins as refusals do.
+    #[schemars(example = true)]
+    pub refusal: bool,
+    /// Those that the token limit cut off before this many tokens, and before what the request allowed. 0: none.
+    #[schemars(range(min = 0, max = 1_000_000), example = 16)]
+    pub min_output_tokens: u32,
+    /// Whether streams are held until their end, so that they can be judged, too, and begun anew when they break: up to
+    /// `server.limits.answer_buffer` of them. Costs the client the streaming.
+    #[schemars(example = true)]
+    pub buffer: bool,
+    /// What the client gets when nobody answers better: `last`, the last such answer, marked by `x-weir-answer`; or
+    /// `error`, a 502.
+    #[schemars(example = &"error")]
+    pub otherwise: String,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let from = config::Answers::default();
+        Answers {
+            empty: from.empty,
+            json: from.json,
+            refusal: from.refusal,
+            min_output_tokens: from.min_output_tokens,
+            buffer: from.buffer,
+            otherwise: from.otherwise.name().to_owned(),
+        }
     }
 }
 

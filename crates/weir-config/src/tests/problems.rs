@@ -276,6 +276,14 @@ fn routes_that_cannot_serve() {
         &["3:47: routes.r.retries.cap: base (250ms) is longer than cap (100ms)"],
     );
     check_routes(
+        "routes: {r: {deployments: [a], answers: {otherwise: lst}}}\n",
+        &["3:53: routes.r.answers.otherwise: \"lst\" is nothing a client could get; did you mean \"last\"?"],
+    );
+    check_routes(
+        "routes: {r: {deployments: [a], answers: {emty: false}}}\n",
+        &["3:42: routes.r.answers.emty: unknown key \"emty\"; did you mean \"empty\"?"],
+    );
+    check_routes(
         "routes: {r: {deployments: [a], retries: {max: 21}}}\n",
         &["3:47: routes.r.retries.max: \"21\" is not a whole number; allowed: 0 to 20"],
     );

@@ -14,6 +14,7 @@ mod framing;
 mod lifecycle;
 mod panics;
 mod patience;
+mod quality;
 mod reloading;
 mod retries;
 mod rules;
