@@ -38,6 +38,11 @@ impl Config {
                 "access_log": { "enabled": self.telemetry.access_log.is_some(), "path": log_path },
                 "spans": self.telemetry.spans,
                 "metrics": { "labels": strings(&self.telemetry.metric_labels) },
+                "decisions": {
+                    "recent": self.telemetry.decisions.recent,
+                    "sampled": self.telemetry.decisions.sampled,
+                    "sample": self.telemetry.decisions.sample,
+                },
             },
         })
     }
@@ -64,6 +69,7 @@ impl Config {
             "quality": deployment.quality,
             "weight": deployment.weight,
             "max_concurrency": deployment.max_concurrency,
+            "learns_concurrency": deployment.learns_concurrency,
             "timeouts": timeouts(&deployment.timeouts),
             "labels": labels,
             "class": deployment.classes.iter().map(|class| class.name()).collect::<Vec<_>>(),

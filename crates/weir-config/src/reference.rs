@@ -154,6 +154,7 @@ impl Page {
         let words = [
             ("string", "text"),
             ("integer", "whole number"),
+            ("number", "number"),
             ("boolean", "`true` or `false`"),
             ("object", "map"),
         ];

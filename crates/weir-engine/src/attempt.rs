@@ -52,23 +52,29 @@ pub(crate) struct Begun {
 /// # Errors
 /// The most telling fault, when no deployment of the route and its fallbacks answered.
 pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Opened, Box<Attempts>), Fault> {
+    let asked = call.chosen.places[0].route;
+    record.snapshot.retry_shares[asked].deposit();
+    record.snapshot.hedge_shares[asked].iter().for_each(Share::deposit);
+    record.look_at_clock();
+    let mut attempts = begin(record, call);
+    let opened = attempts.go_on(record, Event::Begin, None).await?;
+    Ok((opened, attempts))
+}
+
+/// The first plan, and the machine that goes on from there.
+pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     let snapshot = record.snapshot.clone();
     let asked = call.chosen.places[0];
     let route = &snapshot.gateway.routes[asked.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
-    snapshot.retry_shares[asked.route].deposit();
-    snapshot.hedge_shares[asked.route].iter().for_each(Share::deposit);
-    record.look_at_clock();
-    let first = plan(record, &call, asked, &[]);
+    let first = plan(record, &call, None, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
         .with_causes(route.fallbacks.iter().map(|fallback| fallback.on));
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    let mut attempts = Box::new(Attempts { call, machine, deadline, quality: Quality::default() });
-    let opened = attempts.go_on(record, Event::Begin, None).await?;
-    Ok((opened, attempts))
+    Box::new(Attempts { call, machine, deadline, quality: Quality::default() })
 }
 
 impl Attempts {
@@ -128,23 +134,46 @@ impl Attempts {
                 }
                 Action::Wait { until } => {
                     let wait = until.since(now);
+                    record.waits(until);
                     tokio::time::sleep(wait).await;
                     record.look_at_clock();
                     record.waited += wait;
                     Event::Waited
                 }
-                Action::Plan { fallback } => {
-                    let next = place(&self.call, Some(fallback));
-                    let plan = plan(record, &self.call, next, self.machine.barred());
-                    if plan.candidates.is_empty() {
-                        let nobody = nobody_fits(record, &self.call, next);
-                        nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
-                    }
-                    Event::Planned(plan)
-                }
+                Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
                 Action::Done | Action::GoOn => {
                     let cause = "the attempt machine ended without an answer";
+                    return Err(crate::panics::panicked().with_cause(cause));
+                }
+            };
+        }
+    }
+
+    fn plan_fallback(&mut self, record: &mut Record, fallback: usize) -> Event {
+        let plan = plan(record, &self.call, Some(fallback), self.machine.barred());
+        if plan.candidates.is_empty() {
+            let nobody = nobody_fits(record, &self.call, place(&self.call, Some(fallback)));
+            nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
+        }
+        Event::Planned(plan)
+    }
+
+    /// Whom it would call first, decided as [`go_on`](Attempts::go_on) decides it. Calls nobody.
+    ///
+    /// # Errors
+    /// What the client would be told when there is nobody to call.
+    pub(crate) fn first_call(&mut self, record: &mut Record) -> Result<u32, Fault> {
+        let core = record.core.clone();
+        let mut event = Event::Begin;
+        loop {
+            let now = record.now();
+            event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
+                Action::Call { deployment, .. } => return Ok(deployment),
+                Action::Plan { fallback } => self.plan_fallback(record, fallback),
+                Action::GiveUp(fault) => return Err(fault),
+                Action::Wait { .. } | Action::Done | Action::GoOn => {
+                    let cause = "the attempt machine waits or ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
@@ -173,8 +202,9 @@ fn place(call: &Call, fallback: Option<usize>) -> Place {
     fallback.and_then(|n| places.get(n + 1)).copied().unwrap_or(places[0])
 }
 
-/// Stage 7: the order in which the deployments of a pool are to be called.
-fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan {
+/// Stage 7: the order in which the deployments of the call's own pool, or of its n-th fallback's, are to be called.
+pub(crate) fn plan(record: &mut Record, call: &Call, fallback: Option<usize>, barred: &[u32]) -> Plan {
+    let place = place(call, fallback);
     record.route = Some(place.route);
     let snapshot = &record.snapshot;
     let hedges = call.chosen.places.first().and_then(|asked| snapshot.gateway.routes[asked.route].hedge);
@@ -186,18 +216,21 @@ fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let policy = snapshot.policy(engine, place.pool, call.hints.policy);
     let excluded = |deployment: u32| excluded(record, call, place, deployment);
     let blocks = |tokens: u32, out: &mut Vec<u64>| block_hashes(&engine.block_key, &call.body, tokens, out);
+    let tentative = record.purpose.is_tentative();
     let mut request =
-        Request { blocks: Some(&blocks), ..request(call, &snapshot.gateway.routes[place.route]) };
+        Request { blocks: Some(&blocks), tentative, ..request(call, &snapshot.gateway.routes[place.route]) };
     if call.chosen.size.is_some() || call.hints.max_cost.is_some() {
         request.excluded = Some(&excluded);
     }
-    record.core.with_chance(|chance| {
+    let plan = record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
-    })
+    });
+    record.planned(call, place, fallback, &plan);
+    plan
 }
 
 /// What a policy weighs of a call in this route.
-fn request(call: &Call, route: &Route) -> Request<'static> {
+pub(crate) fn request(call: &Call, route: &Route) -> Request<'static> {
     let some = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     Request {
         prompt: some(call.chosen.prompt_tokens),
@@ -212,7 +245,7 @@ fn request(call: &Call, route: &Route) -> Request<'static> {
 }
 
 /// Why a deployment is kept out of this call's plans: its model does not take the call, or it would cost too much there.
-fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+pub(crate) fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     unfit(record, call, deployment).or_else(|| over_price(record, call, place, deployment))
 }
 
@@ -293,7 +326,7 @@ pub(crate) fn outgoing<'a>(
     let request = request(call, &here.1.gateway.routes[route]);
     // A plan that yielded nobody may have named another route meanwhile.
     record.route = Some(route);
-    let attempt = record.tries(Tried::begin(made.deployment, made.cause));
+    let attempt = record.call_begins(Tried::new(record, made.deployment, made.cause));
     let one = CallRecord::begin(record, here, (attempt, made.deployment), &request, &mut lease);
     let limits = limits(&one, route, made, || patience(&one, &request, call));
     Outgoing { record: one, lease, limits }
@@ -316,7 +349,7 @@ pub(crate) async fn one_call(
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
             if answer.watch.has_first_token() {
-                record.first_token_came(&lease);
+                record.first_token_came(&mut lease);
                 lease.begun();
             }
             answer.lease = Some(lease);

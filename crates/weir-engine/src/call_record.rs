@@ -2,8 +2,9 @@
 //! calls can be under way for one request.
 
 use crate::core::{Core, Snapshot};
+use crate::decision::Micros;
 use crate::opening::Awaits;
-use crate::record::{Called, Record};
+use crate::record::{Called, Record, Times};
 use std::time::{Duration, Instant};
 use weir_core::exchange::Phases;
 use weir_core::{Class, Fault, Moment, TraceContext, Usage};
@@ -37,6 +38,7 @@ pub(crate) struct CallRecord<'a> {
     /// What it took although it came to nothing.
     pub(crate) spent: Option<Usage>,
     phases: Phases,
+    times: Times,
 }
 
 impl<'a> CallRecord<'a> {
@@ -72,6 +74,7 @@ impl<'a> CallRecord<'a> {
             first_token: None,
             spent: None,
             phases: Phases::default(),
+            times: record.attempts.get(attempt).map(|tried| tried.times).unwrap_or_default(),
         }
     }
 
@@ -93,6 +96,7 @@ impl<'a> CallRecord<'a> {
         let waited = self.look_at_clock().saturating_duration_since(began);
         self.waited += waited;
         self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        self.times.connect = Micros::of(setup.connection());
         let Setup { connect, tls, send } = setup;
         self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
     }
@@ -101,6 +105,7 @@ impl<'a> CallRecord<'a> {
     pub(crate) fn head_came(&mut self) {
         let after = self.clock.saturating_duration_since(self.called.sent);
         self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
+        self.times.first_byte = Some(Micros::of(self.clock.saturating_duration_since(self.started)));
     }
 
     /// What waiting for its stream adds to.
@@ -109,7 +114,7 @@ impl<'a> CallRecord<'a> {
     }
 
     /// The first token of a stream has come.
-    pub(crate) fn first_token_came(&self, lease: &Lease) {
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
         if let Some(after) = self.first_token {
             self.called.first_token_came(self.started + after, lease, self.moment);
         }
@@ -133,9 +138,9 @@ impl<'a> CallRecord<'a> {
 
 impl Called {
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
-    fn first_token_came(&self, at: Instant, lease: &Lease, now: Moment) {
+    fn first_token_came(&self, at: Instant, lease: &mut Lease, now: Moment) {
         let first = Some(at.saturating_duration_since(self.sent));
-        lease.windows().record(&Sample { size: self.size, first, ..Sample::default() }, now);
+        lease.record(&Sample { size: self.size, first, ..Sample::default() }, now);
     }
 
     /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
@@ -155,7 +160,7 @@ impl Called {
 
 impl Record {
     /// The first token of a stream has come, behind events that were passed on without one.
-    pub(crate) fn first_token_came(&self, lease: &Lease) {
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
         if let Some(after) = self.first_token {
             self.called.first_token_came(self.started + after, lease, self.now());
         }
@@ -167,7 +172,7 @@ impl Record {
     }
 
     /// Takes up what a call noted that has ended; with its fault, if it ended in one.
-    pub(crate) fn takes_up(&mut self, call: &CallRecord<'_>, fault: Option<Class>) {
+    pub(crate) fn takes_up(&mut self, call: &CallRecord<'_>, fault: Option<&Fault>) {
         self.goes_on_with(call.attempt);
         self.sees_clock(call.clock, call.moment);
         self.waited += call.waited;
@@ -177,8 +182,9 @@ impl Record {
         if let Some(usage) = call.spent {
             self.spent(usage);
         }
-        if let Some(class) = fault {
-            self.attempt_failed(class);
+        self.attempt_went(call.times);
+        if let Some(fault) = fault {
+            self.attempt_failed(fault);
         }
     }
 }

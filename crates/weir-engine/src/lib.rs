@@ -4,14 +4,17 @@
 //! its end. The line itself is [`line::serve`]; it reads like a table of contents.
 
 mod admit;
+mod asking;
 mod attempt;
 mod authenticate;
 mod call;
 mod call_record;
 mod choose;
 mod core;
+pub mod decision;
 mod deployment;
 mod engine;
+pub mod explain;
 mod gateway;
 mod headers;
 mod hints;

@@ -9,7 +9,7 @@ use crate::record::{Called, Record};
 use std::cell::OnceCell;
 use std::time::Duration;
 use weir_config::{Answers, Otherwise};
-use weir_core::{Class, Fault};
+use weir_core::Fault;
 use weir_wire::quality::{Flaw, Format, Wanted, Whole, judge};
 
 /// So much of a stream that said nothing is held while another deployment is asked.
@@ -79,8 +79,8 @@ impl Quality {
                 answer.flaw = Some(flaw);
                 let usage = answer.facts.as_ref().map(|facts| facts.usage_or_estimate(prompt));
                 record.spent(usage.unwrap_or_default());
-                if let Some(lease) = answer.lease.take() {
-                    record.answered(&lease, None);
+                if let Some(mut lease) = answer.lease.take() {
+                    record.answered(&mut lease, None);
                 }
             }
             Opened::Stream(answer) => {
@@ -90,25 +90,27 @@ impl Quality {
                 record.look_at_clock();
                 record.spent(answer.watch.usage_or_estimate(prompt));
                 if ended.is_err() || !answer.ended {
-                    record.attempt_failed(Class::InvalidOutput);
-                    return Err(flaw.fault());
+                    let fault = flaw.fault();
+                    record.attempt_failed(&fault);
+                    return Err(fault);
                 }
                 // How good the answer is says nothing about the health of whoever gave it.
                 if let Some(mut lease) = answer.lease.take() {
-                    record.answered(&lease, record.first_token.map(|after| record.started + after));
+                    record.answered(&mut lease, record.first_token.map(|after| record.started + after));
                     lease.report(Ok(()), record.now());
                 }
             }
         }
-        record.attempt_failed(Class::InvalidOutput);
+        let fault = flaw.fault();
+        record.attempt_failed(&fault);
         self.kept = Some(Box::new(Kept {
             opened,
-            attempt: record.current(),
+            attempt: record.current,
             route: record.route,
             called: record.called,
             first_token: record.first_token.take(),
         }));
-        Err(flaw.fault())
+        Err(fault)
     }
 
     fn flaw(&self, call: &Call, opened: &Opened, wanted: Wanted) -> Option<Flaw> {

@@ -72,13 +72,13 @@ impl Attempts {
                 Raced::Opened(opened)
             }
             Err(fault) => {
-                let class = fault.class;
+                let noted = fault.clone();
                 match tell(machine, record, Event::OneFaulted(index(ended_is), fault)) {
                     Action::GiveUp(fault) => {
                         drop((first, second));
                         let (failed, loser) = if is_first { (one, other) } else { (other, one) };
                         loses(record, loser, call);
-                        record.takes_up(&failed, Some(class));
+                        record.takes_up(&failed, Some(&noted));
                         Raced::GaveUp(fault)
                     }
                     _ => {
@@ -90,7 +90,7 @@ impl Attempts {
                             first.await
                         };
                         let (failed, left) = if is_first { (one, other) } else { (other, one) };
-                        record.takes_up(&failed, Some(class));
+                        record.takes_up(&failed, Some(&noted));
                         ended(record, &left, opened)
                     }
                 }
@@ -104,7 +104,7 @@ impl Attempts {
 
 /// The last call under way has ended.
 pub(crate) fn ended(record: &mut Record, call: &CallRecord<'_>, opened: Result<Opened, Fault>) -> Raced {
-    record.takes_up(call, opened.as_ref().err().map(|fault| fault.class));
+    record.takes_up(call, opened.as_ref().err());
     opened.map_or_else(Raced::Faulted, Raced::Opened)
 }
 
@@ -155,9 +155,9 @@ fn enter(record: &Record, call: &Call, deployment: usize) -> Result<Lease, Reaso
 fn loses(record: &mut Record, mut loser: CallRecord<'_>, call: &Call) {
     loser.look_at_clock();
     loser.lost();
-    record.goes_on_with(loser.attempt);
+    record.takes_up(&loser, None);
     record.spent(estimate(call.facts.prompt_bytes, 0, 0));
-    record.aborted();
+    record.attempt_aborted();
 }
 
 /// Which of two ends first, the first before the second.

@@ -1,9 +1,12 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
+use crate::decision::{Entry, Micros};
 use crate::opening::Awaits;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
@@ -47,6 +50,7 @@ impl Address {
 }
 
 /// One upstream call.
+#[derive(Clone, Debug)]
 pub(crate) struct Tried {
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
@@ -55,12 +59,63 @@ pub(crate) struct Tried {
     pub(crate) cost: Cost,
     /// It was cancelled because a call beside it answered first.
     pub(crate) aborted: bool,
+    /// The status and the error code that a client would get for its fault.
+    pub(crate) status: u16,
+    pub(crate) code: Option<Cow<'static, str>>,
+    /// When its deployment may be called again, if that asked not to be before.
+    pub(crate) ready: Option<Moment>,
+    pub(crate) times: Times,
+}
+
+/// When what of a call happened, since its request began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) began: Micros,
+    /// How long it took to set up a connection; zero where one was there.
+    pub(crate) connect: Micros,
+    /// The head of its answer.
+    pub(crate) first_byte: Option<Micros>,
+    pub(crate) ended: Option<Micros>,
 }
 
 impl Tried {
-    /// A call that begins.
-    pub(crate) fn begin(deployment: usize, cause: AttemptCause) -> Self {
-        Tried { deployment, cause, fault: None, cost: Cost::ZERO, aborted: false }
+    /// A call that begins now.
+    pub(crate) fn new(record: &Record, deployment: usize, cause: AttemptCause) -> Self {
+        let began = Micros::of(record.clock.saturating_duration_since(record.started));
+        Tried {
+            deployment,
+            cause,
+            fault: None,
+            cost: Cost::ZERO,
+            aborted: false,
+            status: 0,
+            code: None,
+            ready: None,
+            times: Times { began, ..Times::default() },
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be answered.
+    Serve,
+    /// To be told what would be done with it; else a request like any other.
+    DryRun,
+    /// The same, for the operator: no request at all, and recorded nowhere.
+    Explain,
+}
+
+impl Purpose {
+    /// Whether nothing is carried out.
+    pub(crate) fn is_tentative(self) -> bool {
+        self != Purpose::Serve
+    }
+
+    /// Whether it is counted, logged and kept.
+    pub(crate) fn is_recorded(self) -> bool {
+        self != Purpose::Explain
     }
 }
 
@@ -80,11 +135,14 @@ pub(crate) struct Called {
 pub(crate) struct Record {
     pub(crate) core: Rc<Core>,
     pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) purpose: Purpose,
+    /// What was decided for it, once there was a plan. Among its core's records all the time.
+    pub(crate) decision: Option<Rc<RefCell<Entry>>>,
     pub(crate) id: RequestId,
     /// Our span in the caller's trace, or in one of our own.
     pub(crate) trace: TraceContext,
     parent_span: Option<u64>,
-    started_at: SystemTime,
+    pub(crate) started_at: SystemTime,
     pub(crate) started: Instant,
     /// When the clock was last looked at: near enough for everything that follows without a wait.
     pub(crate) clock: Instant,
@@ -98,7 +156,7 @@ pub(crate) struct Record {
     pub(crate) streamed: bool,
     pub(crate) attempts: SmallVec<[Tried; 2]>,
     /// Which of them answered, or was begun last.
-    current: usize,
+    pub(crate) current: usize,
     /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
     outcome: Option<Outcome>,
     pub(crate) status: u16,
@@ -135,6 +193,8 @@ impl Record {
         Box::new(Record {
             core: core.clone(),
             snapshot: core.snapshot(),
+            purpose: Purpose::Serve,
+            decision: None,
             id: RequestId::from_random(random),
             trace,
             parent_span: parent.map(|p| p.span),
@@ -199,21 +259,9 @@ impl Record {
         self.attempts.get(self.current)
     }
 
-    /// Its place among all.
-    pub(crate) fn current(&self) -> usize {
-        self.current
-    }
-
     /// What waiting for a stream adds to.
     pub(crate) fn awaits(&mut self) -> Awaits<'_> {
         Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
-    }
-
-    /// An attempt begins. Gives its place among all.
-    pub(crate) fn tries(&mut self, tried: Tried) -> usize {
-        self.attempts.push(tried);
-        self.current = self.attempts.len() - 1;
-        self.current
     }
 
     /// This attempt is the one that counts from now on.
@@ -232,7 +280,7 @@ impl Record {
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&mut self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &mut Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
         self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {
@@ -283,18 +331,9 @@ impl Record {
         self.outcome.get_or_insert(Outcome::Answered);
     }
 
-    /// The latest attempt ended in this.
-    pub(crate) fn attempt_failed(&mut self, class: Class) {
-        if let Some(tried) = self.attempts.get_mut(self.current) {
-            tried.fault = Some(class);
-        }
-    }
-
-    /// The attempt was cancelled because another one was faster.
-    pub(crate) fn aborted(&mut self) {
-        if let Some(tried) = self.attempts.get_mut(self.current) {
-            tried.aborted = true;
-        }
+    /// The error code that the client got.
+    pub(crate) fn fault_code(&self) -> Option<Cow<'static, str>> {
+        self.fault.as_ref().and_then(|fault| fault.code.clone())
     }
 
     /// Weir itself failed. Before the head went out the client gets a 500; after it, a cut connection.
@@ -320,6 +359,17 @@ impl Drop for Record {
             self.panicked();
         }
         let outcome = self.outcome.unwrap_or(Outcome::ClientGone);
+        let total = self.started.elapsed();
+        let overhead = self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited));
+        if self.purpose.is_recorded() {
+            self.record_exchange(outcome, total, overhead);
+        }
+        self.decision_ends(outcome, total, overhead);
+    }
+}
+
+impl Record {
+    fn record_exchange(&self, outcome: Outcome, total: Duration, overhead: Duration) {
         let gateway = &self.snapshot.gateway;
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .attempts
@@ -333,7 +383,6 @@ impl Drop for Record {
             })
             .collect();
         let deployment = self.deployment();
-        let total = self.started.elapsed();
         let exchange = Exchange {
             id: self.id,
             trace: self.trace,
@@ -366,7 +415,7 @@ impl Drop for Record {
             first_token: self.first_token,
             inter_token: self.inter_token,
             phases: self.phases,
-            overhead: self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited)),
+            overhead,
         };
         self.core.recorder.record(&exchange);
     }

@@ -422,8 +422,8 @@ impl Relay {
         self.count();
         let mut record = self.record.take()?;
         let mut attempts = self.attempts.take()?;
-        record.attempt_failed(fault.class);
         record.look_at_clock();
+        record.attempt_failed(&fault);
         if let Some(mut lease) = self.lease.take() {
             if !self.has_begun() {
                 record.waited_in_vain(&lease, &fault);
@@ -506,7 +506,7 @@ impl Relay {
             match &ending {
                 Ending::Whole => {
                     record.look_at_clock();
-                    record.answered(&lease, self.first_token_at);
+                    record.answered(&mut lease, self.first_token_at);
                     lease.report(Ok(()), record.core.now());
                 }
                 Ending::Broken(fault) => {
@@ -521,7 +521,8 @@ impl Relay {
         }
         if let Ending::Broken(fault) = ending {
             if self.source.is_some() {
-                record.attempt_failed(fault.class);
+                record.look_at_clock();
+                record.attempt_failed(&fault);
             }
             record.failed(fault);
         }

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use weir_testkit::client::Reply;
 use weir_testkit::{Answer, Gate, How, RunningWeir, Upstream};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -106,6 +107,13 @@ fn entry(weir: &RunningWeir) -> Value {
     weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat")
 }
 
+/// The record of the decision that this answer names, once its request has ended.
+fn decision(weir: &RunningWeir, reply: &Reply) -> Value {
+    let id = reply.header("x-weir-decision").unwrap();
+    entry(weir);
+    weir.admin("GET", &format!("/admin/decisions/{id}")).json()
+}
+
 /// A slow first and a quick second: the answer is the second's, once; the first one's connection is closed, its prompt is
 /// on the bill, and its health is none the worse.
 #[test]
@@ -125,6 +133,13 @@ fn a_second_call_answers_for_a_slow_first() {
         );
         assert_eq!(upstreams[0].wait_for_end(0).how, How::PeerClosed);
         assert_eq!([upstreams[0].calls().len(), upstreams[1].calls().len()], [1, 1]);
+        let told = decision(&weir, &reply);
+        let [first, second] = told["attempts"].as_array().unwrap().as_slice() else { panic!("{told}") };
+        assert_eq!((&first["aborted"], &second["cause"]), (&json!(true), &json!("hedge")), "{told}");
+        assert!(
+            first["ms"].as_f64() >= second["began_ms"].as_f64(),
+            "it ended when the other answered: {told}"
+        );
         let entry = entry(&weir);
         assert_eq!(
             (&entry["outcome"], &entry["deployment"], &entry["hedges"]),
@@ -164,6 +179,8 @@ fn a_first_that_comes_after_all_is_the_answer() {
     assert!(reply.status == 200 && reply.text().contains("first"), "{}", reply.text());
     assert_eq!(reply.header("x-weir-deployment"), Some("d0"));
     assert_eq!(upstreams[1].wait_for_end(0).how, How::PeerClosed);
+    let told = decision(&weir, &reply);
+    assert_eq!((&told["answered_by"], &told["attempts"][1]["aborted"]), (&json!(1), &json!(true)), "{told}");
     let entry = entry(&weir);
     assert_eq!((&entry["deployment"], &entry["served_model"]), (&json!("d0"), &json!("up0")), "{entry}");
     assert_eq!(
