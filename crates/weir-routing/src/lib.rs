@@ -20,6 +20,7 @@ pub mod events;
 pub mod fault_policy;
 pub mod fit;
 pub mod health;
+pub mod hedge;
 pub mod pace;
 pub mod patience;
 pub mod plan;
