@@ -425,12 +425,14 @@ pub enum Hint {
     Session,
     /// `x-weir-no-fallback`: this route or an error.
     NoFallback,
+    /// `x-weir-dry-run`: the decision alone, and why.
+    DryRun,
 }
 
 impl Hint {
     /// Every hint.
-    pub const ALL: [Hint; 5] =
-        [Hint::LatencyBudget, Hint::MaxCost, Hint::Policy, Hint::Session, Hint::NoFallback];
+    pub const ALL: [Hint; 6] =
+        [Hint::LatencyBudget, Hint::MaxCost, Hint::Policy, Hint::Session, Hint::NoFallback, Hint::DryRun];
 
     /// The word in the configuration.
     pub const fn name(self) -> &'static str {
@@ -440,6 +442,7 @@ impl Hint {
             Hint::Policy => "policy",
             Hint::Session => "session",
             Hint::NoFallback => "no_fallback",
+            Hint::DryRun => "dry_run",
         }
     }
 }
@@ -530,8 +533,8 @@ pub struct Key {
     pub secret: Secret,
 }
 
-/// Access log, trace events and metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Access log, trace events, metrics and records of decisions.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// Where the access log goes; `None` for nowhere.
     pub access_log: Option<AccessLog>,
@@ -539,11 +542,35 @@ pub struct Telemetry {
     pub spans: bool,
     /// Deployment labels that the info metric carries; each a valid metric label, none twice.
     pub metric_labels: Vec<Arc<str>>,
+    /// How many decisions are kept.
+    pub decisions: Decisions,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { access_log: Some(AccessLog::Stdout), spans: false, metric_labels: Vec::new() }
+        Telemetry {
+            access_log: Some(AccessLog::Stdout),
+            spans: false,
+            metric_labels: Vec::new(),
+            decisions: Decisions::default(),
+        }
+    }
+}
+
+/// How many records of decisions each core keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decisions {
+    /// The latest so many; at most 100,000.
+    pub recent: u32,
+    /// So many more of those that are to be kept longer; at most 100,000.
+    pub sampled: u32,
+    /// The share of ordinary requests among these, from 0 to 1.
+    pub sample: f64,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Decisions { recent: 512, sampled: 512, sample: 0.01 }
     }
 }
 

@@ -27,7 +27,7 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Deployment, Fallback,
+    AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Decisions, Deployment, Fallback,
     HealthCheck, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, ResponseHeaders, Retries, Route,
     RoutePool, Rule, Server, Telemetry,
 };

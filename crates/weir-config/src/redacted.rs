@@ -38,6 +38,11 @@ impl Config {
                 "access_log": { "enabled": self.telemetry.access_log.is_some(), "path": log_path },
                 "spans": self.telemetry.spans,
                 "metrics": { "labels": strings(&self.telemetry.metric_labels) },
+                "decisions": {
+                    "recent": self.telemetry.decisions.recent,
+                    "sampled": self.telemetry.decisions.sampled,
+                    "sample": self.telemetry.decisions.sample,
+                },
             },
         })
     }
@@ -234,6 +239,9 @@ fn timeouts(timeouts: &Timeouts) -> Json {
         "hold": optional(timeouts.hold),
         "idle": optional(timeouts.idle),
         "total": optional(timeouts.total),
+        "min_speed": timeouts.min_speed.map(|speed| {
+            json!({ "tokens_per_second": speed.tokens_per_second, "over": duration_text(speed.over) })
+        }),
     })
 }
 

@@ -74,6 +74,22 @@ pub struct Pair {
     pub deployment: u32,
 }
 
+/// What the time of one call went into: the one that answered, or was tried last. Its parts follow each other; what is
+/// missing beside the total is Weir's own share and, of failed calls, the wait in vain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Looking up the upstream's name and opening a connection; zero where one was there.
+    pub connect: Duration,
+    /// Agreeing on encryption; zero where a connection was there.
+    pub tls: Duration,
+    /// Waiting until the upstream took the whole request; zero where it left in one go.
+    pub send: Duration,
+    /// From then to the head of the answer; `None` when there was none.
+    pub first_byte: Option<Duration>,
+    /// From the first token of a stream to its end; `None` without both.
+    pub generation: Option<Duration>,
+}
+
 /// Everything known about one ended request. Borrowed: the names belong to the snapshot the request began with.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
@@ -131,6 +147,8 @@ pub struct Exchange<'a> {
     pub first_token: Option<Duration>,
     /// Mean time between two tokens of a stream, the first one left out.
     pub inter_token: Option<Duration>,
+    /// What the latest call's time went into.
+    pub phases: Phases,
     /// Time spent in Weir itself: total less waiting for the client's body and for upstreams.
     pub overhead: Duration,
 }

@@ -63,6 +63,11 @@ impl KeyTable {
         self.names.get(key as usize).map_or("", |n| n)
     }
 
+    /// The key of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<KeyIndex> {
+        self.names.iter().position(|known| **known == *name).and_then(|place| KeyIndex::try_from(place).ok())
+    }
+
     /// Stage 2: head → caller.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
-use crate::record::{Asked, Record};
+use crate::record::{Asked, Purpose, Record};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
@@ -71,6 +71,20 @@ where
 {
     let limits = record.snapshot.gateway.settings.limits.clone();
     let body = read(body, headers, &limits, record).await?;
+    parse(record, admitted, endpoint, headers, body)
+}
+
+/// The facts of a body that has been read, its route, and where that sends it.
+///
+/// # Errors
+/// 400 for the body, 404 for a model nobody serves, and what is wrong with hints.
+pub(crate) fn parse(
+    record: &mut Record,
+    admitted: Admitted,
+    endpoint: Endpoint,
+    headers: &Headers,
+    body: Bytes,
+) -> Result<Box<Call>, Fault> {
     record.request_bytes = body.len() as u64;
     let facts = CallFacts::read(&body, endpoint)?;
     record.streamed = facts.stream;
@@ -85,6 +99,9 @@ where
     if hints.session.is_none() {
         let user = facts.user.clone().and_then(|place| body.get(place));
         hints.session = user.map(hints::session);
+    }
+    if hints.dry_run && record.purpose == Purpose::Serve {
+        record.purpose = Purpose::DryRun;
     }
     let chosen = choose(record, route, &facts, &body, headers);
     // Without a caller's trace there is none that its state could belong to (W3C trace context §3.3).

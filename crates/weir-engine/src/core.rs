@@ -1,5 +1,7 @@
 //! One core's share of the engine: its snapshot, pools, policies and counters. Nothing here is shared or locked.
 
+use crate::asking::{self, Jobs};
+use crate::decision::Book;
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::record::traceparent;
@@ -10,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Fault, Moment};
-use weir_net::{Pieces, Pool, Pools, Request};
+use weir_net::{Limits, Pieces, Pool, Pools, Request, Setup};
 use weir_routing::retry_budget::Share;
 use weir_routing::{Build, Chance, Compiled, Health, Kind, Policy, SplitMix64};
 use weir_telemetry::Recorder;
@@ -64,6 +66,10 @@ pub struct Core {
     chance: RefCell<SplitMix64>,
     /// For the text of a prompt while rules look at it.
     pub(crate) scratch: RefCell<String>,
+    /// What was decided here.
+    pub(crate) decisions: Book,
+    /// What others want to know, taken out by the chores.
+    jobs: RefCell<Option<Jobs>>,
     snapshot: RefCell<Rc<Snapshot>>,
     generation: Cell<u64>,
 }
@@ -78,12 +84,18 @@ impl Core {
         let recorder = engine.telemetry().recorder();
         let chance = RefCell::new(SplitMix64::seeded(seed));
         let scratch = RefCell::default();
+        let jobs = RefCell::new(Some(engine.new_core()));
+        let decisions = Book::default();
+        let first = snapshot.borrow().gateway.clone();
+        decisions.take_up(generation, &first.names, &first.settings.decisions);
         Rc::new(Core {
             engine,
             recorder,
             pools,
             chance,
             scratch,
+            decisions,
+            jobs,
             snapshot,
             generation: Cell::new(generation),
         })
@@ -104,6 +116,7 @@ impl Core {
         if self.engine.generation() != self.generation.get() {
             let gateway = self.engine.gateway();
             self.generation.set(gateway.generation);
+            self.decisions.take_up(gateway.generation, &gateway.names, &gateway.settings.decisions);
             *self.snapshot.borrow_mut() = Rc::new(Snapshot::new(&self.engine, &self.pools, gateway));
         }
         self.snapshot.borrow().clone()
@@ -126,14 +139,18 @@ impl Core {
         use_it(&mut *self.chance.borrow_mut())
     }
 
-    /// Does the core's chores for ever. `first` is true on the one core that also asks deployments whether they are well
+    /// Does the core's chores for ever, and what others ask of it. `first` is true on the one core that also asks deployments whether they are well
     /// and tells the operator how they are doing.
     pub async fn chores(self: Rc<Core>, first: bool) {
         let (mut probes, mut watch) = (Vec::new(), Watch::default());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut jobs = self.jobs.take();
         loop {
-            tick.tick().await;
+            tokio::select! {
+                () = asking::answer(&self, &mut jobs) => continue,
+                _ = tick.tick() => {}
+            }
             self.recorder.tick();
             self.pools.reap();
             if first {
@@ -200,10 +217,10 @@ impl Core {
         };
         let request = Request::new(&probe.head, &[traceparent(&span)], Pieces::default());
         let connect = deployment.timeouts().connect.unwrap_or(Timeouts::CONNECT);
-        let asking = snapshot.pools[deployment.provider].send(request, connect, std::time::Instant::now());
-        let answer = tokio::time::timeout(probe.interval.min(Timeouts::FIRST_TOKEN), asking)
-            .await
-            .map_err(|_| Fault::new(Class::Timeout, 504, "probe_timeout", "no answer in time"))??;
+        let now = std::time::Instant::now();
+        let limits = Limits::by(now + probe.interval.min(Timeouts::FIRST_TOKEN), connect);
+        let pool = &snapshot.pools[deployment.provider];
+        let answer = pool.send(request, limits, now, &mut Setup::default()).await?;
         let status = answer.head.status.as_u16();
         if (200..300).contains(&status) {
             return Ok(());

@@ -3,6 +3,7 @@
 mod rules;
 
 use crate::authenticate::KeyTable;
+use crate::decision::Names;
 use crate::deployment::{Deployment, Provider};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub cors: Option<weir_config::Cors>,
     /// Which optional response headers are sent.
     pub headers: weir_config::ResponseHeaders,
+    /// How many records of decisions are kept.
+    pub decisions: weir_config::Decisions,
 }
 
 /// A route of the snapshot.
@@ -117,6 +120,8 @@ pub struct Gateway {
     pub(crate) generation: u64,
     pub(crate) settings: Settings,
     pub(crate) rosters: Rosters,
+    /// What everything is called, for records that outlive the snapshot.
+    pub(crate) names: Arc<Names>,
     pub(crate) keys: KeyTable,
     pub(crate) providers: Vec<Provider>,
     pub(crate) deployments: Vec<Deployment>,
@@ -170,7 +175,9 @@ impl Gateway {
                 limits: config.server.limits.clone(),
                 cors: config.server.cors.clone(),
                 headers: config.server.headers,
+                decisions: config.telemetry.decisions,
             },
+            names: Arc::new(Names::of(config, &pools, &models)),
             keys,
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,

@@ -15,6 +15,7 @@ use weir_wire::error;
 use weir_wire::quality::Flaw;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DECISION: HeaderName = HeaderName::from_static("x-weir-decision");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
 const ANSWER: HeaderName = HeaderName::from_static("x-weir-answer");
@@ -35,7 +36,7 @@ const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
 /// Room for the fields of any usual response.
 const USUAL: usize = 512;
 
-/// The answer to a request for the list of models.
+/// An answer that Weir gives by itself, as JSON.
 pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
     let mut headers = begin(&mut record, StatusCode::OK);
     headers.put(&header::CONTENT_TYPE, "application/json");
@@ -175,6 +176,9 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
     let mut headers = HeaderLines::with_capacity(USUAL);
     headers.text(&REQUEST_ID, record.id.as_bytes());
+    if let Some(id) = record.decision_id() {
+        headers.text(&DECISION, &id);
+    }
     if let Some(deployment) = record.deployment() {
         headers.extend(&deployment.about);
         headers.number(&ATTEMPTS, record.attempts.len());

@@ -19,6 +19,7 @@ const MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
 const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
 const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
 const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
+const DRY_RUN: HeaderName = HeaderName::from_static("x-weir-dry-run");
 
 /// A budget above this says nothing.
 const LONGEST_MS: u32 = 24 * 3600 * 1000;
@@ -32,6 +33,8 @@ pub(crate) struct Hints {
     /// A hash of the session's name.
     pub(crate) session: Option<u64>,
     pub(crate) no_fallback: bool,
+    /// The decision is asked for, and no answer.
+    pub(crate) dry_run: bool,
 }
 
 impl Hints {
@@ -76,13 +79,13 @@ impl Hints {
         if let Some(text) = given(Hint::Session, &SESSION)? {
             hints.session = Some(session(text.as_bytes()));
         }
-        if let Some(text) = given(Hint::NoFallback, &NO_FALLBACK)? {
-            hints.no_fallback = match &*text {
-                "true" | "1" => true,
-                "false" | "0" => false,
-                _ => return Err(wrong(&NO_FALLBACK, "is neither true nor false")),
-            };
-        }
+        let yes = |hint: Hint, name: &HeaderName| match given(hint, name)?.as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(wrong(name, "is neither true nor false")),
+        };
+        hints.no_fallback = yes(Hint::NoFallback, &NO_FALLBACK)?;
+        hints.dry_run = yes(Hint::DryRun, &DRY_RUN)?;
         Ok(hints)
     }
 }

@@ -18,8 +18,9 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
 use weir_config::Continues;
+use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
-use weir_net::{AnswerBody, Pieces, Request};
+use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::quality::Flaw;
@@ -38,6 +39,9 @@ const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
 /// connection can be used again.
 pub(crate) const AFTER_END_MARK: Duration = Duration::from_millis(500);
 
+/// No hold is longer than a request.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
+
 /// After so many events without a token, whatever they are is taken for the answer.
 const EVENTS_BEFORE_TOKEN: u64 = 64;
 
@@ -45,12 +49,14 @@ const EVENTS_BEFORE_TOKEN: u64 = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
-    /// Until the head of a whole answer, or the first token of a stream.
+    /// Until the head of a whole answer, or the first token of a stream. Setting up a connection does not count.
     pub(crate) first: Instant,
     /// How long a stream's events are held back while none of them says anything.
     pub(crate) hold: Duration,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
+    /// The least speed of a stream, if any.
+    pub(crate) min_speed: Option<MinSpeed>,
     /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
 }
@@ -153,11 +159,14 @@ pub(crate) async fn open(
     });
     let provider = &snapshot.gateway.providers[deployment.provider];
     let request = request(record, call, provider, deployment, joint);
-    let sent = record.clock;
-    let answer = timeout_at(limits.first.into(), pool.send(request, limits.connect, sent)).await;
-    let waited = record.look_at_clock().saturating_duration_since(sent);
-    record.waited += waited;
-    let answer = answer.map_err(|_| timed_out("did not begin to answer in time"))??;
+    let (mut setup, mut limits) = (Setup::default(), limits);
+    let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
+    let answer = pool.send(request, within, record.clock, &mut setup).await;
+    record.has_waited_for_head(setup);
+    limits.first = within.answer_after(&setup);
+    let answer = answer?;
+    record.head_came();
+    record.first_byte_came();
     let head = answer.head;
     let compressed = head.content_encoding().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
     let source = Source { body: answer.body, inflate: compressed.then(|| Box::new(Inflate::new())) };
@@ -299,6 +308,8 @@ async fn open_stream(
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
     let ready = sse::Pieces::new();
+    let held = crate::quality::holds(record, call);
+    let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
     let mut open = Box::new(StreamAnswer {
         content_type,
         source,
@@ -310,11 +321,11 @@ async fn open_stream(
         lease: None,
     });
     let begun = match first_events(record, again, &mut open).await {
-        Ok(None) if !again => {
+        Ok(None) if joint.is_none() => {
             if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());
             }
-            match crate::quality::holds(record, call) {
+            match held.filter(|_| !again) {
                 Some(most) => to_the_end(record, &mut open, most).await.map(|()| None),
                 None => Ok(None),
             }

@@ -8,7 +8,7 @@ use crate::record::{Called, Record};
 use std::cell::OnceCell;
 use std::time::Duration;
 use weir_config::{Answers, Otherwise};
-use weir_core::{Class, Fault};
+use weir_core::Fault;
 use weir_wire::quality::{Flaw, Format, Wanted, Whole, judge};
 
 /// So much of a stream that said nothing is held while another deployment is asked.
@@ -88,7 +88,7 @@ impl Quality {
                 record.look_at_clock();
                 record.spent(answer.watch.usage_or_estimate(prompt));
                 if ended.is_err() || !answer.ended {
-                    record.attempt_failed(Class::InvalidOutput);
+                    record.attempt_failed(&flaw.fault());
                     return Err(flaw.fault());
                 }
                 // How good the answer is says nothing about the health of whoever gave it.
@@ -98,7 +98,7 @@ impl Quality {
                 }
             }
         }
-        record.attempt_failed(Class::InvalidOutput);
+        record.attempt_failed(&flaw.fault());
         self.kept = Some(Box::new(Kept {
             opened,
             attempt: record.attempts.len().saturating_sub(1),

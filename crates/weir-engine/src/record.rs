@@ -1,13 +1,17 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
+use crate::decision::{Entry, Micros};
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
-use weir_core::exchange::{Attempt, AttemptCause, Pair};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
+use weir_net::Setup;
 use weir_routing::windows::{Latency, Sample, Size};
 use weir_routing::{Lease, Request};
 use weir_wire::Headers;
@@ -49,18 +53,74 @@ impl Address {
 }
 
 /// One upstream call.
+#[derive(Clone, Debug)]
 pub(crate) struct Tried {
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
     /// What it has cost, as far as that is known.
     pub(crate) cost: Cost,
+    /// The status and the error code that a client would get for its fault.
+    pub(crate) status: u16,
+    pub(crate) code: Option<Cow<'static, str>>,
+    /// When its deployment may be called again, if that asked not to be before.
+    pub(crate) ready: Option<Moment>,
+    pub(crate) times: Times,
+}
+
+/// When what of a call happened, since its request began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) began: Micros,
+    /// The head of its answer.
+    pub(crate) first_byte: Option<Micros>,
+    pub(crate) ended: Option<Micros>,
+}
+
+impl Tried {
+    /// A call that begins now.
+    pub(crate) fn new(record: &Record, deployment: usize, cause: AttemptCause) -> Self {
+        let began = Micros::of(record.clock.saturating_duration_since(record.started));
+        Tried {
+            deployment,
+            cause,
+            fault: None,
+            cost: Cost::ZERO,
+            status: 0,
+            code: None,
+            ready: None,
+            times: Times { began, ..Times::default() },
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be answered.
+    Serve,
+    /// To be told what would be done with it; else a request like any other.
+    DryRun,
+    /// The same, for the operator: no request at all, and recorded nowhere.
+    Explain,
+}
+
+impl Purpose {
+    /// Whether nothing is carried out.
+    pub(crate) fn is_tentative(self) -> bool {
+        self != Purpose::Serve
+    }
+
+    /// Whether it is counted, logged and kept.
+    pub(crate) fn is_recorded(self) -> bool {
+        self != Purpose::Explain
+    }
 }
 
 /// A call to a deployment: what its latency is to be judged by.
 #[derive(Clone, Copy)]
 pub(crate) struct Called {
-    /// When it began.
+    /// When it began; of a call that had to open a connection, when that stood: no model is slow because a network is.
     pub(crate) sent: Instant,
     /// What was known of it then.
     pub(crate) size: Size,
@@ -73,11 +133,14 @@ pub(crate) struct Called {
 pub(crate) struct Record {
     pub(crate) core: Rc<Core>,
     pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) purpose: Purpose,
+    /// What was decided for it, once there was a plan. Among its core's records all the time.
+    pub(crate) decision: Option<Rc<RefCell<Entry>>>,
     pub(crate) id: RequestId,
     /// Our span in the caller's trace, or in one of our own.
     pub(crate) trace: TraceContext,
     parent_span: Option<u64>,
-    started_at: SystemTime,
+    pub(crate) started_at: SystemTime,
     pub(crate) started: Instant,
     /// When the clock was last looked at: near enough for everything that follows without a wait.
     pub(crate) clock: Instant,
@@ -105,6 +168,8 @@ pub(crate) struct Record {
     pub(crate) inter_token: Option<Duration>,
     /// The latest call, as far as its latency goes.
     pub(crate) called: Called,
+    /// What that call's time goes into.
+    phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -126,6 +191,8 @@ impl Record {
         Box::new(Record {
             core: core.clone(),
             snapshot: core.snapshot(),
+            purpose: Purpose::Serve,
+            decision: None,
             id: RequestId::from_random(random),
             trace,
             parent_span: parent.map(|p| p.span),
@@ -151,6 +218,7 @@ impl Record {
             first_token: None,
             inter_token: None,
             called: Called { sent: received, size: Size::default(), predicted: None },
+            phases: Phases::default(),
             waited: Duration::ZERO,
             overhead: None,
         })
@@ -206,6 +274,23 @@ impl Record {
         let predicted = forecast(request.latency(Latency::First));
         lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
         self.called = Called { sent: self.clock, size, predicted };
+        self.phases = Phases::default();
+    }
+
+    /// The wait for the head of the latest call's answer is over, well or not; the clock is looked at.
+    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
+        let began = self.clock;
+        let waited = self.look_at_clock().saturating_duration_since(began);
+        self.waited += waited;
+        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        let Setup { connect, tls, send } = setup;
+        self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
+    }
+
+    /// The head of the latest call's answer has come just now.
+    pub(crate) fn head_came(&mut self) {
+        let after = self.clock.saturating_duration_since(self.called.sent);
+        self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
@@ -217,13 +302,14 @@ impl Record {
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&self, lease: &mut Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &mut Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
+        self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {
             size: self.called.size,
             first: None,
             total: Some(now.saturating_duration_since(self.called.sent)),
-            generating: first_token_at.map(|first| now.saturating_duration_since(first)),
+            generating: self.phases.generation,
             gap: self.inter_token,
             usage: self.usage,
         };
@@ -240,10 +326,11 @@ impl Record {
         self.parent_span.is_some()
     }
 
-    /// Time spent in Weir itself: until now, or until a stream's first token, since from then on Weir waits and passes on
+    /// Time spent in Weir itself: until the clock was last looked at, or until a stream's first token, since from then on Weir waits and passes on
     /// in turns too short to be told apart.
     pub(crate) fn overhead(&self) -> Duration {
-        self.overhead.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited))
+        let until_now = || self.clock.saturating_duration_since(self.started);
+        self.overhead.unwrap_or_else(|| until_now().saturating_sub(self.waited))
     }
 
     /// What the latest attempt took comes on top of what others did.
@@ -266,11 +353,9 @@ impl Record {
         self.outcome.get_or_insert(Outcome::Answered);
     }
 
-    /// The latest attempt ended in this.
-    pub(crate) fn attempt_failed(&mut self, class: Class) {
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.fault = Some(class);
-        }
+    /// The error code that the client got.
+    pub(crate) fn fault_code(&self) -> Option<Cow<'static, str>> {
+        self.fault.as_ref().and_then(|fault| fault.code.clone())
     }
 
     /// Weir itself failed. Before the head went out the client gets a 500; after it, a cut connection.
@@ -296,6 +381,17 @@ impl Drop for Record {
             self.panicked();
         }
         let outcome = self.outcome.unwrap_or(Outcome::ClientGone);
+        let total = self.started.elapsed();
+        let overhead = self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited));
+        if self.purpose.is_recorded() {
+            self.record_exchange(outcome, total, overhead);
+        }
+        self.decision_ends(outcome, total, overhead);
+    }
+}
+
+impl Record {
+    fn record_exchange(&self, outcome: Outcome, total: Duration, overhead: Duration) {
         let gateway = &self.snapshot.gateway;
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .attempts
@@ -308,7 +404,6 @@ impl Drop for Record {
             })
             .collect();
         let deployment = self.deployment();
-        let total = self.started.elapsed();
         let exchange = Exchange {
             id: self.id,
             trace: self.trace,
@@ -340,7 +435,8 @@ impl Drop for Record {
             total,
             first_token: self.first_token,
             inter_token: self.inter_token,
-            overhead: self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited)),
+            phases: self.phases,
+            overhead,
         };
         self.core.recorder.record(&exchange);
     }

@@ -18,6 +18,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Fault, Usage};
+use weir_routing::Pace;
 use weir_routing::fault_policy::{Retry, retry};
 use weir_routing::{Event, Lease};
 use weir_wire::error;
@@ -79,6 +80,8 @@ pub struct Relay {
     last: Instant,
     first_token_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// Whether a stream is fast enough; `None` when it may be as slow as it likes.
+    pace: Option<Pace>,
     lease: Option<Lease>,
     record: Option<Box<Record>>,
     /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
@@ -116,8 +119,8 @@ impl Relay {
             Relay::new(record, answer.source, watched, answer.limits, answer.lease, &attempts.call);
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
+        relay.keep_pace();
         relay.counted = answer.flaw.is_some();
-        relay.set_timer();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
             relay.state = State::Ended;
@@ -161,6 +164,7 @@ impl Relay {
             last,
             first_token_at: None,
             timer: Box::pin(timer),
+            pace: None,
             lease,
             record: Some(record),
             attempts: None,
@@ -216,12 +220,51 @@ impl Relay {
         }
     }
 
-    /// Ready when the upstream has been silent for too long or the request has lasted too long. The timer stays where it
-    /// is while pieces come and is set anew when it fires, so that a piece costs no timer.
+    /// Begins to watch how fast the present upstream is.
+    fn keep_pace(&mut self) {
+        let begun = self.record.as_ref().map(|record| record.core.engine.moment(self.last));
+        let tokens = match &self.watched {
+            Watched::Events(watch) => watch.tokens(),
+            Watched::Large(_) => 0,
+        };
+        let kept = self.limits.min_speed.filter(|_| self.has_begun()).zip(begun);
+        self.pace = kept.and_then(|(least, now)| Pace::new(least, tokens, now));
+        self.set_timer(self.last);
+    }
+
+    /// Whether something has come that the client can use.
+    fn has_begun(&self) -> bool {
+        self.first_token_at.is_some() || matches!(self.watched, Watched::Large(_))
+    }
+
+    /// When it has been silent for too long.
+    fn silent_until(&self) -> Instant {
+        if self.has_begun() { self.last + self.limits.idle } else { self.limits.first }
+    }
+
+    /// The timer's next turn.
+    fn set_timer(&mut self, now: Instant) {
+        let silent = self.silent_until();
+        let look = self.pace.as_ref().map_or(silent, |pace| now + pace.interval());
+        self.timer.as_mut().reset(silent.min(look).min(self.limits.deadline).into());
+    }
+
+    /// Whether the upstream has been too slow for too long.
+    fn is_too_slow(&mut self, now: Instant) -> bool {
+        let (Some(pace), Watched::Events(watch), Some(record)) =
+            (&mut self.pace, &self.watched, &self.record)
+        else {
+            return false;
+        };
+        pace.is_too_slow(watch.tokens(), record.core.engine.moment(now))
+    }
+
+    /// Ready when the upstream has been silent or slow for too long or the request has lasted too long. The timer stays
+    /// where it is while pieces come and is set anew when it fires, so that a piece costs no timer.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
             self.limits.idle = AFTER_END_MARK;
-            self.set_timer();
+            self.set_timer(self.last);
         }
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
@@ -236,23 +279,11 @@ impl Relay {
                     "sent no token in time"
                 }));
             }
-            self.set_timer();
+            if self.is_too_slow(now) {
+                return Poll::Ready(too_slow());
+            }
+            self.set_timer(now);
         }
-    }
-
-    /// Whether something has come that the client can use.
-    fn has_begun(&self) -> bool {
-        self.first_token_at.is_some() || matches!(self.watched, Watched::Large(_))
-    }
-
-    /// When it has been silent for too long.
-    fn silent_until(&self) -> Instant {
-        if self.has_begun() { self.last + self.limits.idle } else { self.limits.first }
-    }
-
-    fn set_timer(&mut self) {
-        let until = self.silent_until().min(self.limits.deadline);
-        self.timer.as_mut().reset(until.into());
     }
 
     /// Serving it panicked: nothing of it is touched any more but the record.
@@ -292,7 +323,7 @@ impl Relay {
     /// The first token has come, behind events that were passed on without one.
     fn begins(&mut self) {
         self.first_token_at = Some(self.last);
-        self.set_timer();
+        self.keep_pace();
         if let (Some(record), Some(lease)) = (&mut self.record, &mut self.lease) {
             record.first_token = Some(self.last.saturating_duration_since(record.started));
             record.look_at_clock();
@@ -391,8 +422,8 @@ impl Relay {
         self.count();
         let mut record = self.record.take()?;
         let mut attempts = self.attempts.take()?;
-        record.attempt_failed(fault.class);
         record.look_at_clock();
+        record.attempt_failed(&fault);
         if let Some(mut lease) = self.lease.take() {
             if !self.has_begun() {
                 waited_in_vain(&record, &lease, &fault);
@@ -418,7 +449,7 @@ impl Relay {
         if let Some(record) = self.record.as_ref().filter(|_| self.first_token_at.is_none()) {
             self.first_token_at = record.first_token.map(|after| record.started + after);
         }
-        self.set_timer();
+        self.keep_pace();
         self.state = State::Flowing;
         if answer.ended {
             self.state = State::Ended;
@@ -490,7 +521,8 @@ impl Relay {
         }
         if let Ending::Broken(fault) = ending {
             if self.source.is_some() {
-                record.attempt_failed(fault.class);
+                record.look_at_clock();
+                record.attempt_failed(&fault);
             }
             record.failed(fault);
         }
@@ -506,6 +538,11 @@ impl Relay {
         }
         self.trailers.then(|| Ok(Frame::trailers(headers::trailers(&record))))
     }
+}
+
+fn too_slow() -> Fault {
+    let message = "the model's server sent its answer too slowly";
+    Fault::new(Class::Timeout, 504, "upstream_too_slow", message)
 }
 
 fn cut_off() -> Fault {

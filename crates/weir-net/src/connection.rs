@@ -7,6 +7,7 @@ use crate::head::{Read, Reader};
 use crate::landing::{MOST_TAKEN, poll_take};
 use crate::pool::Counts;
 use crate::request::Request;
+use crate::setup::Setup;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -86,10 +87,10 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, counts: &Arc<Counts>) -> Box<Self> {
+    pub(crate) fn new(socket: Socket, opened_at: Instant, counts: &Arc<Counts>) -> Box<Self> {
         counts.open.fetch_add(1, Relaxed);
         counts.opened.fetch_add(1, Relaxed);
-        Box::new(Connection { socket, opened_at: Instant::now(), counts: counts.clone() })
+        Box::new(Connection { socket, opened_at, counts: counts.clone() })
     }
 
     /// Whether an idle connection can still be used: the peer has not closed it and sent nothing that nobody asked for,
@@ -113,21 +114,31 @@ impl Connection {
     }
 
     /// Sends a request and reads the head of its answer. An answer may come before the request was sent in full; the
-    /// connection is then not used again.
+    /// connection is then not used again. `setup` learns how long a request took to leave that did not leave at once.
     pub(crate) fn poll_exchange(
         &mut self,
         cx: &mut Context<'_>,
         request: &mut Request,
         reader: &mut Reader,
+        setup: &mut Setup,
     ) -> Poll<Result<Read, Broken>> {
         let sent = match self.socket.poll_send(cx, request) {
-            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Ok(())) => {
+                if let Some(since) = request.stalled.take() {
+                    setup.send = since.elapsed();
+                }
+                true
+            }
             // TLS may have sent a part of what it says it did not take.
             Poll::Ready(Err(e)) if request.is_unsent() && matches!(self.socket, Socket::Plain(_)) => {
                 return Poll::Ready(Err(Broken::Unsent(e)));
             }
             // A peer that refuses a request closes its side, perhaps with an answer that says why.
-            Poll::Ready(Err(_)) | Poll::Pending => false,
+            Poll::Ready(Err(_)) => false,
+            Poll::Pending => {
+                request.stalled.get_or_insert_with(Instant::now);
+                false
+            }
         };
         loop {
             let come = ready!(self.poll_read(cx)).map_err(Broken::Lost)?;

@@ -19,6 +19,7 @@ mod landing;
 mod origin;
 mod pool;
 mod request;
+mod setup;
 mod turn;
 
 pub use answer::{Answer, AnswerBody, AnswerHead};
@@ -27,4 +28,5 @@ pub use landing::{MOST_TAKEN, poll_take};
 pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
 pub use request::{Head, Pieces, Request};
+pub use setup::{Limits, Setup};
 pub use turn::others_first;

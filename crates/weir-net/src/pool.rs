@@ -6,6 +6,7 @@ use crate::connection::{Broken, Connection};
 use crate::head::{self, Reader};
 use crate::origin::{Identity, Origin};
 use crate::request::Request;
+use crate::setup::{Limits, Setup};
 use crate::turn::others_first;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -75,21 +76,22 @@ impl Pool {
 
     /// Sends one request and waits for the head of its answer. A pooled connection that turns out to be closed before
     /// the request was written is replaced; once a byte was written the request is never repeated here. `now` decides
-    /// which connections are too old.
+    /// which connections are too old. `setup` learns what came before the wait for an answer, whatever becomes of that.
     ///
     /// # Errors
-    /// [`Class::Network`] when no connection can be made (status 504 when that took longer than `connect_within`) or it
-    /// breaks before the answer's head, [`Class::Malformed`] when the head is not HTTP.
+    /// [`Class::Network`] when no connection can be made (status 504 when that took longer than it may) or it breaks
+    /// before the answer's head, [`Class::Timeout`] when that head does not come in time, [`Class::Malformed`] when it is
+    /// not HTTP.
     pub async fn send(
         self: &Rc<Self>,
         mut request: Request,
-        connect_within: Duration,
+        limits: Limits,
         now: Instant,
+        setup: &mut Setup,
     ) -> Result<Answer, Fault> {
         others_first().await;
         while let Some(mut pooled) = self.take(now) {
-            let mut reader = Reader::default();
-            match poll_fn(|cx| pooled.poll_exchange(cx, &mut request, &mut reader)).await {
+            match exchange(&mut pooled, &mut request, limits.answer_after(setup), setup).await? {
                 // Closed by the peer while it lay in the pool, and nothing was written to it.
                 Err(Broken::Unsent(_)) => {
                     self.counts.stale.fetch_add(1, Relaxed);
@@ -99,9 +101,9 @@ impl Pool {
             }
         }
         // Boxed: seldom taken, and much larger than everything else here.
-        let mut fresh = Box::pin(self.connect(connect_within)).await?;
-        let mut reader = Reader::default();
-        let ended = poll_fn(|cx| fresh.poll_exchange(cx, &mut request, &mut reader)).await;
+        let mut fresh = Box::pin(self.connect(limits, setup)).await?;
+        let until = limits.answer_after(setup);
+        let ended = exchange(&mut fresh, &mut request, until, setup).await?;
         self.answer(ended, fresh)
     }
 
@@ -158,13 +160,16 @@ impl Pool {
         }
     }
 
-    async fn connect(&self, within: Duration) -> Result<Box<Connection>, Fault> {
+    async fn connect(&self, limits: Limits, setup: &mut Setup) -> Result<Box<Connection>, Fault> {
+        let began = Instant::now();
+        let until = limits.answer_after(&Setup::default());
+        let within = limits.connect.min(until.saturating_duration_since(began));
         let opening = async {
             let addresses = self.addresses().await?;
-            connect::connect(&self.origin, &addresses, within).await
+            connect::connect(&self.origin, &addresses, within, began, setup).await
         };
         match tokio::time::timeout(within, opening).await {
-            Ok(Ok(socket)) => Ok(Connection::new(socket, &self.counts)),
+            Ok(Ok((socket, opened_at))) => Ok(Connection::new(socket, opened_at, &self.counts)),
             Ok(Err(fault)) => {
                 self.addresses.borrow_mut().take(); // perhaps the name moved
                 Err(fault)
@@ -195,6 +200,21 @@ impl Pool {
         self.addresses.replace(Some((found.clone(), Instant::now())));
         Ok(found)
     }
+}
+
+/// One request and the head of its answer.
+async fn exchange(
+    connection: &mut Connection,
+    request: &mut Request,
+    until: Instant,
+    setup: &mut Setup,
+) -> Result<Result<head::Read, Broken>, Fault> {
+    let mut reader = Reader::default();
+    let exchanging = poll_fn(|cx| connection.poll_exchange(cx, request, &mut reader, setup));
+    tokio::time::timeout_at(until.into(), exchanging).await.map_err(|_| {
+        let message = "the model's server did not begin to answer in time";
+        Fault::new(Class::Timeout, 504, "upstream_timeout", message)
+    })
 }
 
 fn broken(why: Broken) -> Fault {

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use smallvec::SmallVec;
 use std::fmt;
 use std::io::IoSlice;
+use std::time::Instant;
 
 /// A body up to this size is copied behind the head, so that both leave in one plain `send`; larger ones go out as they
 /// lie. Copying a few kilobytes costs less than the kernel's longer way for a list of buffers.
@@ -80,6 +81,8 @@ pub struct Request {
     rest: SmallVec<[Bytes; 3]>,
     sent: usize,
     total: usize,
+    /// Since when the peer has not taken more of it.
+    pub(crate) stalled: Option<Instant>,
 }
 
 impl Request {
@@ -105,7 +108,7 @@ impl Request {
             rest.clear();
         }
         let total = start.len() + rest.iter().map(Bytes::len).sum::<usize>();
-        Request { start: start.freeze(), rest, sent: 0, total }
+        Request { start: start.freeze(), rest, sent: 0, total, stalled: None }
     }
 
     /// Whether no byte has been sent: only then may it be given to another connection.

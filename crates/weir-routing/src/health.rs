@@ -175,6 +175,11 @@ impl Health {
         self.in_flight.0.load(Relaxed)
     }
 
+    /// Faults in a row: zero as soon as an answer has ended well.
+    pub fn faults_in_a_row(&self) -> u32 {
+        self.breaker.consecutive()
+    }
+
     /// The figures now.
     pub fn status(&self, now: Moment) -> Status {
         Status {

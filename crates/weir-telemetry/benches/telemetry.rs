@@ -4,7 +4,7 @@
 use criterion::Criterion;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use weir_core::exchange::{Attempt, AttemptCause, Pair};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 use weir_telemetry::{LogTarget, Settings, Telemetry};
 
@@ -64,6 +64,11 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         total: Duration::from_millis(900),
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
+        phases: Phases {
+            first_byte: Some(Duration::from_millis(79)),
+            generation: Some(Duration::from_millis(820)),
+            ..Phases::default()
+        },
         overhead: Duration::from_nanos(41_250),
     }
 }

@@ -69,6 +69,10 @@ pub(crate) const PER_TOKEN_BOUNDS: [u64; 13] =
 pub(crate) const OVERHEAD_BOUNDS: [u64; 14] =
     micros([5, 10, 20, 40, 80, 160, 320, 640, 1_250, 2_500, 5_000, 10_000, 25_000, 100_000]);
 
+/// Bounds of opening a connection, in nanoseconds.
+pub(crate) const CONNECT_BOUNDS: [u64; 12] =
+    micros([100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000]);
+
 const SERVED: &[&str] = &["route", "deployment"];
 
 pub(crate) const REQUESTS: Metric = Metric::counter(
@@ -95,6 +99,21 @@ pub(crate) const OVERHEAD: Metric = Metric::histogram(
     "weir_overhead_seconds",
     &OVERHEAD_BOUNDS,
     "Time spent in Weir itself, waiting for client and upstream left out",
+);
+pub(crate) const CONNECT: Metric = Metric::histogram(
+    "weir_upstream_connect_seconds",
+    &CONNECT_BOUNDS,
+    "Name lookup and TCP, of requests whose latest call had to open a connection",
+);
+pub(crate) const TLS: Metric = Metric::histogram(
+    "weir_upstream_tls_seconds",
+    &CONNECT_BOUNDS,
+    "Agreeing on encryption, of requests whose latest call had to open a connection",
+);
+pub(crate) const FIRST_BYTE: Metric = Metric::histogram(
+    "weir_upstream_first_byte_seconds",
+    &FIRST_TOKEN_BOUNDS,
+    "From the request's end on the wire to the head of the latest call's answer, connection set-up left out",
 );
 pub(crate) const TOKENS: Metric = Metric::counter(
     "gen_ai_client_token_usage",
@@ -190,12 +209,15 @@ const POOL_STALE: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 21] = [
+pub(crate) const COUNTED: [&Metric; 24] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
     &PER_TOKEN,
     &OVERHEAD,
+    &CONNECT,
+    &TLS,
+    &FIRST_BYTE,
     &TOKENS,
     &COST,
     &ESTIMATED,

@@ -156,6 +156,9 @@ impl Snapshot {
         self.encode_histogram(encoder, &metric::FIRST_TOKEN, |c| &c.first_token)?;
         self.encode_histogram(encoder, &metric::PER_TOKEN, |c| &c.per_token)?;
         self.encode_histogram(encoder, &metric::OVERHEAD, |c| &c.overhead)?;
+        self.encode_histogram(encoder, &metric::CONNECT, |c| &c.connect)?;
+        self.encode_histogram(encoder, &metric::TLS, |c| &c.tls)?;
+        self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| &c.first_byte)?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
         counters(encoder, &metric::COST, &self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)))?;
         counters(encoder, &metric::ESTIMATED, &self.by_pair(|c| positive(&c.estimated)))?;

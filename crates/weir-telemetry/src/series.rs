@@ -3,11 +3,11 @@
 //! Because nobody else writes, adding is a plain load and a plain store: no locked instruction, no shared cache line.
 
 use crate::lock;
-use crate::metric::{DURATION_BOUNDS, FIRST_TOKEN_BOUNDS, OVERHEAD_BOUNDS, PER_TOKEN_BOUNDS};
+use crate::metric::{CONNECT_BOUNDS, DURATION_BOUNDS, FIRST_TOKEN_BOUNDS, OVERHEAD_BOUNDS, PER_TOKEN_BOUNDS};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use weir_core::exchange::{Attempt, AttemptCause};
+use weir_core::exchange::{Attempt, AttemptCause, Phases};
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Exchange, Outcome};
 
@@ -103,11 +103,14 @@ pub(crate) struct Counts {
     pub(crate) response_bytes: AtomicU64,
     pub(crate) overhead: Histogram<{ OVERHEAD_BOUNDS.len() + 1 }>,
     pub(crate) duration: Histogram<{ DURATION_BOUNDS.len() + 1 }>,
+    pub(crate) first_byte: Histogram<{ FIRST_TOKEN_BOUNDS.len() + 1 }>,
     pub(crate) requests: [AtomicU64; OUTCOMES.len()],
     /// By cause, then by outcome.
     pub(crate) attempts: [[AtomicU64; OUTCOMES.len()]; CAUSES.len()],
     pub(crate) first_token: Histogram<{ FIRST_TOKEN_BOUNDS.len() + 1 }>,
     pub(crate) per_token: Histogram<{ PER_TOKEN_BOUNDS.len() + 1 }>,
+    pub(crate) connect: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
+    pub(crate) tls: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
     pub(crate) estimated: AtomicU64,
 }
 
@@ -125,6 +128,9 @@ impl Default for Counts {
             first_token: Histogram::default(),
             per_token: Histogram::default(),
             overhead: Histogram::default(),
+            connect: Histogram::default(),
+            tls: Histogram::default(),
+            first_byte: Histogram::default(),
         }
     }
 }
@@ -142,6 +148,16 @@ impl Counts {
         }
         if let Some(time) = exchange.inter_token {
             self.per_token.observe(&PER_TOKEN_BOUNDS, time);
+        }
+        let Phases { connect, tls, first_byte, .. } = exchange.phases;
+        if let Some(time) = first_byte {
+            self.first_byte.observe(&FIRST_TOKEN_BOUNDS, time);
+        }
+        if !connect.is_zero() {
+            self.connect.observe(&CONNECT_BOUNDS, connect);
+        }
+        if !tls.is_zero() {
+            self.tls.observe(&CONNECT_BOUNDS, tls);
         }
         if let Some(usage) = &exchange.usage {
             let tokens = [usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning];
@@ -192,6 +208,9 @@ impl Counts {
         self.first_token.absorb(&other.first_token);
         self.per_token.absorb(&other.per_token);
         self.overhead.absorb(&other.overhead);
+        self.connect.absorb(&other.connect);
+        self.tls.absorb(&other.tls);
+        self.first_byte.absorb(&other.first_byte);
     }
 }
 

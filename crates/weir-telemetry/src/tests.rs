@@ -1,7 +1,7 @@
 use super::*;
 use crate::access_log::LogTarget;
 use std::time::{SystemTime, UNIX_EPOCH};
-use weir_core::exchange::{Attempt, AttemptCause};
+use weir_core::exchange::{Attempt, AttemptCause, Phases};
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 
@@ -38,13 +38,24 @@ pub(crate) fn answered() -> Exchange<'static> {
         total: Duration::from_millis(900),
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
+        phases: Phases {
+            first_byte: Some(Duration::from_millis(79)),
+            generation: Some(Duration::from_millis(820)),
+            ..Phases::default()
+        },
         overhead: Duration::from_nanos(41_250),
     }
 }
 
-/// The same, answered by `b` after `a` was rate-limited, with estimated tokens.
+/// The same, answered by `b` over a new connection after `a` was rate-limited, with estimated tokens.
 pub(crate) fn rescued() -> Exchange<'static> {
     Exchange {
+        phases: Phases {
+            connect: Duration::from_millis(3),
+            tls: Duration::from_millis(7),
+            send: Duration::from_micros(250),
+            ..answered().phases
+        },
         deployment: Some("b"),
         attempts: &[
             Attempt { fault: Some(Class::Rate), ..FIRST },
@@ -79,6 +90,7 @@ pub(crate) fn refused() -> Exchange<'static> {
         total: Duration::from_micros(50),
         first_token: None,
         inter_token: None,
+        phases: Phases::default(),
         ..answered()
     }
 }

@@ -227,6 +227,11 @@ impl StreamWatch {
         self.seen.token_events
     }
 
+    /// Tokens generated so far, as far as can be told from what passed.
+    pub fn tokens(&self) -> u64 {
+        usage::estimate(0, self.seen.text_bytes, self.seen.token_events).output
+    }
+
     /// Whether the stream's end mark has come. [`StreamWatch::end`] judges whether the answer is complete.
     pub fn has_end_mark(&self) -> bool {
         self.seen.done

@@ -16,6 +16,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use weir_core::timeouts::MinSpeed;
 use weir_core::{Causes, ModelClass, Pricing, Secret, Timeouts, TokenPrices};
 
 /// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
@@ -114,6 +115,10 @@ fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Ve
         hold: optional(timeouts.hold, &place.key("hold"), problems),
         idle: optional(timeouts.idle, &place.key("idle"), problems),
         total: optional(timeouts.total, &place.key("total"), problems),
+        min_speed: timeouts.min_speed.map(|speed| {
+            above_zero(speed.over.0, &place.key("min_speed").key("over"), problems);
+            MinSpeed { tokens_per_second: speed.tokens_per_second, over: speed.over.0 }
+        }),
     };
     if let Some(total) = checked.total.filter(|total| !total.is_zero()) {
         for (key, phase) in phases(&checked) {
@@ -128,7 +133,7 @@ fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Ve
 }
 
 fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 4] {
-    let Timeouts { connect, first_byte, hold, idle, total: _ } = *timeouts;
+    let Timeouts { connect, first_byte, hold, idle, .. } = *timeouts;
     [("connect", connect), ("first_byte", first_byte), ("hold", hold), ("idle", idle)]
 }
 

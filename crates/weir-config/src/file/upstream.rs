@@ -51,9 +51,10 @@ pub(crate) struct Timeouts {
     /// Opening a connection, name lookup and TLS included.
     #[schemars(example = "2s", extend("x-default" = shown(Limits::CONNECT)))]
     pub connect: Option<DurationText>,
-    /// From sending the request to the first byte of an answer, or to the first token of a stream. The default is that
-    /// of a stream while another deployment remains to be tried; everything else has until `total`.
-    #[schemars(example = "20s", extend("x-default" = shown(Limits::FIRST_TOKEN)))]
+    /// From sending the request to the first byte of an answer, or to the first token of a stream. While another
+    /// deployment remains to be tried the default is about 10s for a stream and 1m and more for other answers, by the
+    /// prompt, the longest answer allowed, reasoning and what is known of the deployment; the last one has until `total`.
+    #[schemars(example = "20s", extend("x-default" = "by size and deployment"))]
     pub first_byte: Option<DurationText>,
     /// How long a stream's first events are held back while none of them says anything: a role, an empty text. What goes
     /// wrong meanwhile is answered with its own status, or elsewhere without a trace. Absent: they are passed on as they
@@ -68,6 +69,28 @@ pub(crate) struct Timeouts {
     /// there, from connecting to the last byte. Both hold; the default is the route's.
     #[schemars(example = "5m", extend("x-default" = shown(Limits::TOTAL)))]
     pub total: Option<DurationText>,
+    /// How slow a stream may be. Absent: the defaults of its keys, while another deployment remains that could complete
+    /// the answer.
+    pub min_speed: Option<MinSpeed>,
+}
+
+/// How slow a stream may be, from its first token on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MinSpeed {
+    /// A stream with fewer tokens a second is broken off, and completed elsewhere where that can be. 0: any speed will do.
+    #[schemars(range(min = 0, max = 1_000_000), example = 5)]
+    pub tokens_per_second: u32,
+    /// Measured over so long.
+    #[schemars(example = "30s")]
+    pub over: DurationText,
+}
+
+impl Default for MinSpeed {
+    fn default() -> Self {
+        let from = weir_core::timeouts::MinSpeed::default();
+        MinSpeed { tokens_per_second: from.tokens_per_second, over: DurationText(from.over) }
+    }
 }
 
 fn shown(default: std::time::Duration) -> String {
@@ -273,7 +296,7 @@ pub(crate) struct Route {
     pub fallbacks: Vec<Fallback>,
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
-    /// (`x-weir-no-fallback`). A request that asks for what is not in the list is refused.
+    /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`). A request that asks for what is not in the list is refused.
     #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`"))]
     pub hints: Option<Vec<String>>,
     /// How often and how soon to try again.

@@ -2,8 +2,8 @@
 
 use crate::json::{self, Object, name};
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
-use weir_core::exchange::Attempt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use weir_core::exchange::{Attempt, Phases};
 use weir_core::{Exchange, Outcome, Usage};
 
 /// Model names are cut to this many characters; the client chose them.
@@ -26,7 +26,8 @@ impl LineFormat {
     /// `deployment`, `provider`, `served_model`, `stream`, `status`, `outcome`, `code`, `blame` and `cause` of a
     /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one or a fault), `retries`,
     /// `fallbacks`, `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
-    /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`.
+    /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`; of the latest call `connect_ms`,
+    /// `tls_ms` and `send_ms` where they took any time, `first_byte_ms` and `generation_ms`.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, exchange: &Exchange<'_>) {
         let mut line = Object::begin(out);
         self.timestamp(line.member(name!("ts")), exchange.started_at);
@@ -61,6 +62,7 @@ impl LineFormat {
         if let Some(time) = exchange.inter_token {
             line.millis(name!("inter_token_ms"), time);
         }
+        phases(&mut line, &exchange.phases);
         line.millis(name!("overhead_ms"), exchange.overhead);
         line.end();
         out.push(b'\n');
@@ -97,6 +99,25 @@ fn identity(line: &mut Object<'_>, exchange: &Exchange<'_>) {
     line.text_if(name!("deployment"), exchange.deployment);
     line.text_if(name!("provider"), exchange.provider);
     line.text_if(name!("served_model"), exchange.served_model);
+}
+
+fn phases(line: &mut Object<'_>, phases: &Phases) {
+    let took = |time: Duration| Some(time).filter(|time| !time.is_zero());
+    if let Some(time) = took(phases.connect) {
+        line.millis(name!("connect_ms"), time);
+    }
+    if let Some(time) = took(phases.tls) {
+        line.millis(name!("tls_ms"), time);
+    }
+    if let Some(time) = took(phases.send) {
+        line.millis(name!("send_ms"), time);
+    }
+    if let Some(time) = phases.first_byte {
+        line.millis(name!("first_byte_ms"), time);
+    }
+    if let Some(time) = phases.generation {
+        line.millis(name!("generation_ms"), time);
+    }
 }
 
 fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {

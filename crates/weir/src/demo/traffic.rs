@@ -15,12 +15,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use weir_core::{Cost, Fault};
-use weir_net::{AnswerBody, Head, Origin, OriginError, OriginSettings, Pool, Request};
+use weir_net::{AnswerBody, Head, Limits, Origin, OriginError, OriginSettings, Pool, Request, Setup};
 use weir_routing::{Chance, SplitMix64};
 
 /// Requests under way at most; above it arrivals are counted, not sent.
 const MOST_IN_FLIGHT: u64 = 500;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The gateway ends its requests long before.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3600);
 const PROMPTS: [&str; 4] = [
     "What does a weir do?",
     "Why does a river split below the old mill, and which branch should a boat take when the water is high?",
@@ -163,7 +165,9 @@ async fn converse(
     began: Instant,
     outcome: &mut Outcome,
 ) -> Result<Option<String>, Fault> {
-    let answer = pool.send(asked.request(pool.origin()), CONNECT_WITHIN, Instant::now().into_std()).await?;
+    let now = Instant::now().into_std();
+    let limits = Limits::by(now + ANSWER_WITHIN, CONNECT_WITHIN);
+    let answer = pool.send(asked.request(pool.origin()), limits, now, &mut Setup::default()).await?;
     let (status, headers) = (answer.head.status, answer.head.headers());
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     outcome.deployment = text("x-weir-deployment").map(str::to_owned);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::LocalSet;
-use weir_net::{Head, Origin, OriginSettings, Pieces, Pool, Request};
+use weir_net::{Head, Limits, Origin, OriginSettings, Pieces, Pool, Request, Setup};
 use weir_provider::Kind;
 
 /// A server on this machine accepts at once or is not there.
@@ -97,7 +97,9 @@ async fn models(base_url: &str) -> Result<Vec<String>, Option<String>> {
 }
 
 async fn ask(pool: &Rc<Pool>, request: Request) -> Result<Vec<String>, Option<String>> {
-    let answer = match pool.send(request, CONNECT_WITHIN, std::time::Instant::now()).await {
+    let now = std::time::Instant::now();
+    let limits = Limits::by(now + ANSWER_WITHIN, CONNECT_WITHIN);
+    let answer = match pool.send(request, limits, now, &mut Setup::default()).await {
         Ok(answer) => answer,
         // Before a connection was made, nothing is there.
         Err(fault) => {

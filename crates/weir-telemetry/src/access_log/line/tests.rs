@@ -28,7 +28,8 @@ fn an_answer_says_who_what_where_and_how_long() {
             "attempts": 1, "retries": 0, "fallbacks": 0,
             "usage": {"input": 100, "output": 30, "cached": 20, "cache_write": 0, "reasoning": 0, "source": "reported"},
             "cost_usd": "0.0015", "request_bytes": 512, "response_bytes": 2048,
-            "total_ms": 900.0, "first_token_ms": 80.0, "inter_token_ms": 26.5, "overhead_ms": 0.041,
+            "total_ms": 900.0, "first_token_ms": 80.0, "inter_token_ms": 26.5,
+            "first_byte_ms": 79.0, "generation_ms": 820.0, "overhead_ms": 0.041,
         }),
     );
 }
@@ -37,6 +38,10 @@ fn an_answer_says_who_what_where_and_how_long() {
 fn attempts_are_listed_when_there_is_something_to_tell() {
     let line = rendered(&rescued());
     assert_eq!((&line["attempts"], &line["retries"], &line["fallbacks"]), (&json!(3), &json!(1), &json!(1)));
+    assert_eq!(
+        (&line["connect_ms"], &line["tls_ms"], &line["send_ms"]),
+        (&json!(3.0), &json!(7.0), &json!(0.25))
+    );
     assert_eq!(
         line["attempted"],
         json!([
@@ -145,7 +150,7 @@ fn a_cost_is_text_because_it_is_exact() {
 fn a_line_has_only_known_members() {
     let known = "ts request_id trace_id key endpoint model route deployment provider served_model stream status outcome \
                  code blame cause attempts attempted retries fallbacks usage cost_usd request_bytes response_bytes \
-                 total_ms first_token_ms inter_token_ms overhead_ms";
+                 total_ms first_token_ms inter_token_ms connect_ms tls_ms send_ms first_byte_ms generation_ms overhead_ms";
     let known: Vec<&str> = known.split_whitespace().collect();
     for exchange in [answered(), rescued(), refused(), Exchange { usage: answered().usage, ..refused() }] {
         for member in rendered(&exchange).as_object().unwrap().keys() {

@@ -25,7 +25,9 @@ async fn send(address: SocketAddr, method: Method, path: &str, body: &Value) -> 
     let headers = http::HeaderMap::from_iter([(header::HOST, origin.host_header().clone())]);
     let head = Head::new(&method, &path.parse().unwrap(), &headers);
     let request = weir_net::Request::new(&head, &[], Bytes::from(body.to_string()).into());
-    Pool::new(origin.into()).send(request, WITHIN, std::time::Instant::now()).await.unwrap()
+    let now = std::time::Instant::now();
+    let limits = weir_net::Limits::by(now + WITHIN, WITHIN);
+    Pool::new(origin.into()).send(request, limits, now, &mut weir_net::Setup::default()).await.unwrap()
 }
 
 async fn whole(answer: Answer) -> Value {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use weir_testkit::{Answer, RunningWeir, Upstream, weir};
 
 /// Every member that a line may have. A new one is a decision: does it keep bodies and secrets out?
-const MEMBERS: [&str; 30] = [
+const MEMBERS: [&str; 35] = [
     "ts",
     "request_id",
     "trace_id",
@@ -36,6 +36,11 @@ const MEMBERS: [&str; 30] = [
     "total_ms",
     "first_token_ms",
     "inter_token_ms",
+    "connect_ms",
+    "tls_ms",
+    "send_ms",
+    "first_byte_ms",
+    "generation_ms",
     "overhead_ms",
 ];
 
@@ -86,7 +91,9 @@ fn each_request_is_one_line_that_says_what_happened() {
         "served_model": "up-a", "stream": false, "outcome": "ok", "attempts": 1, "retries": 0, "fallbacks": 0,
         "cost_usd": "0.000019", "code": null, "method": null, "path": null, "blame": null, "attempted": null, "first_token_ms": null,
     });
-    check(std::slice::from_ref(&said), CHAT, &chat("first", false), Some(key), &plain);
+    let line = check(std::slice::from_ref(&said), CHAT, &chat("first", false), Some(key), &plain);
+    assert!(line["connect_ms"].is_number(), "the first call opens a connection: {line}");
+    assert!(line["first_byte_ms"].is_number() && line["tls_ms"].is_null(), "{line}");
     let line = check(
         std::slice::from_ref(&said),
         CHAT,

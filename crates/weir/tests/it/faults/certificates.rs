@@ -91,6 +91,10 @@ fn only_a_good_certificate_of_a_known_authority_is_talked_to() {
         if good {
             assert_eq!(reply.status, 200, "{row}: {}", reply.text());
             assert_eq!(reply.json()["choices"][0]["message"]["content"], "over TLS", "{row}");
+            let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+            for phase in ["connect_ms", "tls_ms", "first_byte_ms"] {
+                assert!(entry[phase].as_f64().is_some_and(|ms| ms > 0.0), "{row}: {phase} of {entry}");
+            }
             continue;
         }
         assert_typed(row, &reply, 502, "upstream_unreachable");
