@@ -121,6 +121,10 @@ impl Config {
                 "cap": duration_text(route.retries.cap),
                 "retry_after_max": duration_text(route.retries.retry_after_max),
             },
+            "queue": {
+                "max_wait": duration_text(route.queue.max_wait),
+                "max_waiting": route.queue.max_waiting,
+            },
             "answers": {
                 "empty": route.answers.empty,
                 "json": route.answers.json,

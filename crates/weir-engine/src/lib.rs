@@ -22,6 +22,7 @@ pub mod line;
 mod opening;
 mod panics;
 mod quality;
+mod queue;
 mod record;
 mod relay;
 mod reply;

@@ -57,7 +57,7 @@ fn simulate(manner: Manner, learns: bool, load: f64, seed: u64) -> Figures {
         now = now + STEP;
         let counts = u32::from(now > half);
         let chance_of_one = load * CAPACITY as f64 * STEP.as_secs_f64();
-        if chance.below(1_000_000) < (chance_of_one * 1e6) as u64
+        if (chance.below(1_000_000) as f64) < chance_of_one * 1e6
             && let Ok(mut lease) = health.acquire(now, true)
         {
             calls += counts;
