@@ -2,7 +2,7 @@
 
 use crate::bell::{Bell, Bells};
 use crate::breaker::{self, Breaker, Refusal, State, Ticket};
-use crate::concurrency::{KEPT, KEPT_WHEN_LATE, Learned};
+use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
 use crate::fault_policy::{Effect, effect, overloads};
 use crate::plan::Reason;
 use crate::rate::Rate;
@@ -325,7 +325,8 @@ impl Lease {
         match result {
             Ok(()) => health.learned.went_well(health.in_flight(), now),
             Err(fault) if overloads(fault) => {
-                health.learned.complained(self.began, health.in_flight(), KEPT, now);
+                let kept = if fault.class == Class::Timeout { KEPT_WHEN_SILENT } else { KEPT };
+                health.learned.complained(self.began, health.in_flight(), kept, now);
             }
             Err(_) => {}
         }
