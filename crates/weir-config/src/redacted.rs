@@ -125,6 +125,9 @@ impl Config {
                 "max_wait": duration_text(route.queue.max_wait),
                 "max_waiting": route.queue.max_waiting,
             },
+            "hedge": route.hedge.map(|hedge| {
+                json!({ "after": hedge.after.to_string(), "extra": format!("{}%", hedge.extra_percent) })
+            }),
             "answers": {
                 "empty": route.answers.empty,
                 "json": route.answers.json,

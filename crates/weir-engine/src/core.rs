@@ -36,6 +36,8 @@ pub(crate) struct Snapshot {
     pub(crate) queues: Vec<Queue>,
     /// By route: this core's part of its retry budget.
     pub(crate) retry_shares: Vec<Share>,
+    /// By route: this core's part of its budget of hedges, if it hedges.
+    pub(crate) hedge_shares: Vec<Option<Share>>,
 }
 
 /// A pool, a kind that was asked for there, and the policy made of them.
@@ -252,6 +254,7 @@ impl Snapshot {
             hinted: RefCell::default(),
             queues: gateway.pools.iter().map(|_| Queue::default()).collect(),
             retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
+            hedge_shares: gateway.routes.iter().map(|route| Some(route.hedge?.share())).collect(),
             gateway,
         }
     }

@@ -147,6 +147,8 @@ struct End {
     first_token: Option<Micros>,
     predicted: Option<Micros>,
     overhead: Micros,
+    /// The call whose answer was given when it was not the last one, by its place.
+    answered_by: Option<u32>,
 }
 
 /// The record of one decision.

@@ -19,6 +19,7 @@ pub mod concurrency;
 pub mod fault_policy;
 pub mod fit;
 pub mod health;
+pub mod hedge;
 pub mod pace;
 pub mod patience;
 pub mod plan;

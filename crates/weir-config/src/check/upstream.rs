@@ -4,8 +4,8 @@ use super::names::Names;
 use super::rules;
 use super::server::{above_zero, optional};
 use crate::config::{
-    Answers, Breaker, Continues, Deployment, Fallback, HealthCheck, Hint, LeadsTo, Otherwise, Pool, Provider,
-    Queue, Retries, Route,
+    Answers, Breaker, Continues, Deployment, Fallback, HealthCheck, Hedge, Hint, LeadsTo, Otherwise, Pool,
+    Provider, Queue, Retries, Route,
 };
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
@@ -329,6 +329,7 @@ pub(super) fn check_routes(
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
             queue: check_queue(&route.queue, &place.key("queue"), problems),
+            hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
             answers: check_answers(&route.answers, &place.key("answers"), problems),
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
@@ -366,6 +367,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             hints: Route::HINTS.to_vec(),
             retries: Retries::default(),
             queue: Queue::default(),
+            hedge: None,
             answers: Answers::default(),
             timeouts: Timeouts::default(),
             at: place.key_at.clone(),

@@ -2,7 +2,8 @@
 
 use super::rules::{RoutePool, Rule};
 use super::text::{
-    CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PriceText, SecretText, UrlText,
+    AfterText, CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PercentText, PriceText,
+    SecretText, UrlText,
 };
 use crate::config;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -305,6 +306,8 @@ pub(crate) struct Route {
     /// How requests wait for a place when every deployment that could answer is full.
     #[serde(default)]
     pub queue: Queue,
+    /// A second call, to the next deployment, beside one that is slow; whichever answers first is the answer. Absent: none.
+    pub hedge: Option<Hedge>,
     /// Which chat answers are of no use, although they came in full and in order: another deployment is asked then, and
     /// after that the fallbacks that are for `invalid_output`.
     #[serde(default)]
@@ -331,6 +334,26 @@ impl Default for Queue {
     fn default() -> Self {
         let from = config::Queue::default();
         Queue { max_wait: DurationText(from.max_wait), max_waiting: from.max_waiting }
+    }
+}
+
+/// Second calls beside first ones that are slow.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Hedge {
+    /// When a call without a first token (without an answer, when it is no stream) is slow: a percentile of what its own
+    /// deployment takes for calls of its size, p50 to p99, or a time.
+    #[schemars(example = "800ms")]
+    pub after: AfterText,
+    /// How many second calls there may be for a hundred requests of the route: 1% to 100%.
+    #[schemars(example = "2%")]
+    pub extra: PercentText,
+}
+
+impl Default for Hedge {
+    fn default() -> Self {
+        let from = config::Hedge::default();
+        Hedge { after: AfterText(from.after), extra: PercentText(from.extra_percent) }
     }
 }
 

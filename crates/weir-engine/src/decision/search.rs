@@ -4,6 +4,7 @@ use super::book::Kind;
 use super::{Book, Entry, Names, shown};
 use crate::engine::Engine;
 use serde_json::Value as Json;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 use weir_core::{Outcome, RequestId};
@@ -82,7 +83,7 @@ impl Engine {
         let limit = query.limit.min(Query::MOST);
         let asked = self.ask(false, move |core| latest(&core.decisions, &query, limit));
         let mut all: Vec<Known> = asked.answers.into_iter().flatten().collect();
-        all.sort_by_key(|(decision, _)| std::cmp::Reverse(decision.head.began));
+        all.sort_by_key(|(entry, _)| Reverse(entry.head.began));
         all.truncate(limit);
         let decisions = all.iter().map(|(entry, names)| shown::in_short(entry, names)).collect();
         Listed { decisions, missing: asked.missing }

@@ -24,6 +24,7 @@ pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
         put(&mut all, "first_token_ms", end.first_token.map(|time| json!(time.millis())));
         put(&mut all, "predicted_ms", end.predicted.map(|time| json!(time.millis())));
         all.insert("overhead_ms".into(), json!(end.overhead.millis()));
+        put(&mut all, "answered_by", end.answered_by.map(|nth| json!(nth + 1)));
     }
     Json::Object(all)
 }
@@ -31,7 +32,10 @@ pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
 /// A line of a list of records.
 pub(super) fn in_short(entry: &Entry, names: &Names) -> Json {
     let mut all = head(entry, names);
-    let deployment = entry.attempts.last().map(|tried| json!(names.deployment(tried.deployment)));
+    let answered_by = entry.end.as_ref().and_then(|end| end.answered_by);
+    let answered = answered_by.and_then(|nth| entry.attempts.get(nth as usize));
+    let deployment =
+        answered.or(entry.attempts.last()).map(|tried| json!(names.deployment(tried.deployment)));
     put(&mut all, "deployment", deployment);
     all.insert("attempts".into(), json!(entry.attempts.len()));
     Json::Object(all)
@@ -189,6 +193,9 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
     let times = &tried.times;
     all.insert("began_ms".into(), json!(times.began.millis()));
     let after = |time: super::Micros| json!(time.since(times.began).millis());
+    if times.connect != super::Micros::default() {
+        all.insert("connect_ms".into(), json!(times.connect.millis()));
+    }
     put(&mut all, "first_byte_ms", times.first_byte.map(after));
     put(&mut all, "ms", times.ended.map(after));
     if let Some(class) = tried.fault {
@@ -197,6 +204,9 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
         all.insert("status".into(), json!(tried.status));
     }
     put(&mut all, "code", tried.code.as_ref().map(|code| json!(code)));
+    if tried.aborted {
+        all.insert("aborted".into(), json!(true));
+    }
     all.insert("cost_usd".into(), json!(tried.cost.to_string()));
     Json::Object(all)
 }

@@ -211,14 +211,17 @@ fn calls(out: &mut String, told: &Json) {
 
 fn called(nth: usize, began: f64, attempt: &Json) -> Vec<String> {
     let took = |name: &str| attempt[name].as_f64().map(time);
+    let set_up = took("connect_ms").map(|after| format!("connected in {after}, ")).unwrap_or_default();
     let first = took("first_byte_ms").map(|after| format!("head after {after}, ")).unwrap_or_default();
-    let took = took("ms").map_or_else(|| "runs".to_owned(), |took| format!("{first}took {took}"));
+    let took =
+        took("ms").map_or_else(|| format!("{set_up}runs"), |took| format!("{set_up}{first}took {took}"));
     let end = match attempt["fault"].as_str() {
         Some(fault) => {
             let code = word(attempt, "code");
             let told = format!("{} {code}", attempt["status"]);
             format!("{} by the {}: {}", words(fault), word(attempt, "blame"), told.trim_end())
         }
+        None if attempt["aborted"] == true => "cancelled: another answered first".to_owned(),
         None if attempt["ms"].is_null() => String::new(),
         None => "answered".to_owned(),
     };

@@ -25,6 +25,7 @@ fn end(book: &Book, entry: Rc<RefCell<Entry>>, outcome: Outcome, chance: f64) {
         first_token: None,
         predicted: None,
         overhead: super::super::Micros::default(),
+        answered_by: None,
     });
     book.end(entry, true, || chance);
 }
