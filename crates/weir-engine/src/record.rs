@@ -176,6 +176,8 @@ pub(crate) struct Record {
     pub(crate) phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
+    /// Of it, time spent waiting for a place at a deployment.
+    pub(crate) queued: Duration,
     overhead: Option<Duration>,
 }
 
@@ -224,6 +226,7 @@ impl Record {
             called: Called { sent: received, size: Size::default(), predicted: None, credential: 0 },
             phases: Phases::default(),
             waited: Duration::ZERO,
+            queued: Duration::ZERO,
             overhead: None,
         })
     }
@@ -417,6 +420,7 @@ impl Record {
             first_token: self.first_token,
             inter_token: self.inter_token,
             phases: self.phases,
+            queued: self.queued,
             overhead,
         };
         self.core.recorder.record(&exchange);

@@ -1,8 +1,9 @@
 //! The live figures of a deployment, shared by every core, and the lease that one call holds.
 
 use crate::Chance;
+use crate::bell::{Bell, Bells};
 use crate::breaker::{self, Breaker, Jitter, Refusal, State, Ticket};
-use crate::concurrency::{KEPT, KEPT_WHEN_LATE, Learned};
+use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
 use crate::credential::{Credential, Seat};
 use crate::events::{Cause, Events, Subject, Teller};
 use crate::fault_policy::{Effect, effect, overloads};
@@ -11,7 +12,7 @@ use crate::rate::{self, Rate};
 use crate::slow::{self, Slow};
 use crate::windows::{Sample, Windows};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use weir_core::{Class, Fault, Moment};
@@ -73,6 +74,7 @@ pub struct Health {
     turn: AtomicU32,
     teller: Teller,
     in_flight: OwnLine<AtomicU32>,
+    bells: Bells,
     windows: Windows,
     rate: OwnLine<Rate>,
     slow: Slow,
@@ -122,6 +124,7 @@ impl Health {
             turn: AtomicU32::new(0),
             teller,
             in_flight: OwnLine(AtomicU32::new(0)),
+            bells: Bells::default(),
             windows: Windows::default(),
             rate: OwnLine(Rate::over(rate::WINDOW)),
             slow: Slow::new(),
@@ -267,6 +270,21 @@ impl Health {
         }
     }
 
+    /// Whether it has a place for one more call.
+    pub fn has_room(&self, now: Moment) -> bool {
+        !self.is_full(now)
+    }
+
+    /// From now on this bell rings when a call ends here. Hang it up before looking for a place.
+    pub fn hang(&self, bell: &Arc<Bell>) {
+        self.bells.hang(bell);
+    }
+
+    /// It rings no longer.
+    pub fn take_down(&self, bell: &Arc<Bell>) {
+        self.bells.take_down(bell);
+    }
+
     /// The calls at a time that it was learnt to bear; `None` as long as it does not complain.
     pub fn learned_limit(&self, now: Moment) -> Option<u32> {
         Some(self.learned.limit(now)).filter(|limit| *limit != u32::MAX)
@@ -404,7 +422,8 @@ impl Lease {
         match result {
             Ok(()) => health.learned.went_well(health.in_flight(), now),
             Err(fault) if overloads(fault) => {
-                health.learned.complained(self.began, health.in_flight(), KEPT, now);
+                let kept = if fault.class == Class::Timeout { KEPT_WHEN_SILENT } else { KEPT };
+                health.learned.complained(self.began, health.in_flight(), kept, now);
             }
             Err(_) => {}
         }
@@ -470,7 +489,9 @@ impl Drop for Lease {
         if let Some(seat) = self.health.seats.get(self.seat) {
             seat.credential.abandoned(&mut self.key);
         }
-        self.health.in_flight.0.fetch_sub(1, Relaxed);
+        // In one order with whoever hangs a bell up and looks for a place then.
+        self.health.in_flight.0.fetch_sub(1, SeqCst);
+        self.health.bells.ring();
         self.health.windows.put_down(self.work);
     }
 }

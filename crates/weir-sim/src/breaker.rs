@@ -296,7 +296,7 @@ impl World {
                     break;
                 }
                 Action::Plan { .. } => Event::Planned(Plan::default()),
-                end @ (Action::Done | Action::GoOn | Action::GiveUp(_)) => {
+                end @ (Action::Done | Action::GoOn | Action::Queue { .. } | Action::GiveUp(_)) => {
                     let answered = end == Action::Done;
                     self.outcome.requests.push((exchange.came, seconds(now), answered));
                     return;
