@@ -27,8 +27,8 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Breaker, Condition, Config, Continues, Cors, Deployment, Fallback, HealthCheck, Hint,
-    Key, LeadsTo, Limits, Pool, Provider, ResponseHeaders, Retries, Route, RoutePool, Rule, Server,
+    AccessLog, Admin, Breaker, Condition, Config, Continues, Cors, Deployment, Fallback, Gauges, HealthCheck,
+    Hint, Key, LeadsTo, Limits, Pool, Provider, ResponseHeaders, Retries, Route, RoutePool, Rule, Server,
     Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};

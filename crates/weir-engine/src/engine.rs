@@ -1,5 +1,7 @@
 //! What the whole process shares: the current snapshot, health, telemetry, the clock.
 
+mod samples;
+
 use crate::gateway::{Gateway, Rosters};
 use crate::shown::shown;
 use arc_swap::ArcSwap;
@@ -10,7 +12,7 @@ use std::time::Instant;
 use weir_config::{Config, Draft, Problems};
 use weir_core::Moment;
 use weir_net::Counts;
-use weir_routing::{HealthBook, State};
+use weir_routing::HealthBook;
 use weir_telemetry::{DeploymentInfo, Sample, Telemetry};
 
 /// How the last attempt to load a configuration went.
@@ -188,24 +190,10 @@ impl Engine {
 
     /// Figures that are read when somebody looks: health of deployments, connections to providers.
     fn samples(&self) -> Vec<Sample> {
-        let gateway = self.gateway();
-        let now = self.now();
+        let (gateway, now) = (self.gateway(), self.now());
         let mut samples = Vec::new();
         for deployment in &gateway.deployments {
-            let status = deployment.health.status(now);
-            let mut push = |metric, help, value: f64| {
-                let labels = vec![("deployment", deployment.name.to_string())];
-                samples.push(Sample { metric, help, labels, value });
-            };
-            push("weir_deployment_in_flight", "Calls under way.", f64::from(status.in_flight));
-            let state = match status.state {
-                State::Closed => 0.0,
-                State::HalfOpen => 1.0,
-                State::Open => 2.0,
-            };
-            push("weir_breaker_state", "Breaker: 0 closed, 1 half-open, 2 open.", state);
-            let rest = "Seconds for which it asked to be left alone.";
-            push("weir_deployment_resting_seconds", rest, status.resting_for.as_secs_f64());
+            samples::of_deployment(&deployment.name, &deployment.health, now, &mut samples);
         }
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         for provider in &gateway.providers {

@@ -19,6 +19,7 @@ const MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
 const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
 const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
 const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
+const REGION: HeaderName = HeaderName::from_static("x-weir-region");
 
 /// A budget above this says nothing.
 const LONGEST_MS: u32 = 24 * 3600 * 1000;
@@ -32,6 +33,8 @@ pub(crate) struct Hints {
     /// A hash of the session's name.
     pub(crate) session: Option<u64>,
     pub(crate) no_fallback: bool,
+    /// Regions it may be served in, parted by commas.
+    pub(crate) regions: Option<Box<str>>,
 }
 
 impl Hints {
@@ -80,7 +83,19 @@ impl Hints {
                 _ => return Err(wrong(&NO_FALLBACK, "is neither true nor false")),
             };
         }
+        if let Some(text) = given(Hint::Region, &REGION)? {
+            if text.split(',').all(|region| region.trim().is_empty()) {
+                return Err(wrong(&REGION, "names no region"));
+            }
+            hints.regions = Some(text.into());
+        }
         Ok(hints)
+    }
+
+    /// Whether it may be served in this region.
+    pub(crate) fn allow_region(&self, region: Option<&str>) -> bool {
+        let Some(regions) = &self.regions else { return true };
+        region.is_some_and(|region| regions.split(',').any(|allowed| allowed.trim() == region))
     }
 }
 

@@ -17,6 +17,7 @@ mod hints;
 mod inflate;
 pub mod line;
 mod opening;
+mod outside;
 mod panics;
 mod record;
 mod relay;
@@ -24,6 +25,7 @@ mod reply;
 mod shown;
 mod waiting;
 mod watch;
+mod weights;
 
 pub use crate::core::{Core, View};
 pub use call::Unread;

@@ -2,6 +2,7 @@
 
 use crate::breaker::{self, Breaker, Refusal, State, Ticket};
 use crate::fault_policy::{Effect, effect};
+use crate::gauges::Gauges;
 use crate::plan::Reason;
 use crate::rate::Rate;
 use crate::windows::Windows;
@@ -57,6 +58,7 @@ pub struct Health {
     latest_fault: AtomicU8,
     in_flight: OwnLine<AtomicU32>,
     windows: Windows,
+    gauges: Gauges,
     rate: OwnLine<Rate>,
 }
 
@@ -97,6 +99,7 @@ impl Health {
             latest_fault: AtomicU8::new(u8::MAX),
             in_flight: OwnLine(AtomicU32::new(0)),
             windows: Windows::default(),
+            gauges: Gauges::default(),
             rate: OwnLine(Rate::default()),
         };
         health.adjust(settings);
@@ -161,6 +164,11 @@ impl Health {
     /// What the last minute was like.
     pub fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// What its server says of itself.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
     }
 
     /// Calls in flight.

@@ -10,12 +10,14 @@
 //! [`Prefix`](prefix::Prefix) places prompts where model servers remember their beginnings;
 //! [`Windows`] keeps what the last minute was like at a deployment, and policies weigh it.
 
+pub mod adjust;
 pub mod attempt;
 pub mod backoff;
 pub mod breaker;
 pub mod chance;
 pub mod fault_policy;
 pub mod fit;
+pub mod gauges;
 pub mod health;
 pub mod plan;
 pub mod policy;

@@ -52,9 +52,10 @@ pub struct AdminRoute {
 }
 
 /// Every route there is.
-pub const ROUTES: [AdminRoute; 5] = [
+pub const ROUTES: [AdminRoute; 6] = [
     AdminRoute { method: Method::GET, path: "/metrics", writes: false, serve: metrics },
     AdminRoute { method: Method::GET, path: "/admin/config", writes: false, serve: config },
+    AdminRoute { method: Method::GET, path: "/admin/weights", writes: false, serve: weights },
     AdminRoute { method: Method::POST, path: "/admin/reload", writes: true, serve: reload },
     AdminRoute { method: Method::GET, path: "/health/live", writes: false, serve: live },
     AdminRoute { method: Method::GET, path: "/health/ready", writes: false, serve: ready },
@@ -226,6 +227,10 @@ fn config(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
         "config": report.serving,
     });
     json_body(StatusCode::OK, &shown)
+}
+
+fn weights(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
+    json_body(StatusCode::OK, &admin.engine.weights())
 }
 
 /// Each key of the file that waits for a restart, with what holds until then and what the file says.

@@ -4,7 +4,7 @@
 use criterion::Criterion;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use weir_core::exchange::{Attempt, AttemptCause, Pair};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 use weir_telemetry::{LogTarget, Settings, Telemetry};
 
