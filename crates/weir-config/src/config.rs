@@ -241,6 +241,8 @@ pub struct Deployment {
     pub weight: u32,
     /// Calls at one time; at least 1; `None` for no bound.
     pub max_concurrency: Option<u32>,
+    /// Whether a lower bound is learnt from its complaints.
+    pub learns_concurrency: bool,
     /// Its own limits of time.
     pub timeouts: Timeouts,
     /// Free facts about it.
@@ -332,6 +334,8 @@ pub struct Route {
     pub hints: Vec<Hint>,
     /// How often and how soon to try again.
     pub retries: Retries,
+    /// Which answers are of no use.
+    pub answers: Answers,
     /// Its own limits of time.
     pub timeouts: Timeouts,
     /// Where it is written.
@@ -459,14 +463,23 @@ pub enum Hint {
     Session,
     /// `x-weir-no-fallback`: this route or an error.
     NoFallback,
+    /// `x-weir-dry-run`: the decision alone, and why.
+    DryRun,
     /// `x-weir-region`: only deployments whose label `region` has one of these values.
     Region,
 }
 
 impl Hint {
     /// Every hint.
-    pub const ALL: [Hint; 6] =
-        [Hint::LatencyBudget, Hint::MaxCost, Hint::Policy, Hint::Session, Hint::NoFallback, Hint::Region];
+    pub const ALL: [Hint; 7] = [
+        Hint::LatencyBudget,
+        Hint::MaxCost,
+        Hint::Policy,
+        Hint::Session,
+        Hint::NoFallback,
+        Hint::DryRun,
+        Hint::Region,
+    ];
 
     /// The word in the configuration.
     pub const fn name(self) -> &'static str {
@@ -476,6 +489,7 @@ impl Hint {
             Hint::Policy => "policy",
             Hint::Session => "session",
             Hint::NoFallback => "no_fallback",
+            Hint::DryRun => "dry_run",
             Hint::Region => "region",
         }
     }
@@ -505,6 +519,59 @@ impl Default for Retries {
     }
 }
 
+/// Which chat answers are of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// Those that say nothing.
+    pub empty: bool,
+    /// Those that are not in the format that was asked for.
+    pub json: bool,
+    /// Refusals.
+    pub refusal: bool,
+    /// Those that were cut off before so many tokens; at most 1,000,000.
+    pub min_output_tokens: u32,
+    /// Whether streams are held until their end.
+    pub buffer: bool,
+    /// What the client gets when nobody answers better.
+    pub otherwise: Otherwise,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Answers {
+            empty: true,
+            json: true,
+            refusal: false,
+            min_output_tokens: 0,
+            buffer: false,
+            otherwise: Otherwise::default(),
+        }
+    }
+}
+
+/// What a client gets when every answer was of no use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The last of them.
+    #[default]
+    Last,
+    /// An error.
+    Error,
+}
+
+impl Otherwise {
+    /// All of them.
+    pub const ALL: [Otherwise; 2] = [Otherwise::Last, Otherwise::Error];
+
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Otherwise::Last => "last",
+            Otherwise::Error => "error",
+        }
+    }
+}
+
 /// One caller's key.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -514,8 +581,8 @@ pub struct Key {
     pub secret: Secret,
 }
 
-/// Access log, trace events and metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Access log, trace events, metrics and records of decisions.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// Where the access log goes; `None` for nowhere.
     pub access_log: Option<AccessLog>,
@@ -523,11 +590,35 @@ pub struct Telemetry {
     pub spans: bool,
     /// Deployment labels that the info metric carries; each a valid metric label, none twice.
     pub metric_labels: Vec<Arc<str>>,
+    /// How many decisions are kept.
+    pub decisions: Decisions,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { access_log: Some(AccessLog::Stdout), spans: false, metric_labels: Vec::new() }
+        Telemetry {
+            access_log: Some(AccessLog::Stdout),
+            spans: false,
+            metric_labels: Vec::new(),
+            decisions: Decisions::default(),
+        }
+    }
+}
+
+/// How many records of decisions each core keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decisions {
+    /// The latest so many; at most 100,000.
+    pub recent: u32,
+    /// So many more of those that are to be kept longer; at most 100,000.
+    pub sampled: u32,
+    /// The share of ordinary requests among these, from 0 to 1.
+    pub sample: f64,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Decisions { recent: 512, sampled: 512, sample: 0.01 }
     }
 }
 

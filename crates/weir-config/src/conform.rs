@@ -84,7 +84,7 @@ impl<'a> Conform<'a> {
             Value::Null if may_be_absent => {}
             Value::Scalar(scalar) => {
                 if let Some(mut problem) = wrong_scalar(scalar, schema, &node.at, path) {
-                    if problem.help.is_none() || allows(schema, "integer") {
+                    if problem.help.is_none() || allows(schema, "integer") || allows(schema, "number") {
                         let advice = shape::advice(self.root, stated, path, node);
                         problem.help =
                             Some(problem.help.map_or(advice.clone(), |help| format!("{help}, {advice}")));
@@ -326,6 +326,12 @@ fn wrong_scalar(scalar: &Scalar, schema: &Json, at: &Span, path: &str) -> Option
         let fits = digits && scalar.text.parse::<u64>().is_ok_and(|n| (least..=most).contains(&n));
         return if fits { None } else { problem(&format!("allowed: {least} to {most}")) };
     }
+    if allows(schema, "number") {
+        let bound = |name: &str| schema.get(name).and_then(Json::as_f64);
+        let (least, most) = (bound("minimum").unwrap_or(f64::MIN), bound("maximum").unwrap_or(f64::MAX));
+        let fits = scalar.text.parse::<f64>().is_ok_and(|n| (least..=most).contains(&n));
+        return if fits { None } else { problem(&format!("allowed: {least} to {most}")) };
+    }
     Some(Problem::new(at, path, format!("expected {}, found a single value", wanted(schema))))
 }
 
@@ -364,6 +370,7 @@ fn wanted(schema: &Json) -> &'static str {
         ("string", "text"),
         ("boolean", "true or false"),
         ("integer", "a whole number"),
+        ("number", "a number"),
         ("array", "a list"),
         ("object", "a map"),
     ];

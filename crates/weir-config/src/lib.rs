@@ -27,9 +27,9 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Breaker, Condition, Config, Continues, Cors, Deployment, Fallback, Gauges, HealthCheck,
-    Hint, Key, LeadsTo, Limits, Pool, Provider, ResponseHeaders, Retries, Route, RoutePool, Rule, Server,
-    Telemetry,
+    AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Decisions, Deployment, Fallback,
+    Gauges, HealthCheck, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, ResponseHeaders, Retries,
+    Route, RoutePool, Rule, Server, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};

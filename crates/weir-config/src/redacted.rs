@@ -38,6 +38,11 @@ impl Config {
                 "access_log": { "enabled": self.telemetry.access_log.is_some(), "path": log_path },
                 "spans": self.telemetry.spans,
                 "metrics": { "labels": strings(&self.telemetry.metric_labels) },
+                "decisions": {
+                    "recent": self.telemetry.decisions.recent,
+                    "sampled": self.telemetry.decisions.sampled,
+                    "sample": self.telemetry.decisions.sample,
+                },
             },
         })
     }
@@ -64,6 +69,7 @@ impl Config {
             "quality": deployment.quality,
             "weight": deployment.weight,
             "max_concurrency": deployment.max_concurrency,
+            "learns_concurrency": deployment.learns_concurrency,
             "timeouts": timeouts(&deployment.timeouts),
             "labels": labels,
             "class": deployment.classes.iter().map(|class| class.name()).collect::<Vec<_>>(),
@@ -117,6 +123,14 @@ impl Config {
                 "base": duration_text(route.retries.base),
                 "cap": duration_text(route.retries.cap),
                 "retry_after_max": duration_text(route.retries.retry_after_max),
+            },
+            "answers": {
+                "empty": route.answers.empty,
+                "json": route.answers.json,
+                "refusal": route.answers.refusal,
+                "min_output_tokens": route.answers.min_output_tokens,
+                "buffer": route.answers.buffer,
+                "otherwise": route.answers.otherwise.name(),
             },
             "timeouts": timeouts(&route.timeouts),
         })
@@ -230,8 +244,12 @@ fn timeouts(timeouts: &Timeouts) -> Json {
     json!({
         "connect": optional(timeouts.connect),
         "first_byte": optional(timeouts.first_byte),
+        "hold": optional(timeouts.hold),
         "idle": optional(timeouts.idle),
         "total": optional(timeouts.total),
+        "min_speed": timeouts.min_speed.map(|speed| {
+            json!({ "tokens_per_second": speed.tokens_per_second, "over": duration_text(speed.over) })
+        }),
     })
 }
 

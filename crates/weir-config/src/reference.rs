@@ -152,6 +152,7 @@ impl Page {
         let words = [
             ("string", "text"),
             ("integer", "whole number"),
+            ("number", "number"),
             ("boolean", "`true` or `false`"),
             ("object", "map"),
         ];

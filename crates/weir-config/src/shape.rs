@@ -75,7 +75,7 @@ fn shape(root: &Json, schema: &Json, depth: usize) -> String {
             format!("[{}]", schema.get("items").map_or("…".to_owned(), |one| shape(root, one, depth + 1)))
         }
         "object" => object(root, schema, depth),
-        "integer" => schema.get("minimum").map_or("1".to_owned(), yaml),
+        "integer" | "number" => schema.get("minimum").map_or("1".to_owned(), yaml),
         "boolean" => "true".to_owned(),
         _ => "…".to_owned(),
     }

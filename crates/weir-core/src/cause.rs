@@ -64,6 +64,7 @@ impl Causes {
             Class::Rate => self.has(Cause::Rate),
             Class::ContextWindow => self.has(Cause::ContextWindow),
             Class::ContentPolicy => self.has(Cause::ContentPolicy),
+            Class::InvalidOutput => self.has(Cause::InvalidOutput),
             Class::Malformed | Class::Truncated | Class::Diverged => {
                 self.has(Cause::Unavailable) || self.has(Cause::InvalidOutput)
             }
@@ -91,6 +92,8 @@ mod tests {
         assert!(only(Cause::Rate).meet(Class::Rate) && !only(Cause::Unavailable).meet(Class::Rate));
         assert!(only(Cause::ContentPolicy).meet(Class::ContentPolicy));
         assert!(!Causes::USUAL.meet(Class::ContentPolicy));
+        assert!(only(Cause::InvalidOutput).meet(Class::InvalidOutput));
+        assert!(!Causes::USUAL.meet(Class::InvalidOutput), "quality is asked for");
         assert!(only(Cause::InvalidOutput).meet(Class::Truncated) && Causes::USUAL.meet(Class::Truncated));
         assert!(
             !only(Cause::ContextWindow).meet(Class::ServerError) && Causes::USUAL.meet(Class::ServerError)

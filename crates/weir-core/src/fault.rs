@@ -64,13 +64,15 @@ pub enum Class {
     Truncated,
     /// An answer that broke off was begun anew, and did not repeat what the client had of it.
     Diverged,
+    /// The answer came in full and is of no use: empty, a refusal, or not in the format that was asked for.
+    InvalidOutput,
     /// A defect of Weir.
     Gateway,
 }
 
 impl Class {
     /// Every class, for tables and tests that must not miss one.
-    pub const ALL: [Class; 15] = [
+    pub const ALL: [Class; 16] = [
         Class::Caller,
         Class::ContextWindow,
         Class::ContentPolicy,
@@ -85,6 +87,7 @@ impl Class {
         Class::Malformed,
         Class::Truncated,
         Class::Diverged,
+        Class::InvalidOutput,
         Class::Gateway,
     ];
 
@@ -115,6 +118,7 @@ impl Class {
             Class::Malformed => "malformed",
             Class::Truncated => "truncated",
             Class::Diverged => "diverged",
+            Class::InvalidOutput => "invalid_output",
             Class::Gateway => "gateway",
         }
     }

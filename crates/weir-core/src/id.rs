@@ -33,6 +33,24 @@ impl RequestId {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// The id of the decision about this request: the same digits behind `dec_`. One request makes one decision, so
+    /// either id leads to the other.
+    pub fn decision(&self) -> [u8; 28] {
+        let mut text = self.0;
+        text[..3].copy_from_slice(b"dec");
+        text
+    }
+
+    /// Reads the id of a request or of the decision about it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("req_").or_else(|| text.strip_prefix("dec_"))?;
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if digits.len() != 24 || !digits.bytes().all(digit) {
+            return None;
+        }
+        u128::from_str_radix(digits, 16).ok().map(RequestId::from_random)
+    }
 }
 
 impl fmt::Display for RequestId {
@@ -96,6 +114,24 @@ mod tests {
     #[test]
     fn a_request_id_prints_its_bits() {
         assert_eq!(RequestId::from_random(0xabc).as_str(), "req_000000000000000000000abc");
+    }
+
+    #[test]
+    fn a_request_and_its_decision_have_one_id() {
+        let id = RequestId::from_random(0xabc);
+        assert_eq!(&id.decision(), b"dec_000000000000000000000abc");
+        for text in [id.as_str(), "dec_000000000000000000000abc"] {
+            assert_eq!(RequestId::parse(text), Some(id));
+        }
+        for bad in [
+            "",
+            "000000000000000000000abc",
+            "dec_abc",
+            "dec_00000000000000000000+abc",
+            "dec_000000000000000000000ABC",
+        ] {
+            assert_eq!(RequestId::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

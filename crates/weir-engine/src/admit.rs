@@ -9,6 +9,13 @@ use weir_core::{Class, Fault};
 #[derive(Debug)]
 pub(crate) struct Admitted(());
 
+impl Admitted {
+    /// For a call that is explained and not served: it takes no room.
+    pub(crate) fn to_be_explained() -> Self {
+        Admitted(())
+    }
+}
+
 /// Over the gateway's own capacity a request is refused at once, with the time after which to come back. Limits of the
 /// caller will be looked at here as well.
 ///

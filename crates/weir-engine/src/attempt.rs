@@ -5,13 +5,15 @@ use crate::call::Call;
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::gateway::Gateway;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
+use crate::quality::Quality;
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
-use weir_core::{Class, Cost, Fault, Timeouts};
+use weir_core::timeouts::MinSpeed;
+use weir_core::{Class, Fault, Need, Timeouts};
 use weir_routing::retry_budget::allows;
 use weir_routing::windows::Sample;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
@@ -30,6 +32,7 @@ pub(crate) struct Attempts {
     pub(crate) call: Box<Call>,
     machine: Machine,
     deadline: Instant,
+    quality: Quality,
 }
 
 /// The part of an answer that the client has when it breaks off.
@@ -45,22 +48,27 @@ pub(crate) struct Begun {
 /// # Errors
 /// The most telling fault, when no deployment of the route and its fallbacks answered.
 pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Opened, Box<Attempts>), Fault> {
+    record.snapshot.retry_shares[call.chosen.places[0].route].deposit();
+    record.look_at_clock();
+    let mut attempts = begin(record, call);
+    let opened = attempts.go_on(record, Event::Begin, None).await?;
+    Ok((opened, attempts))
+}
+
+/// The first plan, and the machine that goes on from there.
+pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     let snapshot = record.snapshot.clone();
     let asked = call.chosen.places[0];
     let route = &snapshot.gateway.routes[asked.route];
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
-    snapshot.retry_shares[asked.route].deposit();
-    record.look_at_clock();
-    let first = plan(record, &call, asked, &[]);
+    let first = plan(record, &call, None, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
         .with_causes(route.fallbacks.iter().map(|fallback| fallback.on));
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    let mut attempts = Box::new(Attempts { call, machine, deadline });
-    let opened = attempts.go_on(record, Event::Begin, None).await?;
-    Ok((opened, attempts))
+    Box::new(Attempts { call, machine, deadline, quality: Quality::default() })
 }
 
 impl Attempts {
@@ -88,7 +96,8 @@ impl Attempts {
                     let continues = snapshot.gateway.deployments[index].continues;
                     let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
                         || spread && !record.attempts.is_empty();
-                    let entered = if begun.is_some() && continues == Continues::Never {
+                    let told = begun.is_some_and(|begun| !begun.text.is_empty());
+                    let entered = if told && continues == Continues::Never {
                         Err(Reason::NoContinuation)
                     } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
                         Err(Reason::RetryBudget)
@@ -98,15 +107,21 @@ impl Attempts {
                     match entered {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(mut lease) => {
-                            record.calls(&request(&self.call, at, &snapshot.gateway), &mut lease);
+                            let request = request(&self.call, at, &snapshot.gateway);
+                            record.calls(&request, &mut lease);
                             // A plan that yielded nobody may have named another route meanwhile.
                             record.route = Some(here);
-                            let cause = if begun.is_some() { AttemptCause::Continuation } else { cause };
-                            let tried = Tried { deployment: index, cause, fault: None, cost: Cost::ZERO };
-                            record.attempts.push(tried);
-                            let limits = limits(record, index, here, last, self.deadline);
+                            let cause = if told { AttemptCause::Continuation } else { cause };
+                            record.call_begins(Tried::new(record, index, cause));
+                            let reasoning = self.call.facts.needs.has(Need::Reasoning);
+                            let patience = || patience(record, &request, index, reasoning);
+                            let limits = limits(record, index, here, last, self.deadline, patience);
                             match one_call(record, &self.call, begun, lease, limits).await {
-                                Ok(opened) => return Ok(opened),
+                                Ok(opened) if begun.is_some() => return Ok(opened),
+                                Ok(opened) => match self.quality.judge(record, &self.call, opened).await {
+                                    Ok(opened) => return Ok(opened),
+                                    Err(fault) => Event::Faulted(fault),
+                                },
                                 Err(fault) => Event::Faulted(fault), // the clock has been looked at
                             }
                         }
@@ -114,23 +129,46 @@ impl Attempts {
                 }
                 Action::Wait { until } => {
                     let wait = until.since(now);
+                    record.waits(until);
                     tokio::time::sleep(wait).await;
                     record.look_at_clock();
                     record.waited += wait;
                     Event::Waited
                 }
-                Action::Plan { fallback } => {
-                    let next = place(&self.call, Some(fallback));
-                    let plan = plan(record, &self.call, next, self.machine.barred());
-                    if plan.candidates.is_empty() {
-                        let nobody = nobody_fits(record, &self.call, next);
-                        nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
-                    }
-                    Event::Planned(plan)
-                }
-                Action::GiveUp(fault) => return Err(fault),
+                Action::Plan { fallback } => self.plan_fallback(record, fallback),
+                Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
                 Action::Done => {
                     let cause = "the attempt machine ended without an answer";
+                    return Err(crate::panics::panicked().with_cause(cause));
+                }
+            };
+        }
+    }
+
+    fn plan_fallback(&mut self, record: &mut Record, fallback: usize) -> Event {
+        let plan = plan(record, &self.call, Some(fallback), self.machine.barred());
+        if plan.candidates.is_empty() {
+            let nobody = nobody_fits(record, &self.call, place(&self.call, Some(fallback)));
+            nobody.into_iter().for_each(|fault| self.machine.nobody_fits(fault));
+        }
+        Event::Planned(plan)
+    }
+
+    /// Whom it would call first, decided as [`go_on`](Attempts::go_on) decides it. Calls nobody.
+    ///
+    /// # Errors
+    /// What the client would be told when there is nobody to call.
+    pub(crate) fn first_call(&mut self, record: &mut Record) -> Result<u32, Fault> {
+        let core = record.core.clone();
+        let mut event = Event::Begin;
+        loop {
+            let now = record.now();
+            event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
+                Action::Call { deployment, .. } => return Ok(deployment),
+                Action::Plan { fallback } => self.plan_fallback(record, fallback),
+                Action::GiveUp(fault) => return Err(fault),
+                Action::Wait { .. } | Action::Done => {
+                    let cause = "the attempt machine waits or ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
@@ -144,8 +182,9 @@ fn place(call: &Call, fallback: Option<usize>) -> Place {
     fallback.and_then(|n| places.get(n + 1)).copied().unwrap_or(places[0])
 }
 
-/// Stage 7: the order in which the deployments of a pool are to be called.
-fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan {
+/// Stage 7: the order in which the deployments of the call's own pool, or of its n-th fallback's, are to be called.
+pub(crate) fn plan(record: &mut Record, call: &Call, fallback: Option<usize>, barred: &[u32]) -> Plan {
+    let place = place(call, fallback);
     record.route = Some(place.route);
     let snapshot = &record.snapshot;
     let wanted = snapshot.gateway.routes[place.route].rules.max_retries as usize + 1;
@@ -155,18 +194,21 @@ fn plan(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let policy = snapshot.policy(engine, place.pool, call.hints.policy);
     let excluded = |deployment: u32| excluded(record, call, place, deployment);
     let blocks = |tokens: u32, out: &mut Vec<u64>| block_hashes(&engine.block_key, &call.body, tokens, out);
-    let mut request = Request { blocks: Some(&blocks), ..request(call, place, &snapshot.gateway) };
+    let tentative = record.purpose.is_tentative();
+    let mut request = Request { blocks: Some(&blocks), tentative, ..request(call, place, &snapshot.gateway) };
     let narrows = call.hints.max_cost.is_some() || call.hints.regions.is_some();
     if call.chosen.size.is_some() || narrows || call.chosen.requires_labels() {
         request.excluded = Some(&excluded);
     }
-    record.core.with_chance(|chance| {
+    let plan = record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
-    })
+    });
+    record.planned(call, place, fallback, &plan);
+    plan
 }
 
 /// What a policy weighs of a call in this place.
-fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'static> {
+pub(crate) fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'static> {
     let some = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     Request {
         prompt: some(call.chosen.prompt_tokens),
@@ -182,7 +224,7 @@ fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'static> {
 
 /// Why a deployment is kept out of this call's plans: it is not where the call may go, its model does not take the call, or
 /// it would cost too much there.
-fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+pub(crate) fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     out_of_bounds(record, call, place, deployment)
         .or_else(|| unfit(record, call, deployment))
         .or_else(|| over_price(record, call, place, deployment))
@@ -267,7 +309,7 @@ fn max_cost_exceeded() -> Fault {
 
 /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
 /// least so long.
-fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
+pub(crate) fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
     if fault.class == Class::Timeout {
         let waited = Some(record.clock.saturating_duration_since(record.called.sent));
         let total = waited.filter(|_| !record.streamed);
@@ -292,8 +334,10 @@ async fn one_call(
     match &mut opened {
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
-            record.first_token_came(&lease);
-            lease.begun();
+            if answer.watch.has_first_token() {
+                record.first_token_came(&mut lease);
+                lease.begun();
+            }
             answer.lease = Some(lease);
         }
         Ok(Opened::Whole(answer)) => {
@@ -306,32 +350,48 @@ async fn one_call(
         Err(fault) => {
             waited_in_vain(record, &lease, fault);
             lease.report(Err(&*fault), record.now());
-            record.attempt_failed(fault.class);
+            record.attempt_failed(fault);
         }
     }
     opened
 }
 
+/// How long to wait for this call while there is another deployment to call instead.
+fn patience(record: &Record, request: &Request<'_>, deployment: usize, reasoning: bool) -> Duration {
+    let snapshot = &record.snapshot;
+    let reasoning = reasoning || snapshot.gateway.deployments[deployment].reasons;
+    let (size, health) = (record.called.size, &snapshot.healths[deployment]);
+    weir_routing::patience::patience(request, size, reasoning, health, record.now())
+}
+
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
-/// on to; without that, or for an answer that is not a stream, cutting it short would only turn a slow answer into none.
+/// on to; without that, cutting it short would only turn a slow answer into none.
 ///
 /// `deadline` is that of the request, by its route; the deployment's own total is for this call alone.
-fn limits(record: &Record, deployment: usize, route: usize, last: bool, deadline: Instant) -> CallLimits {
+fn limits(
+    record: &Record,
+    deployment: usize,
+    route: usize,
+    last: bool,
+    deadline: Instant,
+    patience: impl FnOnce() -> Duration,
+) -> CallLimits {
     let gateway = &record.snapshot.gateway;
     let own = gateway.deployments[deployment].timeouts();
     let set = gateway.routes[route].timeouts.or(own);
     let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
-    let default_first = (record.streamed && !last).then_some(Timeouts::FIRST_TOKEN);
-    let first =
-        set.first_byte.or(default_first).map_or(deadline, |within| deadline.min(record.clock + within));
+    let first = set.first_byte.or_else(|| (!last).then(patience));
+    let completed_elsewhere = record.streamed && !last;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
-        first,
-        idle: set.idle.unwrap_or(if record.streamed && !last {
+        first: first.map_or(deadline, |within| deadline.min(record.clock + within)),
+        hold: set.hold.unwrap_or_default(),
+        idle: set.idle.unwrap_or(if completed_elsewhere {
             Timeouts::IDLE_WITH_ANOTHER
         } else {
             Timeouts::IDLE
         }),
+        min_speed: set.min_speed.or_else(|| completed_elsewhere.then(MinSpeed::default)),
         deadline,
     }
 }

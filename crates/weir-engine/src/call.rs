@@ -3,7 +3,7 @@
 use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
-use crate::record::{Asked, Record};
+use crate::record::{Asked, Purpose, Record};
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
@@ -76,6 +76,20 @@ where
 {
     let limits = record.snapshot.gateway.settings.limits.clone();
     let body = read(body, headers, &limits, record).await?;
+    parse(record, admitted, endpoint, headers, body)
+}
+
+/// The facts of a body that has been read, its route, and where that sends it.
+///
+/// # Errors
+/// 400 for the body, 404 for a model nobody serves, and what is wrong with hints.
+pub(crate) fn parse(
+    record: &mut Record,
+    admitted: Admitted,
+    endpoint: Endpoint,
+    headers: &Headers,
+    body: Bytes,
+) -> Result<Box<Call>, Fault> {
     record.request_bytes = body.len() as u64;
     let facts = CallFacts::read(&body, endpoint)?;
     record.streamed = facts.stream;
@@ -93,6 +107,9 @@ where
         let default = asked.then_some(&[Bond::Session, Bond::User][..]);
         let bonds = gateway.pools[place.pool].policy.bonds().or(default).unwrap_or_default();
         place.session = bonds.iter().find_map(|bond| session(bond, &hints, &facts, &body, headers));
+    }
+    if hints.dry_run && record.purpose == Purpose::Serve {
+        record.purpose = Purpose::DryRun;
     }
     // Without a caller's trace there is none that its state could belong to (W3C trace context §3.3).
     let of_no_trace = |name: &HeaderName| *name == TRACESTATE && !record.continues_a_trace();

@@ -1,5 +1,6 @@
 //! Which pool of which route serves a call, by the rules of the routes on the way.
 
+use crate::decision::Step;
 use crate::gateway::{Gateway, LeadsTo};
 use crate::record::Record;
 use bytes::Bytes;
@@ -33,13 +34,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn new(route: usize, pool: usize) -> Self {
+    pub(crate) fn new(route: usize, pool: usize) -> Self {
         Place { route, pool, session: None, nth: 0 }
     }
 }
 
 /// Where a call is to be served.
 pub(crate) struct Chosen {
+    /// The route of the model that was asked for.
+    pub(crate) asked: usize,
+    /// How the rules led from there to the first place.
+    pub(crate) steps: SmallVec<[Step; 1]>,
     /// First of all, and then by each of that route's fallbacks, in their order.
     pub(crate) places: SmallVec<[Place; 2]>,
     /// What deployments are held against; `None` when none of them states anything.
@@ -76,23 +81,24 @@ pub(crate) fn choose(
     headers: &Headers,
 ) -> Chosen {
     let gateway = &*record.snapshot.gateway;
-    let looked = Looked { record, call, body, headers, prompt: OnceCell::new() };
-    let mut required = SmallVec::new();
-    let first = looked.follow(gateway, route, 0, &mut required);
+    let looked = Looked::new(record, call, body, headers);
+    let (mut steps, mut required) = (SmallVec::new(), SmallVec::new());
+    let first = looked.follow(gateway, route, 0, &mut required, |step| steps.push(step));
     let fallbacks = gateway.routes.get(first.route).map_or(&[][..], |route| &route.fallbacks);
-    let fallbacks = (1..)
-        .zip(fallbacks)
-        .map(|(nth, fallback)| Place { nth, ..looked.follow(gateway, fallback.route, nth, &mut required) });
+    let fallbacks = (1..).zip(fallbacks).map(|(nth, fallback)| Place {
+        nth,
+        ..looked.follow(gateway, fallback.route, nth, &mut required, |_| {})
+    });
     let places: SmallVec<[Place; 2]> = std::iter::once(first).chain(fallbacks).collect();
     let stated = places.iter().filter_map(|place| gateway.pools.get(place.pool)).any(|pool| pool.states);
     let size = stated.then(|| looked.size());
     let written = call.prompt_bytes as u64 / BYTES_PER_TOKEN;
     let prompt_tokens = looked.prompt.get().map_or(written, |_| looked.tokens());
-    Chosen { places, size, prompt_tokens, required }
+    Chosen { asked: route, steps, places, size, prompt_tokens, required }
 }
 
 /// One call, and what is found out about it as it is asked for.
-struct Looked<'a> {
+pub(crate) struct Looked<'a> {
     record: &'a Record,
     call: &'a CallFacts,
     body: &'a Bytes,
@@ -100,15 +106,25 @@ struct Looked<'a> {
     prompt: OnceCell<Prompt>,
 }
 
-impl Looked<'_> {
-    /// The place that a route's rules lead to. No route is met twice: the configuration has no circles.
-    /// Those on the way that require labels are added to `required`.
+impl<'a> Looked<'a> {
+    pub(crate) fn new(
+        record: &'a Record,
+        call: &'a CallFacts,
+        body: &'a Bytes,
+        headers: &'a Headers,
+    ) -> Self {
+        Looked { record, call, body, headers, prompt: OnceCell::new() }
+    }
+
+    /// The place that a route's rules lead to; `told` learns of each route whose rules were asked, and `required` of each
+    /// that requires labels. No route is met twice: the configuration has no circles.
     fn follow(
         &self,
         gateway: &Gateway,
         mut route: usize,
         nth: usize,
         required: &mut SmallVec<[(usize, usize); 1]>,
+        mut told: impl FnMut(Step),
     ) -> Place {
         // Bounded all the same, by what is checked elsewhere.
         for _ in 0..=gateway.routes.len() {
@@ -119,6 +135,8 @@ impl Looked<'_> {
             let own = Place::new(route, here.pool);
             let Some(choice) = &here.choice else { return own };
             let won = self.with_facts(gateway, &choice.rules, |facts| choice.rules.first(facts));
+            let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+            told(Step { route: place(route), rule: won.map(place) });
             match won.and_then(|rule| choice.leads_to.get(rule)) {
                 None => return own,
                 Some(LeadsTo::Pool(pool)) => return Place::new(route, *pool),
@@ -128,7 +146,8 @@ impl Looked<'_> {
         Place::new(route, gateway.routes.get(route).map_or(0, |route| route.pool))
     }
 
-    fn with_facts<T>(
+    /// Gathers what these rules look at.
+    pub(crate) fn with_facts<T>(
         &self,
         gateway: &Gateway,
         rules: &weir_routing::rules::Rules,
@@ -173,7 +192,8 @@ impl Looked<'_> {
         bytes as u64 / BYTES_PER_TOKEN + u64::from(prompt.images) * TOKENS_PER_IMAGE
     }
 
-    fn size(&self) -> Size {
+    /// What deployments are held against.
+    pub(crate) fn size(&self) -> Size {
         Size { needs: self.prompt().needs, prompt_tokens: self.tokens(), output_tokens: self.call.max_tokens }
     }
 }

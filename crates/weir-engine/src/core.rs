@@ -1,5 +1,7 @@
 //! One core's share of the engine: its snapshot, pools, policies and counters. Nothing here is shared or locked.
 
+use crate::asking::{self, Jobs};
+use crate::decision::Book;
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::outside::Outside;
@@ -59,6 +61,10 @@ pub struct Core {
     chance: RefCell<SplitMix64>,
     /// For the text of a prompt while rules look at it.
     pub(crate) scratch: RefCell<String>,
+    /// What was decided here.
+    pub(crate) decisions: Book,
+    /// What others want to know, taken out by the chores.
+    jobs: RefCell<Option<Jobs>>,
     snapshot: RefCell<Rc<Snapshot>>,
     generation: Cell<u64>,
 }
@@ -73,12 +79,18 @@ impl Core {
         let recorder = engine.telemetry().recorder();
         let chance = RefCell::new(SplitMix64::seeded(seed));
         let scratch = RefCell::default();
+        let jobs = RefCell::new(Some(engine.new_core()));
+        let decisions = Book::default();
+        let first = snapshot.borrow().gateway.clone();
+        decisions.take_up(generation, &first.names, &first.settings.decisions);
         Rc::new(Core {
             engine,
             recorder,
             pools,
             chance,
             scratch,
+            decisions,
+            jobs,
             snapshot,
             generation: Cell::new(generation),
         })
@@ -99,6 +111,7 @@ impl Core {
         if self.engine.generation() != self.generation.get() {
             let gateway = self.engine.gateway();
             self.generation.set(gateway.generation);
+            self.decisions.take_up(gateway.generation, &gateway.names, &gateway.settings.decisions);
             *self.snapshot.borrow_mut() = Rc::new(Snapshot::new(&self.engine, &self.pools, gateway));
         }
         self.snapshot.borrow().clone()
@@ -121,14 +134,19 @@ impl Core {
         use_it(&mut *self.chance.borrow_mut())
     }
 
-    /// Does the core's chores for ever. `first` is true on the one core that also asks deployments how they are
+    /// Does the core's chores for ever, and what others ask of it. `first` is true on the one core that also asks deployments
+    /// how they are, adjusts weights
     /// and tells the operator how they are doing.
     pub async fn chores(self: Rc<Core>, first: bool) {
         let (mut outside, mut watch) = (Outside::default(), Watch::default());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut jobs = self.jobs.take();
         loop {
-            tick.tick().await;
+            tokio::select! {
+                () = asking::answer(&self, &mut jobs) => continue,
+                _ = tick.tick() => {}
+            }
             self.recorder.tick();
             self.pools.reap();
             if first {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
 use std::time::Duration;
 use weir_config::{Continues, ResponseHeaders};
-use weir_core::{Endpoint, Pricing, Timeouts};
+use weir_core::{Endpoint, ModelClass, Pricing, Timeouts};
 use weir_net::{Head, Origin};
 use weir_provider::{Private, Quirks};
 use weir_routing::Health;
@@ -29,6 +29,8 @@ pub(crate) struct Deployment {
     pub(crate) continues: Continues,
     /// What it serves: deployments of the same name here serve the same model.
     pub(crate) same_as: Arc<str>,
+    /// Reasoning is what its model is meant for: its first token is a long time coming.
+    pub(crate) reasons: bool,
     pub(crate) probe: Option<Box<Probe>>,
     /// The fields of a response that name it.
     pub(crate) about: HeaderLines,
@@ -151,6 +153,7 @@ impl Deployment {
             health,
             continues: config.continues,
             same_as: config.same_as.clone(),
+            reasons: config.classes.contains(&ModelClass::Reasoning),
             probe,
             about: about(&config.name, optional),
         })

@@ -2,6 +2,7 @@
 
 mod samples;
 
+use crate::asking::Questions;
 use crate::gateway::{Gateway, Rosters};
 use crate::shown::shown;
 use arc_swap::ArcSwap;
@@ -52,6 +53,8 @@ pub struct Engine {
     telemetry: Arc<Telemetry>,
     report: Mutex<ReloadReport>,
     pools: Mutex<Vec<PoolCounts>>,
+    /// Where each core takes questions.
+    pub(crate) cores: Mutex<Vec<Questions>>,
     /// What policies keep for all cores together.
     pub(crate) shared: weir_routing::Shared,
     /// The key of block hashes, so that nobody outside can make prompts whose hashes meet.
@@ -85,6 +88,7 @@ impl Engine {
             telemetry,
             report: Mutex::new(report),
             pools: Mutex::default(),
+            cores: Mutex::default(),
             shared: weir_routing::Shared::default(),
             block_key: std::hash::RandomState::new(),
             requests: AtomicUsize::new(0),

@@ -3,6 +3,7 @@
 mod rules;
 
 use crate::authenticate::KeyTable;
+use crate::decision::Names;
 use crate::deployment::{Deployment, Provider};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub cors: Option<weir_config::Cors>,
     /// Which optional response headers are sent.
     pub headers: weir_config::ResponseHeaders,
+    /// How many records of decisions are kept.
+    pub decisions: weir_config::Decisions,
 }
 
 /// A route of the snapshot.
@@ -55,6 +58,8 @@ pub(crate) struct Route {
     /// The routes to go on to, in order; their own fallbacks are not followed.
     pub(crate) fallbacks: Vec<Fallback>,
     pub(crate) rules: Rules,
+    /// Which answers are of no use.
+    pub(crate) answers: weir_config::Answers,
     pub(crate) timeouts: Timeouts,
     /// Sixteenths of a token of the usual answer; zero before the first.
     usual_output: AtomicU32,
@@ -118,6 +123,8 @@ pub struct Gateway {
     pub(crate) generation: u64,
     pub(crate) settings: Settings,
     pub(crate) rosters: Rosters,
+    /// What everything is called, for records that outlive the snapshot.
+    pub(crate) names: Arc<Names>,
     pub(crate) keys: KeyTable,
     pub(crate) providers: Vec<Provider>,
     pub(crate) deployments: Vec<Deployment>,
@@ -173,7 +180,9 @@ impl Gateway {
                 limits: config.server.limits.clone(),
                 cors: config.server.cors.clone(),
                 headers: config.server.headers,
+                decisions: config.telemetry.decisions,
             },
+            names: Arc::new(Names::of(config, &pools, &models)),
             keys,
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,
@@ -414,7 +423,12 @@ fn health_settings(deployment: &weir_config::Deployment) -> health::Settings {
         cooldown_max: LONGEST_COOLDOWN.max(deployment.breaker.cooldown),
     };
     let error_percent = deployment.breaker.error_percent;
-    health::Settings { max_concurrency: deployment.max_concurrency, breaker, error_percent }
+    health::Settings {
+        max_concurrency: deployment.max_concurrency,
+        learns_concurrency: deployment.learns_concurrency,
+        breaker,
+        error_percent,
+    }
 }
 
 /// What makes a deployment the same place: what is known about it holds only while this stays the same.
@@ -480,6 +494,7 @@ fn compile_routes(
                 cap: route.retries.cap,
                 retry_after_max: route.retries.retry_after_max,
             },
+            answers: route.answers,
             timeouts: route.timeouts,
             usual_output: AtomicU32::new(0),
             retry_floor: Floor::default(),

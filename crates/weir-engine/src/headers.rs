@@ -12,10 +12,13 @@ use weir_config::ResponseHeaders;
 use weir_core::{Fault, RequestId};
 use weir_wire::HeaderLines;
 use weir_wire::error;
+use weir_wire::quality::Flaw;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DECISION: HeaderName = HeaderName::from_static("x-weir-decision");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
+const ANSWER: HeaderName = HeaderName::from_static("x-weir-answer");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 const COST: HeaderName = HeaderName::from_static("x-weir-cost");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
@@ -33,7 +36,7 @@ const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
 /// Room for the fields of any usual response.
 const USUAL: usize = 512;
 
-/// The answer to a request for the list of models.
+/// An answer that Weir gives by itself, as JSON.
 pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
     let mut headers = begin(&mut record, StatusCode::OK);
     headers.put(&header::CONTENT_TYPE, "application/json");
@@ -41,12 +44,12 @@ pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
 }
 
 /// A whole answer. Everything about it is known, unless it was too large to be held.
-pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response {
+pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call: &Call) -> Response {
     record.look_at_clock();
     let known = answer.facts.as_ref();
-    if let Some(facts) = known {
+    if let Some(facts) = known.filter(|_| answer.flaw.is_none()) {
         record.spent(facts.usage_or_estimate(call.facts.prompt_bytes));
-        if let Some(lease) = &answer.lease {
+        if let Some(lease) = &mut answer.lease {
             record.answered(lease, None);
         }
     }
@@ -56,6 +59,7 @@ pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Ca
     served_model(&mut headers, &record, known.and_then(|f| f.model.as_deref()));
     headers.millis(&OVERHEAD, record.overhead());
     latency(&mut headers, &record);
+    flaw(&mut headers, answer.flaw);
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
         headers.put(&COST, record.cost);
@@ -97,6 +101,7 @@ pub(crate) fn stream(
     served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
     headers.millis(&OVERHEAD, record.overhead());
     latency(&mut headers, &record);
+    flaw(&mut headers, answer.flaw);
     if record.snapshot.gateway.settings.headers.timing {
         headers.number(&REQUEST_SIZE, record.request_bytes);
     }
@@ -171,6 +176,9 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
     let mut headers = HeaderLines::with_capacity(USUAL);
     headers.text(&REQUEST_ID, record.id.as_bytes());
+    if let Some(id) = record.decision_id() {
+        headers.text(&DECISION, &id);
+    }
     if let Some(deployment) = record.deployment() {
         headers.extend(&deployment.about);
         headers.number(&ATTEMPTS, record.attempts.len());
@@ -191,6 +199,13 @@ fn latency(headers: &mut HeaderLines, record: &Record) {
     headers.millis(&LATENCY, record.clock.saturating_duration_since(record.called.sent));
     if let Some(predicted) = record.called.predicted {
         headers.millis(&PREDICTED, predicted);
+    }
+}
+
+/// Why an answer is of no use that is given all the same, for want of a better one.
+fn flaw(headers: &mut HeaderLines, flaw: Option<Flaw>) {
+    if let Some(flaw) = flaw {
+        headers.put(&ANSWER, flaw.name());
     }
 }
 

@@ -19,6 +19,7 @@ const MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
 const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
 const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
 const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
+const DRY_RUN: HeaderName = HeaderName::from_static("x-weir-dry-run");
 const REGION: HeaderName = HeaderName::from_static("x-weir-region");
 
 /// A budget above this says nothing.
@@ -33,6 +34,8 @@ pub(crate) struct Hints {
     /// A hash of the session's name.
     pub(crate) session: Option<u64>,
     pub(crate) no_fallback: bool,
+    /// The decision is asked for, and no answer.
+    pub(crate) dry_run: bool,
     /// Regions it may be served in, parted by commas.
     pub(crate) regions: Option<Box<str>>,
 }
@@ -44,6 +47,9 @@ impl Hints {
     /// 403 for a hint that the route does not allow, 400 for one that says nothing.
     pub(crate) fn read(headers: &Headers, gateway: &Gateway, route: &Route) -> Result<Self, Fault> {
         let mut hints = Hints::default();
+        if !headers.iter().any(|(name, _)| may_be_hint(name)) {
+            return Ok(hints);
+        }
         let given = |hint: Hint, name: &HeaderName| -> Result<Option<String>, Fault> {
             let Some(value) = headers.get(name) else { return Ok(None) };
             if !route.hints.contains(&hint) {
@@ -76,13 +82,13 @@ impl Hints {
         if let Some(text) = given(Hint::Session, &SESSION)? {
             hints.session = Some(session(text.as_bytes()));
         }
-        if let Some(text) = given(Hint::NoFallback, &NO_FALLBACK)? {
-            hints.no_fallback = match &*text {
-                "true" | "1" => true,
-                "false" | "0" => false,
-                _ => return Err(wrong(&NO_FALLBACK, "is neither true nor false")),
-            };
-        }
+        let yes = |hint: Hint, name: &HeaderName| match given(hint, name)?.as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(_) => Err(wrong(name, "is neither true nor false")),
+        };
+        hints.no_fallback = yes(Hint::NoFallback, &NO_FALLBACK)?;
+        hints.dry_run = yes(Hint::DryRun, &DRY_RUN)?;
         if let Some(text) = given(Hint::Region, &REGION)? {
             if text.split(',').all(|region| region.trim().is_empty()) {
                 return Err(wrong(&REGION, "names no region"));
@@ -96,6 +102,17 @@ impl Hints {
     pub(crate) fn allow_region(&self, region: Option<&str>) -> bool {
         let Some(regions) = &self.regions else { return true };
         region.is_some_and(|region| regions.split(',').any(|allowed| allowed.trim() == region))
+    }
+}
+
+/// Whether a header's name begins as those of hints do. Most requests have none, and each hint's own look through the
+/// headers costs them more than this one for all.
+fn may_be_hint(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    match name.first() {
+        Some(b'x' | b'X') => begins(b"x-weir-") || begins(b"x-slo-"),
+        Some(b'l' | b'L') => begins(b"latency_"),
+        _ => false,
     }
 }
 
@@ -117,4 +134,20 @@ fn not_allowed(name: &HeaderName, hint: Hint, route: &str) -> Fault {
 
 fn wrong(name: &HeaderName, what: &str) -> Fault {
     Fault::new(Class::Caller, 400, "invalid_hint", format!("the header {name} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hint_has_a_name_that_may_be_one() {
+        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK, DRY_RUN, REGION];
+        for name in BUDGETS.iter().chain(&others) {
+            assert!(may_be_hint(name.as_str().as_bytes()), "{name}");
+            assert!(may_be_hint(name.as_str().to_ascii_uppercase().as_bytes()), "{name}");
+        }
+        assert!(!may_be_hint(b"x-stainless-lang"));
+        assert!(!may_be_hint(b"x-weir"));
+    }
 }

@@ -4,13 +4,16 @@
 //! its end. The line itself is [`line::serve`]; it reads like a table of contents.
 
 mod admit;
+mod asking;
 mod attempt;
 mod authenticate;
 mod call;
 mod choose;
 mod core;
+pub mod decision;
 mod deployment;
 mod engine;
+pub mod explain;
 mod gateway;
 mod headers;
 mod hints;
@@ -19,6 +22,7 @@ pub mod line;
 mod opening;
 mod outside;
 mod panics;
+mod quality;
 mod record;
 mod relay;
 mod reply;

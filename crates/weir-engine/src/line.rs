@@ -5,6 +5,7 @@ use crate::attempt::{Attempts, Opened, attempt};
 use crate::authenticate::Caller;
 use crate::call::{Unread, read_and_parse};
 use crate::core::Core;
+use crate::explain;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
 use crate::record::{Address, Asked, Record};
@@ -64,6 +65,7 @@ pub async fn serve(core: Rc<Core>, ingress: Ingress<impl Unread>) -> Response {
 /// How the line ended well.
 enum Done {
     Opened(Opened, Box<Attempts>),
+    /// Something about the gateway, as JSON: its models, or what it would do.
     Listing(Bytes),
 }
 
@@ -87,6 +89,11 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
     let admitted = admit(record, &caller)?;
     // 3 read and parse
     let call = read_and_parse(record, admitted, endpoint, &ingress.headers, ingress.body).await?;
+    // (whoever asks for the decision alone has it here)
+    if record.purpose.is_tentative() {
+        let told = explain::tell(record, call, &ingress.headers);
+        return Ok(Done::Listing(told.to_string().into()));
+    }
     // 7 route, 8 attempt
     let (opened, attempts) = attempt(record, call).await?;
     Ok(Done::Opened(opened, attempts))

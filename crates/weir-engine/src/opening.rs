@@ -18,10 +18,12 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout_at;
 use weir_config::Continues;
+use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
 use weir_wire::sse;
@@ -33,6 +35,13 @@ const REFUSAL_READ: usize = 64 * 1024;
 /// So many bytes before a stream's first token are kept for the client.
 const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
 
+/// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
+/// connection can be used again.
+pub(crate) const AFTER_END_MARK: Duration = Duration::from_millis(500);
+
+/// No hold is longer than a request.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
+
 /// After so many events without a token, whatever they are is taken for the answer.
 const EVENTS_BEFORE_TOKEN: u64 = 64;
 
@@ -42,8 +51,12 @@ pub(crate) struct CallLimits {
     pub(crate) connect: Duration,
     /// Until the head of a whole answer, or the first token of a stream. Setting up a connection does not count.
     pub(crate) first: Instant,
+    /// How long a stream's events are held back while none of them says anything.
+    pub(crate) hold: Duration,
     /// Silence between two pieces of a body.
     pub(crate) idle: Duration,
+    /// The least speed of a stream, if any.
+    pub(crate) min_speed: Option<MinSpeed>,
     /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
 }
@@ -57,6 +70,8 @@ pub(crate) struct WholeAnswer {
     pub(crate) rest: Option<Source>,
     /// What it says about itself; unknown for a large one.
     pub(crate) facts: Option<ReplyFacts>,
+    /// Why it is of no use. One that has a flaw has been accounted for already.
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
@@ -69,6 +84,8 @@ pub(crate) struct StreamAnswer {
     /// What has come already and goes to the client first.
     pub(crate) ready: sse::Pieces,
     pub(crate) ended: bool,
+    /// As of a [`WholeAnswer`].
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) limits: CallLimits,
     pub(crate) lease: Option<Lease>,
 }
@@ -134,7 +151,7 @@ pub(crate) async fn open(
     };
     let deployment = &snapshot.gateway.deployments[index];
     let pool = &snapshot.pools[deployment.provider];
-    let joint = begun.map(|begun| {
+    let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
         let prefilled = deployment.continues == Continues::Prefill
             && call.endpoint == Endpoint::Chat
             && deployment.same_as == begun.same_as;
@@ -167,7 +184,7 @@ pub(crate) async fn open(
     }
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
-        open_stream(record, call, joint, source, content_type, limits).await
+        open_stream(record, call, begun.is_some(), joint, source, content_type, limits).await
     } else {
         open_whole(record, call, source, content_type, limits).await
     }
@@ -228,12 +245,20 @@ async fn open_whole(
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
-        let facts = reply_facts(&body, call.endpoint)?;
+        let facts = reply_facts(&body, call.endpoint, crate::quality::wanted(record, call).is_some())?;
         (Some(facts), None)
     } else {
         (None, Some(source))
     };
-    Ok(Opened::Whole(Box::new(WholeAnswer { content_type, body, rest, facts, limits, lease: None })))
+    Ok(Opened::Whole(Box::new(WholeAnswer {
+        content_type,
+        body,
+        rest,
+        facts,
+        flaw: None,
+        limits,
+        lease: None,
+    })))
 }
 
 /// Reads a body until its end or until more than `most` bytes are there, and says which.
@@ -264,9 +289,11 @@ async fn held(
     }
 }
 
+/// `again`: the client has the beginning of an answer, if only a role; `joint`: and some of its text.
 async fn open_stream(
     record: &mut Record,
     call: &Call,
+    again: bool,
     joint: Option<Joint<'_>>,
     source: Source,
     content_type: Option<HeaderValue>,
@@ -275,19 +302,37 @@ async fn open_stream(
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
     let watch = match joint {
+        None if again => watch.taking_up("", true),
         None => watch.remembering(),
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
     let ready = sse::Pieces::new();
-    let mut open =
-        Box::new(StreamAnswer { content_type, source, watch, ready, ended: false, limits, lease: None });
-    match first_token(record, joint.is_some(), &mut open).await {
-        Ok(None) => {
-            if open.watch.has_first_token() && joint.is_none() {
+    let held = crate::quality::holds(record, call);
+    let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
+    let mut open = Box::new(StreamAnswer {
+        content_type,
+        source,
+        watch,
+        ready,
+        ended: false,
+        flaw: None,
+        limits,
+        lease: None,
+    });
+    let begun = match first_events(record, again, &mut open).await {
+        Ok(None) if joint.is_none() => {
+            if open.watch.has_first_token() {
                 record.first_token = Some(record.started.elapsed());
             }
-            Ok(Opened::Stream(open))
+            match held.filter(|_| !again) {
+                Some(most) => to_the_end(record, &mut open, most).await.map(|()| None),
+                None => Ok(None),
+            }
         }
+        begun => begun,
+    };
+    match begun {
+        Ok(None) => Ok(Opened::Stream(open)),
         Ok(Some(piece)) => Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await),
         Err(fault) => {
             // What was generated is paid for, whether anybody gets it or not.
@@ -299,24 +344,30 @@ async fn open_stream(
     }
 }
 
-/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new. Until then nothing of it
-/// goes to the client: a role, an empty text or a comment is no beginning, and the call can still be made elsewhere. Gives
-/// the first piece when it is none of a stream.
-async fn first_token(
+/// Reads a stream up to its first token, or, when it takes up an answer, the first that is new; but events that say
+/// nothing yet (a role, an empty text) are held back for no longer than [`CallLimits::hold`]. Until here nothing of it goes
+/// to the client, and the call can still be made elsewhere as if this one had not been. Gives the first piece when it is none
+/// of a stream.
+async fn first_events(
     record: &mut Record,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
     let limits = open.limits;
     let mut first_piece = true;
+    let mut held_until = None;
     loop {
         // One that repeats what the client has does not keep it waiting by being silent.
         let repeats = joins && open.watch.token_events() > 0;
         let limit = |now: Instant| {
-            if repeats { limits.deadline.min(now + limits.idle) } else { limits.first }
+            let first = held_until.map_or(limits.first, |until| limits.first.min(until));
+            if repeats { limits.deadline.min(now + limits.idle) } else { first }
         };
-        let next = before(limit, &mut record.waited, open.source.next()).await;
-        let Some(piece) = next.map_err(|_| timed_out("sent no token in time"))? else {
+        let next = match before(limit, &mut record.waited, open.source.next()).await {
+            Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
+            next => next.map_err(|_| timed_out("sent no token in time"))?,
+        };
+        let Some(piece) = next else {
             match open.watch.end() {
                 End::Failed(fault) => return Err(fault),
                 End::Complete { append } => open.ready.extend(append),
@@ -336,14 +387,60 @@ async fn first_token(
         }
         let events = open.watch.events();
         let too_much = open.ready.iter().map(Bytes::len).sum::<usize>() > KEPT_BEFORE_TOKEN;
-        if !joins && events > 0 && (too_much || events >= EVENTS_BEFORE_TOKEN) {
-            return Ok(None);
+        if !joins && events > 0 {
+            if too_much || events >= EVENTS_BEFORE_TOKEN || limits.hold.is_zero() {
+                return Ok(None);
+            }
+            held_until = held_until.or_else(|| Some(Instant::now() + limits.hold));
         }
         if too_much {
             // Comments are of no use to the client once they are late.
             open.ready.clear();
         }
     }
+}
+
+/// Reads a stream that has begun until it has ended, or until more than `most` bytes of it are held.
+pub(crate) async fn to_the_end(
+    record: &mut Record,
+    open: &mut StreamAnswer,
+    most: usize,
+) -> Result<(), Fault> {
+    let mut limits = open.limits;
+    let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
+    while !open.ended && held <= most {
+        if open.watch.has_end_mark() {
+            limits.idle = limits.idle.min(AFTER_END_MARK);
+        }
+        let begun = open.watch.has_first_token();
+        let limit = |now: Instant| if begun { limits.deadline.min(now + limits.idle) } else { limits.first };
+        let fault = match before(limit, &mut record.waited, open.source.next()).await {
+            Ok(Some(Ok(piece))) => {
+                held += piece.len();
+                let step = open.watch.push(piece, &mut open.ready)?;
+                if !begun && open.watch.has_first_token() {
+                    record.first_token = Some(record.started.elapsed());
+                }
+                match step {
+                    Step::Error(fault) => return Err(fault),
+                    Step::Open | Step::Done => continue,
+                }
+            }
+            Ok(None) => None,
+            Ok(Some(Err(fault))) => Some(fault),
+            Err(_) => Some(timed_out("fell silent in the middle of its answer")),
+        };
+        // Behind the end mark nothing is missing.
+        if let Some(fault) = fault.filter(|_| !open.watch.has_end_mark()) {
+            return Err(fault);
+        }
+        match open.watch.end() {
+            End::Failed(fault) => return Err(fault),
+            End::Complete { append } => open.ready.extend(append),
+        }
+        open.ended = true;
+    }
+    Ok(())
 }
 
 /// Whether a body's beginning can be an event stream, whatever its content type says.
@@ -363,7 +460,7 @@ async fn not_a_stream(
         Ok((rest, _)) => rest,
         Err(fault) => return fault,
     };
-    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint) {
+    match reply_facts(&[&piece[..], &rest[..]].concat(), call.endpoint, false) {
         Err(fault) => fault,
         Ok(_) => {
             let message = "the model's server sent a whole answer where a stream was asked for";

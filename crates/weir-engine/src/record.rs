@@ -1,8 +1,11 @@
 //! The exchange while it lasts: filled in along the line, read once when it ends.
 
 use crate::core::{Core, Snapshot};
+use crate::decision::{Entry, Micros};
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
@@ -50,12 +53,70 @@ impl Address {
 }
 
 /// One upstream call.
+#[derive(Clone, Debug)]
 pub(crate) struct Tried {
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
     /// What it has cost, as far as that is known.
     pub(crate) cost: Cost,
+    /// The status and the error code that a client would get for its fault.
+    pub(crate) status: u16,
+    pub(crate) code: Option<Cow<'static, str>>,
+    /// When its deployment may be called again, if that asked not to be before.
+    pub(crate) ready: Option<Moment>,
+    pub(crate) times: Times,
+}
+
+/// When what of a call happened, since its request began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) began: Micros,
+    /// How long it took to set up a connection; zero where one was there.
+    pub(crate) connect: Micros,
+    /// The head of its answer.
+    pub(crate) first_byte: Option<Micros>,
+    pub(crate) ended: Option<Micros>,
+}
+
+impl Tried {
+    /// A call that begins now.
+    pub(crate) fn new(record: &Record, deployment: usize, cause: AttemptCause) -> Self {
+        let began = Micros::of(record.clock.saturating_duration_since(record.started));
+        Tried {
+            deployment,
+            cause,
+            fault: None,
+            cost: Cost::ZERO,
+            status: 0,
+            code: None,
+            ready: None,
+            times: Times { began, ..Times::default() },
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be answered.
+    Serve,
+    /// To be told what would be done with it; else a request like any other.
+    DryRun,
+    /// The same, for the operator: no request at all, and recorded nowhere.
+    Explain,
+}
+
+impl Purpose {
+    /// Whether nothing is carried out.
+    pub(crate) fn is_tentative(self) -> bool {
+        self != Purpose::Serve
+    }
+
+    /// Whether it is counted, logged and kept.
+    pub(crate) fn is_recorded(self) -> bool {
+        self != Purpose::Explain
+    }
 }
 
 /// A call to a deployment: what its latency is to be judged by.
@@ -74,14 +135,19 @@ pub(crate) struct Called {
 pub(crate) struct Record {
     pub(crate) core: Rc<Core>,
     pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) purpose: Purpose,
+    /// What was decided for it, once there was a plan. Among its core's records all the time.
+    pub(crate) decision: Option<Rc<RefCell<Entry>>>,
     pub(crate) id: RequestId,
     /// Our span in the caller's trace, or in one of our own.
     pub(crate) trace: TraceContext,
     parent_span: Option<u64>,
-    started_at: SystemTime,
+    pub(crate) started_at: SystemTime,
     pub(crate) started: Instant,
     /// When the clock was last looked at: near enough for everything that follows without a wait.
     pub(crate) clock: Instant,
+    /// The same as the decision side counts time.
+    moment: Moment,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
@@ -89,6 +155,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     pub(crate) streamed: bool,
     pub(crate) attempts: SmallVec<[Tried; 2]>,
+    /// Which of them answered, when it is not the last one.
+    pub(crate) answered_by: Option<usize>,
     /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
     outcome: Option<Outcome>,
     pub(crate) status: u16,
@@ -125,12 +193,15 @@ impl Record {
         Box::new(Record {
             core: core.clone(),
             snapshot: core.snapshot(),
+            purpose: Purpose::Serve,
+            decision: None,
             id: RequestId::from_random(random),
             trace,
             parent_span: parent.map(|p| p.span),
             started_at: SystemTime::now(),
             started: received,
             clock: received,
+            moment: core.engine.moment(received),
             endpoint: None,
             address: None,
             asked: None,
@@ -138,6 +209,7 @@ impl Record {
             route: None,
             streamed: false,
             attempts: SmallVec::new(),
+            answered_by: None,
             outcome: None,
             status: 0,
             fault: None,
@@ -157,6 +229,7 @@ impl Record {
     /// Looks at the clock.
     pub(crate) fn look_at_clock(&mut self) -> Instant {
         self.clock = Instant::now();
+        self.moment = self.core.engine.moment(self.clock);
         self.clock
     }
 
@@ -168,12 +241,17 @@ impl Record {
 
     /// The last look at it as the decision side counts time.
     pub(crate) fn now(&self) -> Moment {
-        self.core.engine.moment(self.clock)
+        self.moment
     }
 
     /// The deployment that answered, or was tried last.
     pub(crate) fn deployment(&self) -> Option<&crate::deployment::Deployment> {
-        self.attempts.last().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+        self.telling().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+    }
+
+    /// The attempt that answered, or the last one.
+    fn telling(&self) -> Option<&Tried> {
+        self.answered_by.map_or(self.attempts.last(), |answered| self.attempts.get(answered))
     }
 
     /// Route and deployment by their places.
@@ -182,7 +260,7 @@ impl Record {
         Some(Pair {
             generation: self.snapshot.gateway.generation,
             route: place(self.route?)?,
-            deployment: place(self.attempts.last()?.deployment)?,
+            deployment: place(self.telling()?.deployment)?,
         })
     }
 
@@ -207,6 +285,7 @@ impl Record {
         let waited = self.look_at_clock().saturating_duration_since(began);
         self.waited += waited;
         self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        self.call_was_set_up(setup.connection());
         let Setup { connect, tls, send } = setup;
         self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
     }
@@ -215,18 +294,19 @@ impl Record {
     pub(crate) fn head_came(&mut self) {
         let after = self.clock.saturating_duration_since(self.called.sent);
         self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
+        self.first_byte_came();
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
-    pub(crate) fn first_token_came(&self, lease: &Lease) {
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
         let Some(after) = self.first_token else { return };
         let first = (self.started + after).saturating_duration_since(self.called.sent);
         let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
-        lease.windows().record(&sample, self.now());
+        lease.record(&sample, self.now());
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&mut self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &mut Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
         self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {
@@ -237,7 +317,7 @@ impl Record {
             gap: self.inter_token,
             usage: self.usage,
         };
-        lease.windows().record(&sample, self.core.engine.moment(now));
+        lease.windows().record(&sample, self.moment);
         if let (Some(usage), Some(route)) =
             (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
         {
@@ -250,10 +330,11 @@ impl Record {
         self.parent_span.is_some()
     }
 
-    /// Time spent in Weir itself: until now, or until a stream's first token, since from then on Weir waits and passes on
+    /// Time spent in Weir itself: until the clock was last looked at, or until a stream's first token, since from then on Weir waits and passes on
     /// in turns too short to be told apart.
     pub(crate) fn overhead(&self) -> Duration {
-        self.overhead.unwrap_or_else(|| self.started.elapsed().saturating_sub(self.waited))
+        let until_now = || self.clock.saturating_duration_since(self.started);
+        self.overhead.unwrap_or_else(|| until_now().saturating_sub(self.waited))
     }
 
     /// What the latest attempt took comes on top of what others did.
@@ -276,11 +357,9 @@ impl Record {
         self.outcome.get_or_insert(Outcome::Answered);
     }
 
-    /// The latest attempt ended in this.
-    pub(crate) fn attempt_failed(&mut self, class: Class) {
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.fault = Some(class);
-        }
+    /// The error code that the client got.
+    pub(crate) fn fault_code(&self) -> Option<Cow<'static, str>> {
+        self.fault.as_ref().and_then(|fault| fault.code.clone())
     }
 
     /// Weir itself failed. Before the head went out the client gets a 500; after it, a cut connection.
@@ -306,6 +385,17 @@ impl Drop for Record {
             self.panicked();
         }
         let outcome = self.outcome.unwrap_or(Outcome::ClientGone);
+        let total = self.started.elapsed();
+        let overhead = self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited));
+        if self.purpose.is_recorded() {
+            self.record_exchange(outcome, total, overhead);
+        }
+        self.decision_ends(outcome, total, overhead);
+    }
+}
+
+impl Record {
+    fn record_exchange(&self, outcome: Outcome, total: Duration, overhead: Duration) {
         let gateway = &self.snapshot.gateway;
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .attempts
@@ -318,7 +408,6 @@ impl Drop for Record {
             })
             .collect();
         let deployment = self.deployment();
-        let total = self.started.elapsed();
         let exchange = Exchange {
             id: self.id,
             trace: self.trace,
@@ -351,7 +440,7 @@ impl Drop for Record {
             first_token: self.first_token,
             inter_token: self.inter_token,
             phases: self.phases,
-            overhead: self.overhead.unwrap_or_else(|| total.saturating_sub(self.waited)),
+            overhead,
         };
         self.core.recorder.record(&exchange);
     }

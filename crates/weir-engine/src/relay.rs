@@ -2,10 +2,10 @@
 //!
 //! One relay for everything that flows: streams of events, and whole answers too large to be held.
 
-use crate::attempt::{Attempts, Begun, Opened};
+use crate::attempt::{Attempts, Begun, Opened, waited_in_vain};
 use crate::call::Call;
 use crate::headers;
-use crate::opening::{CallLimits, Source, StreamAnswer, timed_out};
+use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out};
 use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
@@ -14,19 +14,16 @@ use http_body::Frame;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Fault, Usage};
+use weir_routing::Pace;
 use weir_routing::fault_policy::{Retry, retry};
 use weir_routing::{Event, Lease};
 use weir_wire::error;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
-
-/// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
-/// connection can be used again.
-const AFTER_END_MARK: Duration = Duration::from_millis(500);
 
 /// A request whose body is larger is not kept while its answer flows, so that the answer cannot be taken up elsewhere.
 const BODY_KEPT: usize = 1024 * 1024;
@@ -83,6 +80,8 @@ pub struct Relay {
     last: Instant,
     first_token_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// Whether a stream is fast enough; `None` when it may be as slow as it likes.
+    pace: Option<Pace>,
     lease: Option<Lease>,
     record: Option<Box<Record>>,
     /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
@@ -120,6 +119,8 @@ impl Relay {
             Relay::new(record, answer.source, watched, answer.limits, answer.lease, &attempts.call);
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
+        relay.keep_pace();
+        relay.counted = answer.flaw.is_some();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
             relay.state = State::Ended;
@@ -152,6 +153,7 @@ impl Relay {
         call: &Call,
     ) -> Relay {
         let last = Instant::now();
+        let timer = tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into());
         Relay {
             source: Some(source),
             watched,
@@ -161,7 +163,8 @@ impl Relay {
             limits,
             last,
             first_token_at: None,
-            timer: Box::pin(tokio::time::sleep_until((last + limits.idle).min(limits.deadline).into())),
+            timer: Box::pin(timer),
+            pace: None,
             lease,
             record: Some(record),
             attempts: None,
@@ -217,12 +220,51 @@ impl Relay {
         }
     }
 
-    /// Ready when the upstream has been silent for too long or the request has lasted too long. The timer stays where it
-    /// is while pieces come and is set anew when it fires, so that a piece costs no timer.
+    /// Begins to watch how fast the present upstream is.
+    fn keep_pace(&mut self) {
+        let begun = self.record.as_ref().map(|record| record.core.engine.moment(self.last));
+        let tokens = match &self.watched {
+            Watched::Events(watch) => watch.tokens(),
+            Watched::Large(_) => 0,
+        };
+        let kept = self.limits.min_speed.filter(|_| self.has_begun()).zip(begun);
+        self.pace = kept.and_then(|(least, now)| Pace::new(least, tokens, now));
+        self.set_timer(self.last);
+    }
+
+    /// Whether something has come that the client can use.
+    fn has_begun(&self) -> bool {
+        self.first_token_at.is_some() || matches!(self.watched, Watched::Large(_))
+    }
+
+    /// When it has been silent for too long.
+    fn silent_until(&self) -> Instant {
+        if self.has_begun() { self.last + self.limits.idle } else { self.limits.first }
+    }
+
+    /// The timer's next turn.
+    fn set_timer(&mut self, now: Instant) {
+        let silent = self.silent_until();
+        let look = self.pace.as_ref().map_or(silent, |pace| now + pace.interval());
+        self.timer.as_mut().reset(silent.min(look).min(self.limits.deadline).into());
+    }
+
+    /// Whether the upstream has been too slow for too long.
+    fn is_too_slow(&mut self, now: Instant) -> bool {
+        let (Some(pace), Watched::Events(watch), Some(record)) =
+            (&mut self.pace, &self.watched, &self.record)
+        else {
+            return false;
+        };
+        pace.is_too_slow(watch.tokens(), record.core.engine.moment(now))
+    }
+
+    /// Ready when the upstream has been silent or slow for too long or the request has lasted too long. The timer stays
+    /// where it is while pieces come and is set anew when it fires, so that a piece costs no timer.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
             self.limits.idle = AFTER_END_MARK;
-            self.timer.as_mut().reset((self.last + AFTER_END_MARK).min(self.limits.deadline).into());
+            self.set_timer(self.last);
         }
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
@@ -230,11 +272,17 @@ impl Relay {
             if now >= self.limits.deadline {
                 return Poll::Ready(timed_out("took too long over its answer"));
             }
-            let silent_until = self.last + self.limits.idle;
-            if now >= silent_until {
-                return Poll::Ready(timed_out("fell silent in the middle of its answer"));
+            if now >= self.silent_until() {
+                return Poll::Ready(timed_out(if self.has_begun() {
+                    "fell silent in the middle of its answer"
+                } else {
+                    "sent no token in time"
+                }));
             }
-            self.timer.as_mut().reset(silent_until.min(self.limits.deadline).into());
+            if self.is_too_slow(now) {
+                return Poll::Ready(too_slow());
+            }
+            self.set_timer(now);
         }
     }
 
@@ -260,14 +308,27 @@ impl Relay {
             }
             Watched::Events(watch) => {
                 let step = watch.push(piece, &mut self.ready);
-                if self.first_token_at.is_none() && watch.has_first_token() {
-                    self.first_token_at = Some(self.last);
-                }
+                let begins = self.first_token_at.is_none() && watch.has_first_token();
                 match step {
                     Ok(Step::Open | Step::Done) => {}
-                    Ok(Step::Error(fault)) | Err(fault) => self.fail(fault),
+                    Ok(Step::Error(fault)) | Err(fault) => return self.fail(fault),
+                }
+                if begins {
+                    self.begins();
                 }
             }
+        }
+    }
+
+    /// The first token has come, behind events that were passed on without one.
+    fn begins(&mut self) {
+        self.first_token_at = Some(self.last);
+        self.keep_pace();
+        if let (Some(record), Some(lease)) = (&mut self.record, &mut self.lease) {
+            record.first_token = Some(self.last.saturating_duration_since(record.started));
+            record.look_at_clock();
+            record.first_token_came(lease);
+            lease.begun();
         }
     }
 
@@ -299,10 +360,12 @@ impl Relay {
 
     /// The upstream cannot complete its answer. When another may, it is sought once everything has gone out that is here.
     fn fail(&mut self, fault: Fault) {
-        let again = !matches!(retry(fault.class), Retry::Never | Retry::OtherRoute);
-        if again
+        let retry = retry(fault.class);
+        if retry != Retry::Never
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
+            // Another route has another model, which cannot go on with this one's words.
+            && (retry != Retry::OtherRoute || begun.text.is_empty())
         {
             self.state = State::Seeking;
             self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));
@@ -359,9 +422,12 @@ impl Relay {
         self.count();
         let mut record = self.record.take()?;
         let mut attempts = self.attempts.take()?;
-        record.attempt_failed(fault.class);
         record.look_at_clock();
+        record.attempt_failed(&fault);
         if let Some(mut lease) = self.lease.take() {
+            if !self.has_begun() {
+                waited_in_vain(&record, &lease, &fault);
+            }
             lease.report(Err(&fault), record.now());
         }
         Some(Box::pin(async move {
@@ -380,7 +446,10 @@ impl Relay {
         self.lease = answer.lease;
         self.counted = false;
         self.last = Instant::now();
-        self.timer.as_mut().reset((self.last + self.limits.idle).min(self.limits.deadline).into());
+        if let Some(record) = self.record.as_ref().filter(|_| self.first_token_at.is_none()) {
+            self.first_token_at = record.first_token.map(|after| record.started + after);
+        }
+        self.keep_pace();
         self.state = State::Flowing;
         if answer.ended {
             self.state = State::Ended;
@@ -437,16 +506,23 @@ impl Relay {
             match &ending {
                 Ending::Whole => {
                     record.look_at_clock();
-                    record.answered(&lease, self.first_token_at);
+                    record.answered(&mut lease, self.first_token_at);
                     lease.report(Ok(()), record.core.now());
                 }
-                Ending::Broken(fault) => lease.report(Err(fault), record.core.now()),
+                Ending::Broken(fault) => {
+                    if self.first_token_at.is_none() && matches!(self.watched, Watched::Events(_)) {
+                        record.look_at_clock();
+                        waited_in_vain(record, &lease, fault);
+                    }
+                    lease.report(Err(fault), record.core.now());
+                }
                 Ending::Unknown => {} // a lease that ends unreported says nothing about its deployment
             }
         }
         if let Ending::Broken(fault) = ending {
             if self.source.is_some() {
-                record.attempt_failed(fault.class);
+                record.look_at_clock();
+                record.attempt_failed(&fault);
             }
             record.failed(fault);
         }
@@ -462,6 +538,11 @@ impl Relay {
         }
         self.trailers.then(|| Ok(Frame::trailers(headers::trailers(&record))))
     }
+}
+
+fn too_slow() -> Fault {
+    let message = "the model's server sent its answer too slowly";
+    Fault::new(Class::Timeout, 504, "upstream_too_slow", message)
 }
 
 fn cut_off() -> Fault {

@@ -1,5 +1,5 @@
-//! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup. How sockets are read ([`poll_take`]) and the
-//! chunked coding ([`Chunks`]) it shares with the crate that speaks HTTP inward.
+//! The only crate that speaks HTTP outward: connections, pools, TLS, name lookup. How sockets are read ([`poll_take`]), when
+//! they are written ([`others_first`]) and the chunked coding ([`Chunks`]) it shares with the crate that speaks HTTP inward.
 //!
 //! Knows no models, routes or vendors: it is given an [`Origin`] and a request, and gives back an [`Answer`] or a
 //! [`weir_core::Fault`]. It never repeats a request; it only takes another connection when a pooled one
@@ -20,6 +20,7 @@ mod origin;
 mod pool;
 mod request;
 mod setup;
+mod turn;
 
 pub use answer::{Answer, AnswerBody, AnswerHead};
 pub use framing::Chunks;
@@ -28,3 +29,4 @@ pub use origin::{Origin, OriginError, OriginSettings};
 pub use pool::{Counts, Pool, Pools};
 pub use request::{Head, Pieces, Request};
 pub use setup::{Limits, Setup};
+pub use turn::others_first;

@@ -7,6 +7,7 @@ use crate::head::{self, Reader};
 use crate::origin::{Identity, Origin};
 use crate::request::Request;
 use crate::setup::{Limits, Setup};
+use crate::turn::others_first;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -88,6 +89,7 @@ impl Pool {
         now: Instant,
         setup: &mut Setup,
     ) -> Result<Answer, Fault> {
+        others_first().await;
         while let Some(mut pooled) = self.take(now) {
             match exchange(&mut pooled, &mut request, limits.answer_after(setup), setup).await? {
                 // Closed by the peer while it lay in the pool, and nothing was written to it.

@@ -7,13 +7,14 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Class, Fault, Moment};
+use weir_core::{Class, Fault, Moment, Needs};
 use weir_routing::SplitMix64;
 use weir_routing::attempt::{Action, Event, Machine, Rules};
 use weir_routing::health::{Health, Settings};
 use weir_routing::plan::{Plan, plan};
 use weir_routing::policy::{Kind, Member, POLICIES, Policy, Request};
 use weir_routing::prefix::{Cache, Prefix, Prompt, Ranked, Settings as Placing};
+use weir_routing::rules::{Condition, Derived, Facts, Fields, Patterns, Rules as RuleSet, Span, Wanted};
 use weir_routing::windows::{Sample, Size};
 
 const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
@@ -54,6 +55,7 @@ fn main() {
     plans(&mut criterion);
     attempts(&mut criterion);
     prefixes(&mut criterion);
+    rules(&mut criterion);
     criterion.final_summary();
 }
 
@@ -128,5 +130,66 @@ fn prefixes(criterion: &mut Criterion) {
             });
         });
     }
+    group.finish();
+}
+
+struct NoFields;
+
+impl Fields for NoFields {
+    fn header(&self, name: &str, wanted: &Wanted) -> bool {
+        name == "x-tier" && wanted.is(b"silver")
+    }
+
+    fn metadata(&self, _: &str, _: &Wanted) -> bool {
+        false
+    }
+}
+
+fn facts(text: &str) -> Facts<'_> {
+    Facts {
+        prompt_tokens: 1000,
+        output_tokens: None,
+        needs: Needs::NONE,
+        turns: 3,
+        text,
+        latest: text,
+        stated_task: None,
+        key: Some("alice"),
+        unix_seconds: 1_700_000_000,
+        fields: &NoFields,
+        derived: Derived::default(),
+    }
+}
+
+/// Twenty rules without text of which none holds, and five patterns on texts of 1 and 16 KB.
+fn rules(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rules");
+    let gold = || Wanted::OneOf(["gold".into()].into());
+    let plain = |n: u64| match n % 4 {
+        0 => Condition::PromptTokens(Span { min: 5000 + n, max: u64::MAX }),
+        1 => Condition::Header("x-tier".into(), gold()),
+        2 => Condition::All(vec![
+            Condition::Turns(Span { min: 1, max: 9 }),
+            Condition::Key(vec!["bob".into()]),
+        ]),
+        _ => Condition::Not(Box::new(Condition::Turns(Span { min: 0, max: 9 }))),
+    };
+    let twenty = RuleSet::new((0..20).map(plain).collect(), Patterns::default());
+    group.bench_function("20 without text", |bench| bench.iter(|| black_box(&twenty).first(&facts(""))));
+    let mut patterns = Patterns::default();
+    let five =
+        ["(?i)invoice [0-9]+", "CVE-[0-9]{4}-[0-9]+", "stack ?trace", r"\bselect\b.*\bfrom\b", "ärger|größe"];
+    let five = five.map(|one| Condition::Text(vec![patterns.regex(one).unwrap()]));
+    let five = RuleSet::new(five.into(), patterns.finish().unwrap());
+    let sentence = "The quick brown fox jumps over the lazy dog and thinks about its plans for the week. ";
+    for kilobytes in [1, 16] {
+        let text: String = sentence.chars().cycle().take(kilobytes << 10).collect();
+        group.bench_function(BenchmarkId::new("5 patterns, KB", kilobytes), |bench| {
+            bench.iter(|| black_box(&five).first(&facts(black_box(&text))));
+        });
+    }
+    let text: String = sentence.chars().cycle().take(1 << 10).collect();
+    group.bench_function("task of 1 KB", |bench| bench.iter(|| facts(black_box(&text)).task()));
+    group.bench_function("language of 1 KB", |bench| bench.iter(|| facts(black_box(&text)).language()));
     group.finish();
 }

@@ -26,6 +26,8 @@ pub const fn retry(class: Class) -> Retry {
         Class::Timeout => Retry::Elsewhere,
         // Nor would one that chose other words choose the first ones the next time.
         Class::Diverged => Retry::Elsewhere,
+        // What one model got wrong it would probably get wrong again.
+        Class::InvalidOutput => Retry::Elsewhere,
         Class::Credential | Class::Refused | Class::Unavailable => Retry::Elsewhere,
         Class::Rate | Class::ServerError | Class::Network | Class::Malformed | Class::Truncated => {
             Retry::SameOrElsewhere
@@ -58,6 +60,8 @@ pub fn effect(fault: &Fault) -> Effect {
         Class::Refused => Effect::None,
         // It answers, only in other words.
         Class::Diverged => Effect::None,
+        // How good an answer is says nothing about whether the next one will come.
+        Class::InvalidOutput => Effect::None,
         Class::Credential => Effect::Open,
         Class::Rate => match fault.retry_after {
             Some(after) if !after.is_zero() => Effect::Rest(after.min(LONGEST_REST)),
@@ -66,6 +70,27 @@ pub fn effect(fault: &Fault) -> Effect {
         Class::ServerError | Class::Network | Class::Timeout | Class::Malformed | Class::Truncated => {
             Effect::Fault
         }
+    }
+}
+
+/// Whether a fault says that the deployment has more to do than it bears: it has no room, or too little time.
+pub fn overloads(fault: &Fault) -> bool {
+    match fault.class {
+        Class::Rate | Class::Timeout => true,
+        Class::ServerError => matches!(fault.status, 503 | 529),
+        Class::Caller
+        | Class::ContextWindow
+        | Class::ContentPolicy
+        | Class::Limited
+        | Class::Unavailable
+        | Class::Credential
+        | Class::Refused
+        | Class::Network
+        | Class::Malformed
+        | Class::Truncated
+        | Class::Diverged
+        | Class::InvalidOutput
+        | Class::Gateway => false,
     }
 }
 
@@ -93,6 +118,7 @@ mod tests {
         check(Class::Unavailable, Retry::Elsewhere, Effect::None);
         check(Class::Refused, Retry::Elsewhere, Effect::None);
         check(Class::Diverged, Retry::Elsewhere, Effect::None);
+        check(Class::InvalidOutput, Retry::Elsewhere, Effect::None);
         check(Class::Credential, Retry::Elsewhere, Effect::Open);
         check(Class::Timeout, Retry::Elsewhere, Effect::Fault);
         check(Class::Rate, Retry::SameOrElsewhere, Effect::Fault);
@@ -108,6 +134,21 @@ mod tests {
             if class.blame() != Blame::Upstream {
                 assert_eq!(effect(&fault(class)), Effect::None, "{}", class.name());
             }
+        }
+    }
+
+    #[test]
+    fn who_has_no_room_says_so() {
+        for (class, status, expect) in [
+            (Class::Rate, 429, true),
+            (Class::Timeout, 504, true),
+            (Class::ServerError, 503, true),
+            (Class::ServerError, 529, true),
+            (Class::ServerError, 500, false),
+            (Class::Network, 502, false),
+            (Class::Caller, 503, false),
+        ] {
+            assert_eq!(overloads(&Fault::new(class, status, "x", "x")), expect, "{} {status}", class.name());
         }
     }
 

@@ -108,6 +108,8 @@ pub struct Request<'a> {
     pub max_cost: Option<Cost>,
     /// Keeps deployments out of this request's plans, whatever the policy.
     pub excluded: Option<&'a dyn Fn(u32) -> Option<Reason>>,
+    /// Asked for an explanation and not to be carried out: no policy takes a turn for it or remembers it.
+    pub tentative: bool,
 }
 
 /// What an answer is taken to be long while nothing is known, in tokens.

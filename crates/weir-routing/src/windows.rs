@@ -40,6 +40,8 @@ pub const SLICES: usize = 6;
 const DIGEST_AGE: Duration = Duration::from_millis(250);
 /// At most so many samples are kept out of the digest.
 const DIGEST_SAMPLES: u64 = 64;
+/// Once that many come together, a digest is made no sooner than this after the one before: making it reads every slice.
+const DIGEST_REST: Duration = Duration::from_millis(25);
 /// Digests are made for each sample while there are no more than this, and a mean takes as many.
 const FEW: u64 = 16;
 
@@ -221,7 +223,8 @@ impl Windows {
 
     fn renew(&self, ring: &Ring, now: Moment) {
         let most = (ring.samples() / FEW).clamp(1, DIGEST_SAMPLES);
-        if self.digest.is_due(ring.written(), most, DIGEST_AGE, now) {
+        let rest = if most == DIGEST_SAMPLES { DIGEST_REST } else { Duration::ZERO };
+        if self.digest.is_due(ring.written(), most, rest..DIGEST_AGE, now) {
             self.digest.renew(ring, now);
         }
     }

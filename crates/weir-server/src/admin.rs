@@ -1,9 +1,11 @@
-//! The admin API: metrics, the configuration in force, reload. Its own listener, its own runtime.
+//! The admin API: metrics, the configuration in force, decisions, reload. Its own listener, its own runtime.
+
+mod decisions;
 
 use crate::{Drain, Phase};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -44,17 +46,41 @@ pub struct Admin {
 pub struct AdminRoute {
     /// `GET` or `POST`.
     pub method: Method,
-    /// The whole path; no two routes have the same.
+    /// The whole path; no two routes have the same. One that ends in `{id}` stands for every path with one part there.
     pub path: &'static str,
     /// Whether it changes anything; writes always need the token.
     pub writes: bool,
-    serve: fn(&Admin, Phase) -> Response<Full<Bytes>>,
+    serve: fn(&Admin, &Asked) -> Response<Full<Bytes>>,
+}
+
+impl AdminRoute {
+    /// What stands in a path for the route's `{id}`, nothing for a route without; `None` for the path of another route.
+    fn id<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self.path.strip_suffix("{id}") {
+            None => (path == self.path).then_some(""),
+            Some(before) => path.strip_prefix(before).filter(|id| !id.is_empty() && !id.contains('/')),
+        }
+    }
+}
+
+/// What is asked of a route.
+struct Asked {
+    phase: Phase,
+    /// What stands for `{id}` in its path.
+    id: String,
+    /// Behind the `?`.
+    query: String,
+    /// Of a `POST`.
+    body: Bytes,
 }
 
 /// Every route there is.
-pub const ROUTES: [AdminRoute; 6] = [
+pub const ROUTES: [AdminRoute; 9] = [
     AdminRoute { method: Method::GET, path: "/metrics", writes: false, serve: metrics },
     AdminRoute { method: Method::GET, path: "/admin/config", writes: false, serve: config },
+    AdminRoute { method: Method::GET, path: "/admin/decisions", writes: false, serve: decisions::list },
+    AdminRoute { method: Method::GET, path: "/admin/decisions/{id}", writes: false, serve: decisions::one },
+    AdminRoute { method: Method::POST, path: "/admin/explain", writes: false, serve: decisions::explain },
     AdminRoute { method: Method::GET, path: "/admin/weights", writes: false, serve: weights },
     AdminRoute { method: Method::POST, path: "/admin/reload", writes: true, serve: reload },
     AdminRoute { method: Method::GET, path: "/health/live", writes: false, serve: live },
@@ -90,13 +116,7 @@ pub async fn run(admin: Arc<Admin>, listener: std::net::TcpListener, mut drain: 
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (admin, phase) = (admin.clone(), drain.phase());
-                // Reload reads files and compiles: not on a thread that others wait for.
-                async move {
-                    let (head, _) = request.into_parts();
-                    let answered = tokio::task::spawn_blocking(move || answer(&admin, &head, phase)).await;
-                    let answered = answered.unwrap_or_else(|_| refuse(&weir_engine::panicked()));
-                    Ok::<_, Infallible>(answered)
-                }
+                async move { Ok::<_, Infallible>(answer(admin, request, phase).await) }
             });
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -147,17 +167,56 @@ impl TurnedAway {
     }
 }
 
-fn answer(admin: &Admin, head: &http::request::Parts, phase: Phase) -> Response<Full<Bytes>> {
-    match guarded(admin, head) {
-        Ok(route) => (route.serve)(admin, phase),
-        Err(fault) => refuse(&fault),
-    }
+/// What a body may hold beside the request it is about.
+const AROUND_A_REQUEST: usize = 64 * 1024;
+/// How long a body may take to come.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+async fn answer(admin: Arc<Admin>, request: Request<Incoming>, phase: Phase) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let (route, id) = match guarded(&admin, &head) {
+        Ok((route, id)) => (route, id.to_owned()),
+        Err(fault) => return refuse(&fault),
+    };
+    let body = match body_of(&admin, route, body).await {
+        Ok(body) => body,
+        Err(fault) => return refuse(&fault),
+    };
+    let asked = Asked { phase, id, query: head.uri.query().unwrap_or_default().to_owned(), body };
+    // Reload reads files and compiles, decisions wait for cores: not on a thread that others wait for.
+    let answered = tokio::task::spawn_blocking(move || (route.serve)(&admin, &asked)).await;
+    answered.unwrap_or_else(|_| refuse(&weir_engine::panicked()))
 }
 
-/// The guards, the same for every route: who asks (Host, Origin), what exists, who may.
-fn guarded(admin: &Admin, head: &http::request::Parts) -> Result<&'static AdminRoute, Fault> {
+/// The body of a `POST`, within the limits of a request's.
+async fn body_of(admin: &Admin, route: &AdminRoute, body: Incoming) -> Result<Bytes, Fault> {
+    if route.method != Method::POST {
+        return Ok(Bytes::new());
+    }
+    let most = admin.engine.gateway().settings().limits.max_body + AROUND_A_REQUEST;
+    let reading = tokio::time::timeout(BODY_WITHIN, Limited::new(body, most).collect()).await;
+    let read = reading.map_err(|_| {
+        Fault::new(Class::Caller, 408, "request_timeout", "the request's body took too long to arrive")
+    })?;
+    read.map(|body| body.to_bytes()).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            let message = format!("the body is larger than {most} bytes");
+            Fault::new(Class::Caller, 413, "request_too_large", message)
+        } else {
+            Fault::new(Class::Caller, 400, "incomplete_body", "the request's body broke off")
+        }
+    })
+}
+
+/// The guards, the same for every route: who asks (Host, Origin), what exists, who may. With the route goes what its path
+/// says for `{id}`.
+fn guarded<'h>(
+    admin: &Admin,
+    head: &'h http::request::Parts,
+) -> Result<(&'static AdminRoute, &'h str), Fault> {
     same_site(admin, head)?;
-    let Some(route) = ROUTES.iter().find(|r| r.path == head.uri.path()) else {
+    let path = head.uri.path();
+    let Some((route, id)) = ROUTES.iter().find_map(|route| Some((route, route.id(path)?))) else {
         let known: Vec<&str> = ROUTES.iter().map(|r| r.path).collect();
         let message = format!("there is nothing at this address; there is {}", known.join(", "));
         return Err(Fault::new(Class::Caller, 404, "not_found", message));
@@ -167,7 +226,7 @@ fn guarded(admin: &Admin, head: &http::request::Parts) -> Result<&'static AdminR
     }
     let free = !route.writes && (admin.address.ip().is_loopback() || route.path.starts_with("/health/"));
     if free || shows_token(admin, &head.headers) {
-        return Ok(route);
+        return Ok((route, id));
     }
     let message = match admin.token {
         Some(_) => "send the admin token as \"Authorization: Bearer <token>\"",
@@ -212,12 +271,12 @@ fn shows_token(admin: &Admin, headers: &HeaderMap) -> bool {
     })
 }
 
-fn metrics(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
+fn metrics(admin: &Admin, _: &Asked) -> Response<Full<Bytes>> {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     respond(StatusCode::OK, kind, admin.engine.telemetry().render().into())
 }
 
-fn config(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
+fn config(admin: &Admin, _: &Asked) -> Response<Full<Bytes>> {
     let report = admin.engine.report();
     let shown = json!({
         "generation": report.generation,
@@ -229,7 +288,7 @@ fn config(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     json_body(StatusCode::OK, &shown)
 }
 
-fn weights(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
+fn weights(admin: &Admin, _: &Asked) -> Response<Full<Bytes>> {
     json_body(StatusCode::OK, &admin.engine.weights())
 }
 
@@ -239,7 +298,7 @@ fn needs_restart(report: &ReloadReport) -> Vec<serde_json::Value> {
     pending.map(|p| json!({ "key": p.key, "in_force": p.in_force, "in_file": p.in_file })).collect()
 }
 
-fn reload(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
+fn reload(admin: &Admin, _: &Asked) -> Response<Full<Bytes>> {
     match (admin.reload)() {
         Ok(report) => {
             let done = json!({ "generation": report.generation, "needs_restart": needs_restart(&report) });
@@ -252,12 +311,12 @@ fn reload(admin: &Admin, _: Phase) -> Response<Full<Bytes>> {
     }
 }
 
-fn live(_: &Admin, _: Phase) -> Response<Full<Bytes>> {
+fn live(_: &Admin, _: &Asked) -> Response<Full<Bytes>> {
     json_body(StatusCode::OK, &json!({ "status": "live" }))
 }
 
-fn ready(_: &Admin, phase: Phase) -> Response<Full<Bytes>> {
-    match phase {
+fn ready(_: &Admin, asked: &Asked) -> Response<Full<Bytes>> {
+    match asked.phase {
         Phase::Running => json_body(StatusCode::OK, &json!({ "status": "ready" })),
         Phase::Draining | Phase::Ended => {
             json_body(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }))

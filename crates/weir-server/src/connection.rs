@@ -18,7 +18,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use weir_core::{Class, Fault};
-use weir_engine::{Core, Response};
+use weir_engine::{Core, Reply, Response};
+use weir_net::others_first;
 
 pub(crate) use head::{Method, RequestHead};
 pub(crate) use wire::RequestBody;
@@ -73,6 +74,10 @@ pub(crate) async fn serve<A>(
         let request = Request { head, body, received: Instant::now() };
         let Some(response) = while_there(&wire, answer(request)).await else { return };
         let keep_alive = wire.borrow_mut().skip_body() && keep_alive && is_running();
+        // Of a stream the first token is waited for; a whole answer may follow those of others.
+        if matches!(response.body, Reply::Whole(_)) {
+            others_first().await;
+        }
         let mut writer = Writer::new(response, version, keep_alive, no_body);
         match poll_fn(|cx| writer.poll(cx, &mut wire.borrow_mut())).await {
             Ok(()) if writer.keeps_alive() => {}

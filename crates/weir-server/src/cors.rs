@@ -11,7 +11,7 @@ use http::header::{
 use weir_engine::{Reply, Response, Settings};
 use weir_wire::{HeaderLines, Headers};
 
-const EXPOSED: &str = "x-request-id, x-weir-deployment, x-weir-model, x-weir-attempts, x-weir-cost, \
+const EXPOSED: &str = "x-request-id, x-weir-decision, x-weir-deployment, x-weir-model, x-weir-attempts, x-weir-cost, \
                        x-weir-overhead-ms, x-weir-latency-ms, x-weir-predicted-ms, x-litellm-response-cost, \
                        x-litellm-model-id, x-process-time, x-token-usage, x-request-size, x-response-size, retry-after";
 

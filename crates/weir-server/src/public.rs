@@ -24,6 +24,11 @@ pub const CALLS: [(&str, Endpoint); 3] = [
     ("/v1/embeddings", Endpoint::Embeddings),
 ];
 
+/// The operation at this path, if a model is reached there.
+pub fn endpoint(path: &str) -> Option<Endpoint> {
+    CALLS.iter().find(|(known, _)| *known == path).map(|(_, endpoint)| *endpoint)
+}
+
 /// Serves the public API on one core until the process drains and its connections have ended.
 ///
 /// # Errors
@@ -139,13 +144,13 @@ async fn answer(core: Rc<Core>, phase: Phase, request: Request) -> Response {
 
 /// What a request asks for, by method and path. Paths are compared as they are: no decoding, no normalisation.
 fn operation(method: Method, path: &str, headers: &Headers) -> Operation {
-    if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == path) {
+    if let Some(endpoint) = endpoint(path) {
         if method != Method::Post {
             return Operation::Nothing(Fault::wrong_method("POST"));
         }
         return match wrong_media(headers) {
             Some(fault) => Operation::Nothing(fault),
-            None => Operation::Call(*endpoint),
+            None => Operation::Call(endpoint),
         };
     }
     let model = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
@@ -184,7 +189,7 @@ fn wrong_media(headers: &Headers) -> Option<Fault> {
 
 /// Decodes `%XX` in a model's name (RFC 3986 §2.1); anything that is not well-formed stays as it is. The result is only
 /// ever compared with names from the configuration.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -60,7 +60,7 @@ fn replies(criterion: &mut Criterion) {
         let body = reply(size);
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(BenchmarkId::new("facts", size), |bench| {
-            bench.iter(|| reply_facts(black_box(body.as_bytes()), Endpoint::Chat).unwrap());
+            bench.iter(|| reply_facts(black_box(body.as_bytes()), Endpoint::Chat, true).unwrap());
         });
     }
     group.finish();

@@ -70,6 +70,10 @@ pub(crate) struct Answer<'b> {
     pub(crate) text_at: Range<usize>,
     /// How many of them are the answer's own text: `content` of a chat, `text` of a completion.
     pub(crate) plain: usize,
+    /// Where the last of those stands, between its quotes.
+    pub(crate) plain_at: Range<usize>,
+    /// A `refusal` says something.
+    pub(crate) refused: bool,
     /// `error` is there and says something.
     pub(crate) has_error: bool,
 }
@@ -152,8 +156,13 @@ impl<'b> Answer<'b> {
         reader.members(&mut |reader, key| {
             match &*key.unescape() {
                 "content" => self.read_plain(reader)?,
-                "reasoning" | "reasoning_content" | "refusal" | "tool_calls" | "function_call" | "audio" => {
+                "reasoning" | "reasoning_content" | "tool_calls" | "function_call" | "audio" => {
                     self.read_generated(reader)?;
+                }
+                "refusal" => {
+                    let before = self.generated;
+                    self.read_generated(reader)?;
+                    self.refused |= self.generated > before;
                 }
                 _ => reader.skip()?,
             }
@@ -166,7 +175,10 @@ impl<'b> Answer<'b> {
     fn read_plain(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
         let before = self.text_bytes;
         self.read_generated(reader)?;
-        self.plain += usize::from(self.text_bytes > before);
+        if self.text_bytes > before {
+            self.plain += 1;
+            self.plain_at = self.text_at.clone();
+        }
         Ok(())
     }
 

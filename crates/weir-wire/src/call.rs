@@ -39,6 +39,8 @@ pub struct CallFacts {
     pub(crate) prompt_start: usize,
     /// Where the value of `metadata` stands, when it is an object.
     pub(crate) metadata: Option<Range<usize>>,
+    /// Where the value of `response_format` stands, when it is an object.
+    pub(crate) response_format: Option<Range<usize>>,
     pub(crate) fields: SmallVec<[Span; 16]>,
     pub(crate) model_at: usize,
     pub(crate) stream_options: Option<StreamOptions>,
@@ -98,6 +100,15 @@ impl CallFacts {
         found.finish(body, endpoint)
     }
 
+    /// Whether the body has a member of this name whose value is not `null`.
+    pub(crate) fn states(&self, body: &[u8], name: &[u8]) -> bool {
+        self.fields.iter().any(|span| {
+            let key = body.get(span.key()..).unwrap_or_default();
+            let is_it = key.get(1..=name.len()) == Some(name) && key.get(name.len() + 1) == Some(&b'"');
+            is_it && body.get(span.value()) != Some(b"null")
+        })
+    }
+
     /// Where the value of `model` stands in the body, quotes included.
     pub fn model_range(&self) -> Range<usize> {
         self.fields.get(self.model_at).map(|span| span.value()).unwrap_or_default()
@@ -135,6 +146,7 @@ struct Found {
     max_tokens: Option<u64>,
     needs: Needs,
     metadata: Option<Range<usize>>,
+    response_format: Option<Range<usize>>,
 }
 
 impl Found {
@@ -151,6 +163,7 @@ impl Found {
             max_tokens: None,
             needs: Needs::default(),
             metadata: None,
+            response_format: None,
         }
     }
 
@@ -167,11 +180,11 @@ impl Found {
             "tools" | "functions" if field.kind == Kind::Array && field.value.len() > 2 => {
                 self.needs.add(Need::Tools);
             }
-            "response_format"
-                if field.kind == Kind::Object
-                    && prompt::asks_for_a_schema(body.get(field.value.clone()).unwrap_or_default()) =>
-            {
-                self.needs.add(Need::JsonSchema);
+            "response_format" if field.kind == Kind::Object => {
+                self.response_format = Some(field.value.clone());
+                if prompt::asks_for_a_schema(body.get(field.value.clone()).unwrap_or_default()) {
+                    self.needs.add(Need::JsonSchema);
+                }
             }
             "reasoning_effort" if field.kind == Kind::String => self.needs.add(Need::Reasoning),
             "audio" if field.kind == Kind::Object => self.needs.add(Need::Audio),
@@ -221,6 +234,7 @@ impl Found {
             prompt_bytes: prompt.value.len(),
             prompt_start: prompt.value.start,
             metadata: self.metadata,
+            response_format: self.response_format,
             user: self.user,
             fields: self.fields,
             model_at: model.at,

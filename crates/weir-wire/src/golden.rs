@@ -52,7 +52,7 @@ fn requests() {
 #[test]
 fn replies() {
     for path in files(".reply.json") {
-        let facts = reply_facts(&fs::read(&path).unwrap(), Endpoint::Chat).unwrap();
+        let facts = reply_facts(&fs::read(&path).unwrap(), Endpoint::Chat, true).unwrap();
         let got = format!("model {}, {}\n", facts.model.unwrap(), usage_words(facts.usage.unwrap()));
         assert_eq!(got, beside(&path, ".reply.json", ".reply.facts"), "{}", path.display());
     }

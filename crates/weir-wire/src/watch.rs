@@ -68,6 +68,7 @@ struct Seen {
     token_events: u64,
     text_bytes: usize,
     unparsable: u64,
+    refused: bool,
     done: bool,
     error: Option<Fault>,
     usual: Pattern,
@@ -93,6 +94,7 @@ impl StreamWatch {
                 token_events: 0,
                 text_bytes: 0,
                 unparsable: 0,
+                refused: false,
                 done: false,
                 error: None,
                 usual: Pattern::default(),
@@ -112,18 +114,29 @@ impl StreamWatch {
     /// The same watch over a stream that takes up an answer of which the client has `told` already. With `repeats` the
     /// stream begins the answer anew: what repeats `told` is left out, and the first word that differs is an error of
     /// class [`Class::Diverged`]. Without, it goes on behind it. Events that say nothing are left out until it has joined.
+    /// When `told` is nothing, whatever the stream says first is the answer's beginning.
     #[must_use]
     pub fn taking_up(mut self, told: &str, repeats: bool) -> Self {
         self.seen.told = Some(Told::joining(told, repeats));
         self
     }
 
-    /// The text the client has been told, when another stream could take the answer up behind it: so far it is nothing
-    /// but one choice's plain text, and unfinished.
+    /// The text the client has been told, when another stream could take the answer up behind it: so far it is nothing,
+    /// or one choice's plain text, and unfinished.
     pub fn told(&self) -> Option<&str> {
         let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
         let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
-        (!told.text().is_empty()).then(|| told.text())
+        Some(told.text())
+    }
+
+    /// The text that has gone out, finished or not, when it is nothing but one choice's and not too long to be remembered.
+    pub fn text(&self) -> Option<&str> {
+        self.seen.told.as_ref().filter(|told| !told.is_joining()).map(Told::text)
+    }
+
+    /// Whether a `refusal` has said something.
+    pub fn has_refused(&self) -> bool {
+        self.seen.refused
     }
 
     /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only fault is an
@@ -193,8 +206,7 @@ impl StreamWatch {
         self.seen.model.as_ref()
     }
 
-    /// Finish reasons seen so far, as (index of the choice, reason). For fallbacks by the quality of an answer; there are
-    /// none yet.
+    /// Finish reasons seen so far, as (index of the choice, reason).
     pub fn finish_reasons(&self) -> impl Iterator<Item = (u32, FinishReason)> {
         self.seen.choices.iter().filter_map(|(index, reason)| Some((*index, (*reason)?)))
     }
@@ -213,6 +225,11 @@ impl StreamWatch {
     /// Events that carried generated content.
     pub fn token_events(&self) -> u64 {
         self.seen.token_events
+    }
+
+    /// Tokens generated so far, as far as can be told from what passed.
+    pub fn tokens(&self) -> u64 {
+        usage::estimate(0, self.seen.text_bytes, self.seen.token_events).output
     }
 
     /// Whether the stream's end mark has come. [`StreamWatch::end`] judges whether the answer is complete.
@@ -286,6 +303,18 @@ impl Seen {
     /// An event of a stream that takes up an answer, none of which has gone out yet.
     fn join(&mut self, answer: &Answer<'_>, data: &[u8]) -> Fate {
         let finished = answer.choices.iter().any(|(_, reason)| reason.is_some());
+        if let Some(told) = self.told.as_mut().filter(|told| told.text().is_empty()) {
+            if answer.generated == 0 && !finished {
+                return Fate::Drop; // the client has its like already
+            }
+            told.join();
+            if answer.is_plain() {
+                self.remember(data.get(answer.text_at.clone()).unwrap_or_default());
+            } else {
+                self.told = None;
+            }
+            return Fate::Keep;
+        }
         let text = data.get(answer.text_at.clone()).and_then(json::unescaped).filter(|_| answer.plain > 0);
         let Some(told) = &mut self.told else { return Fate::Keep };
         let heard = match (&text, answer.is_plain()) {
@@ -346,6 +375,7 @@ impl Seen {
         self.first_token |= answer.generated > 0;
         self.token_events += u64::from(answer.generated > 0);
         self.text_bytes += answer.text_bytes;
+        self.refused |= answer.refused;
     }
 
     /// Whether there was a choice, and each one has its finish reason.

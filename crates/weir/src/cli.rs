@@ -1,7 +1,7 @@
 //! Arguments and exit codes.
 
 use crate::source::{self, Source};
-use crate::{check, demo, environment, run, signals};
+use crate::{check, demo, environment, explain, run, signals};
 use clap::{Args, Parser, Subcommand};
 use std::fmt;
 use std::io::Write;
@@ -19,13 +19,15 @@ pub(crate) enum Failure {
     Runtime(String),
     /// As `Usage`, and everything there is to say has been said.
     Told,
+    /// As `Runtime`, and everything there is to say has been said: the answer is no.
+    Negative,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(text) | Failure::Runtime(text) => f.write_str(text),
-            Failure::Told => Ok(()),
+            Failure::Told | Failure::Negative => Ok(()),
         }
     }
 }
@@ -72,6 +74,17 @@ enum Command {
     /// Check a configuration file and say everything that is wrong with it
     #[command(after_help = "Examples:\n  weir check -c weir.yaml && echo fine\n  weir check --strict --json")]
     Check(check::Arguments),
+    /// Say who would answer a request and why, without sending it, or who has answered one
+    ///
+    /// By a configuration file alone every deployment is well and nothing is known of any. With --admin, a running gateway
+    /// decides by what it knows just now.
+    #[command(after_help = "Examples:\n  weir explain -c weir.yaml --request call.json\n  \
+                      echo '{\"model\": \"chat\", \"messages\": []}' | weir explain -r - --headers 'x-tier: gold'\n  \
+                      weir explain -r call.json --admin http://127.0.0.1:7601\n  \
+                      weir explain --id dec_441886ccaedb420b042a8394\n\nExit codes: 0 somebody would be called, or the \
+                      decision is told; 1 the request would be refused, or the gateway\nhas no answer; 2 wrong usage or \
+                      configuration.")]
+    Explain(explain::Arguments),
     /// Print the JSON Schema of the configuration file, for editors
     #[command(after_help = "Example:\n  weir schema > weir.schema.json")]
     Schema,
@@ -104,11 +117,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Schema => say(&format!("{:#}", weir_config::schema(&known_names().borrowed()))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told) => ExitCode::from(2),
+        Err(Failure::Negative) => ExitCode::from(1),
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })

@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod demo;
 mod environment;
+mod explain;
 mod reload;
 mod run;
 mod signals;

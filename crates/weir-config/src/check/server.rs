@@ -1,7 +1,7 @@
 //! The sections `server` and `telemetry`.
 
 use super::check_secret;
-use crate::config::{self, AccessLog, Admin, Cors, Limits, ResponseHeaders, Server, Telemetry};
+use crate::config::{self, AccessLog, Admin, Cors, Decisions, Limits, ResponseHeaders, Server, Telemetry};
 use crate::file;
 use crate::file::text::DurationText;
 use crate::format::{duration_text, size_text};
@@ -164,7 +164,13 @@ pub(super) fn check_telemetry(
         }
         metric_labels.push(Arc::from(label));
     }
-    Telemetry { access_log: log.enabled.then_some(target), spans: telemetry.spans, metric_labels }
+    let file::telemetry::Decisions { recent, sampled, sample } = telemetry.decisions;
+    Telemetry {
+        access_log: log.enabled.then_some(target),
+        spans: telemetry.spans,
+        metric_labels,
+        decisions: Decisions { recent, sampled, sample },
+    }
 }
 
 /// <https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>

@@ -4,8 +4,8 @@ use super::names::Names;
 use super::rules;
 use super::server::{above_zero, optional};
 use crate::config::{
-    Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hint, LeadsTo, Pool, Provider, Retries,
-    Route,
+    Answers, Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hint, LeadsTo, Otherwise, Pool,
+    Provider, Retries, Route,
 };
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
@@ -16,6 +16,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use weir_core::timeouts::MinSpeed;
 use weir_core::{Causes, ModelClass, Pricing, Secret, Timeouts, TokenPrices};
 
 /// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
@@ -112,8 +113,13 @@ fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Ve
     let checked = Timeouts {
         connect: optional(timeouts.connect, &place.key("connect"), problems),
         first_byte: optional(timeouts.first_byte, &place.key("first_byte"), problems),
+        hold: optional(timeouts.hold, &place.key("hold"), problems),
         idle: optional(timeouts.idle, &place.key("idle"), problems),
         total: optional(timeouts.total, &place.key("total"), problems),
+        min_speed: timeouts.min_speed.map(|speed| {
+            above_zero(speed.over.0, &place.key("min_speed").key("over"), problems);
+            MinSpeed { tokens_per_second: speed.tokens_per_second, over: speed.over.0 }
+        }),
     };
     if let Some(total) = checked.total.filter(|total| !total.is_zero()) {
         for (key, phase) in phases(&checked) {
@@ -127,8 +133,9 @@ fn check_timeouts(timeouts: file::Timeouts, place: &Place<'_>, problems: &mut Ve
     checked
 }
 
-fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 3] {
-    [("connect", timeouts.connect), ("first_byte", timeouts.first_byte), ("idle", timeouts.idle)]
+fn phases(timeouts: &Timeouts) -> [(&'static str, Option<Duration>); 4] {
+    let Timeouts { connect, first_byte, hold, idle, .. } = *timeouts;
+    [("connect", connect), ("first_byte", first_byte), ("hold", hold), ("idle", idle)]
 }
 
 /// Where a route sets no total, a request ends at the default one; what is longer never passes either.
@@ -233,6 +240,7 @@ pub(super) fn check_deployments(
             quality: deployment.quality,
             weight: deployment.weight,
             max_concurrency: deployment.max_concurrency,
+            learns_concurrency: deployment.learns_concurrency,
             timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
             labels: check_labels(deployment.labels, &place.key("labels"), problems),
             classes: deployment.class.iter().flat_map(|c| c.as_slice()).map(|class| class.0).collect(),
@@ -350,6 +358,7 @@ pub(super) fn check_routes(
             require: check_require(route.require, &place.key("require").key("labels"), problems),
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
+            answers: check_answers(&route.answers, &place.key("answers"), problems),
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
             name: Arc::from(name),
@@ -388,6 +397,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             require: Vec::new(),
             hints: Route::HINTS.to_vec(),
             retries: Retries::default(),
+            answers: Answers::default(),
             timeouts: Timeouts::default(),
             at: place.key_at.clone(),
         });
@@ -543,6 +553,25 @@ fn check_retries(retries: &file::Retries, place: &Place<'_>, problems: &mut Vec<
         base: retries.base.0,
         cap: retries.cap.0,
         retry_after_max: retries.retry_after_max.0,
+    }
+}
+
+fn check_answers(answers: &file::Answers, place: &Place<'_>, problems: &mut Vec<Problem>) -> Answers {
+    let stated = &answers.otherwise;
+    let otherwise = Otherwise::ALL.into_iter().find(|known| known.name() == stated);
+    if otherwise.is_none() {
+        let at = place.key("otherwise");
+        let mut problem = at.problem(format!("{} is nothing a client could get", at.shown()));
+        problem.help = did_you_mean(stated, "known", Otherwise::ALL.iter().map(|known| known.name()));
+        problems.push(problem);
+    }
+    Answers {
+        empty: answers.empty,
+        json: answers.json,
+        refusal: answers.refusal,
+        min_output_tokens: answers.min_output_tokens,
+        buffer: answers.buffer,
+        otherwise: otherwise.unwrap_or_default(),
     }
 }
 

@@ -81,10 +81,17 @@ pub(crate) struct Timeouts {
     /// Opening a connection, name lookup and TLS included.
     #[schemars(example = "2s", extend("x-default" = shown(Limits::CONNECT)))]
     pub connect: Option<DurationText>,
-    /// From sending the request to the first byte of an answer, or to the first token of a stream. The default is that
-    /// of a stream while another deployment remains to be tried; everything else has until `total`.
-    #[schemars(example = "20s", extend("x-default" = shown(Limits::FIRST_TOKEN)))]
+    /// From sending the request to the first byte of an answer, or to the first token of a stream. While another
+    /// deployment remains to be tried the default is about 10s for a stream and 1m and more for other answers, by the
+    /// prompt, the longest answer allowed, reasoning and what is known of the deployment; the last one has until `total`.
+    #[schemars(example = "20s", extend("x-default" = "by size and deployment"))]
     pub first_byte: Option<DurationText>,
+    /// How long a stream's first events are held back while none of them says anything: a role, an empty text. What goes
+    /// wrong meanwhile is answered with its own status, or elsewhere without a trace. Absent: they are passed on as they
+    /// come. What goes wrong then is still made good by another deployment where one can, but the response's head names
+    /// the first.
+    #[schemars(example = "2s")]
+    pub hold: Option<DurationText>,
     /// Silence between two pieces of an answer.
     #[schemars(example = "1m", extend("x-default" = shown(Limits::IDLE)))]
     pub idle: Option<DurationText>,
@@ -92,6 +99,28 @@ pub(crate) struct Timeouts {
     /// there, from connecting to the last byte. Both hold; the default is the route's.
     #[schemars(example = "5m", extend("x-default" = shown(Limits::TOTAL)))]
     pub total: Option<DurationText>,
+    /// How slow a stream may be. Absent: the defaults of its keys, while another deployment remains that could complete
+    /// the answer.
+    pub min_speed: Option<MinSpeed>,
+}
+
+/// How slow a stream may be, from its first token on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MinSpeed {
+    /// A stream with fewer tokens a second is broken off, and completed elsewhere where that can be. 0: any speed will do.
+    #[schemars(range(min = 0, max = 1_000_000), example = 5)]
+    pub tokens_per_second: u32,
+    /// Measured over so long.
+    #[schemars(example = "30s")]
+    pub over: DurationText,
+}
+
+impl Default for MinSpeed {
+    fn default() -> Self {
+        let from = weir_core::timeouts::MinSpeed::default();
+        MinSpeed { tokens_per_second: from.tokens_per_second, over: DurationText(from.over) }
+    }
 }
 
 fn shown(default: std::time::Duration) -> String {
@@ -169,6 +198,12 @@ pub(crate) struct Deployment {
     /// Calls at one time; above it other deployments are chosen.
     #[schemars(range(min = 1, max = 10_000_000), example = 100, extend("x-default" = "no bound"))]
     pub max_concurrency: Option<u32>,
+    /// Whether a lower bound is learnt, too, from the moment on at which it complains that calls are too many (429, 503,
+    /// 529, a time limit): taken down then, raised step by step while answers come in good time, gone after five minutes
+    /// without a complaint.
+    #[serde(default = "yes")]
+    #[schemars(example = false)]
+    pub learns_concurrency: bool,
     /// How long each phase of a call may take. A route's own go before these.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -204,6 +239,10 @@ pub(crate) struct Deployment {
     /// A name for what it serves. Deployments of the same name serve the same model, however their providers call it.
     #[schemars(example = &"llama-3.3-70b", extend("x-default" = "`model`"))]
     pub same_as: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn weight() -> u32 {
@@ -292,13 +331,17 @@ pub(crate) struct Route {
     pub require: Require,
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
-    /// (`x-weir-no-fallback`), `region` (`x-weir-region`: only deployments whose label `region` has one of these values,
-    /// parted by commas). A request that asks for what is not in the list is refused.
+    /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`), `region` (`x-weir-region`: only deployments whose label
+    /// `region` has one of these values, parted by commas). A request that asks for what is not in the list is refused.
     #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`"))]
     pub hints: Option<Vec<String>>,
     /// How often and how soon to try again.
     #[serde(default)]
     pub retries: Retries,
+    /// Which chat answers are of no use, although they came in full and in order: another deployment is asked then, and
+    /// after that the fallbacks that are for `invalid_output`.
+    #[serde(default)]
+    pub answers: Answers,
     /// How long each phase of a call may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -311,6 +354,47 @@ pub(crate) struct Require {
     /// Every one of these labels, with one of these values.
     #[schemars(example = serde_json::json!({ "region": ["eu", "ch"] }), extend("x-default" = "none"))]
     pub labels: Named<OneOrMore<String>>,
+}
+
+/// Which chat answers are of no use. Streams are judged at their end where `buffer` holds them, else only by whether they
+/// say anything at all before any of their events goes out.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Answers {
+    /// Those that say nothing although the model was done.
+    #[schemars(example = false)]
+    pub empty: bool,
+    /// Those that are not in the `response_format` of the request: no JSON, or not of its schema.
+    #[schemars(example = false)]
+    pub json: bool,
+    /// Refusals: a `refusal`, the finish reason `content_filter`, or a short answer that begins as refusals do.
+    #[schemars(example = true)]
+    pub refusal: bool,
+    /// Those that the token limit cut off before this many tokens, and before what the request allowed. 0: none.
+    #[schemars(range(min = 0, max = 1_000_000), example = 16)]
+    pub min_output_tokens: u32,
+    /// Whether streams are held until their end, so that they can be judged, too, and begun anew when they break: up to
+    /// `server.limits.answer_buffer` of them. Costs the client the streaming.
+    #[schemars(example = true)]
+    pub buffer: bool,
+    /// What the client gets when nobody answers better: `last`, the last such answer, marked by `x-weir-answer`; or
+    /// `error`, a 502.
+    #[schemars(example = &"error")]
+    pub otherwise: String,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let from = config::Answers::default();
+        Answers {
+            empty: from.empty,
+            json: from.json,
+            refusal: from.refusal,
+            min_output_tokens: from.min_output_tokens,
+            buffer: from.buffer,
+            otherwise: from.otherwise.name().to_owned(),
+        }
+    }
 }
 
 /// How often and how soon to try again: after the n-th failure a random time up to `base` × 2ⁿ⁻¹, at most `cap`.

@@ -49,7 +49,9 @@ fn keys_that_nobody_knows() {
     check_with("sever: {}\n", &["1:1: sever: unknown key \"sever\"; did you mean \"server\"?"]);
     check_with(
         "telemetry: {zzzzzzzz: 1}\n",
-        &["1:13: telemetry.zzzzzzzz: unknown key \"zzzzzzzz\"; known keys: access_log, metrics, spans"],
+        &[
+            "1:13: telemetry.zzzzzzzz: unknown key \"zzzzzzzz\"; known keys: access_log, decisions, metrics, spans",
+        ],
     );
     check_with("<b>: 1\n", &["1:1: \"<b>\": unknown key \"<b>\""]);
 }
@@ -276,6 +278,14 @@ fn routes_that_cannot_serve() {
         &["3:47: routes.r.retries.cap: base (250ms) is longer than cap (100ms)"],
     );
     check_routes(
+        "routes: {r: {deployments: [a], answers: {otherwise: lst}}}\n",
+        &["3:53: routes.r.answers.otherwise: \"lst\" is nothing a client could get; did you mean \"last\"?"],
+    );
+    check_routes(
+        "routes: {r: {deployments: [a], answers: {emty: false}}}\n",
+        &["3:42: routes.r.answers.emty: unknown key \"emty\"; did you mean \"empty\"?"],
+    );
+    check_routes(
         "routes: {r: {deployments: [a], retries: {max: 21}}}\n",
         &["3:47: routes.r.retries.max: \"21\" is not a whole number; allowed: 0 to 20"],
     );
@@ -339,6 +349,10 @@ fn timeouts_that_cannot_be_kept() {
         &[
             "3:55: routes.r.timeouts.first_byte: longer than the total of 10m, so it never passes; set `total` beside it",
         ],
+    );
+    check_provider(
+        "timeouts: {min_speed: {tokens_per_second: 2, over: 0s}}",
+        &["2:72: providers.p.timeouts.min_speed.over: must be above zero"],
     );
     check_provider("pool: {idle: 0s}", &["2:34: providers.p.pool.idle: must be above zero"]);
     check_deployment(
@@ -433,6 +447,13 @@ fn headers_and_labels() {
         ],
     );
     check_with("server: {cors: {origins: []}}\n", &["1:26: server.cors.origins: no origin"]);
+    check_with(
+        "telemetry: {decisions: {recent: 100001, sample: 1.5}}\n",
+        &[
+            "1:33: telemetry.decisions.recent: \"100001\" is not a whole number; allowed: 0 to 100000, as in `recent: 5000`",
+            "1:49: telemetry.decisions.sample: \"1.5\" is not a number; allowed: 0 to 1, as in `sample: 0.1`",
+        ],
+    );
     check_with(
         "telemetry: {access_log: {path: ''}}\n",
         &["1:32: telemetry.access_log.path: the path is empty"],

@@ -18,6 +18,9 @@ pub(super) fn of_deployment(name: &str, health: &Health, now: Moment, samples: &
     };
     let status = health.status(now);
     push("weir_deployment_in_flight", None, f64::from(status.in_flight));
+    if let Some(limit) = health.learned_limit(now) {
+        push("weir_deployment_learned_limit", None, f64::from(limit));
+    }
     let state = match status.state {
         State::Closed => 0.0,
         State::HalfOpen => 1.0,

@@ -124,7 +124,7 @@ impl ByPrefix {
             });
         }
         // Told at once: nearly every prompt goes where it was to go first.
-        if let Some(first) = ranked.first().filter(|_| ask.wanted > 0) {
+        if let Some(first) = ranked.first().filter(|_| ask.wanted > 0 && !ask.request.tentative) {
             state.placed(ask.now, first.member, prompt);
         }
     }

@@ -111,6 +111,7 @@ impl Policy for RoundRobin {
         }
         for mut turn in met.drain(..) {
             match &first {
+                _ if ask.request.tentative => {}
                 Some(first) if turn == *first => turn.taken += 1,
                 Some(first) if turn > *first => turn.skip_to(first),
                 _ => {}
@@ -124,7 +125,7 @@ impl Policy for RoundRobin {
                     out.push(Candidate::new(deployment, Reason::LastResort));
                 }
             }
-            if first.is_none() {
+            if first.is_none() && !ask.request.tentative {
                 *last_resort = (*last_resort + 1) % count;
             }
         }

@@ -101,6 +101,31 @@ proptest! {
     }
 
     #[test]
+    fn what_is_asked_tentatively_is_what_comes_next_and_changes_nothing(
+        weights in prop::collection::vec(0u32..4, 1..8),
+        before in 0usize..5,
+        seed: u64,
+    ) {
+        let blocks = |_: u32, out: &mut Vec<u64>| out.extend([1, 2, 3]);
+        let real = Request { prompt: 2000, session: Some(seed), blocks: Some(&blocks), ..Request::default() };
+        let tentative = Request { tentative: true, ..real };
+        for kind in POLICIES {
+            let policy = kind.make(&members(&weights));
+            let order = |request: &Request<'_>| {
+                let mut out = Order::new();
+                policy.order(&ask(3, &is_any, request, &|_| None), &mut SplitMix64::seeded(seed), &mut out);
+                out
+            };
+            for _ in 0..before {
+                order(&real);
+            }
+            let told = order(&tentative);
+            prop_assert_eq!(&told, &order(&tentative), "{}: told twice", kind.name);
+            prop_assert_eq!(&told, &order(&real), "{}: told and done", kind.name);
+        }
+    }
+
+    #[test]
     fn round_robin_gives_each_cycle_exactly_its_weights(weights in prop::collection::vec(1u32..12, 1..8)) {
         let policy = build("round_robin", &weights);
         let cycle: u32 = weights.iter().sum();

@@ -58,7 +58,7 @@ struct WeightedScore {
 }
 
 impl WeightedScore {
-    fn weigh(&self, all: &mut [Ranked]) {
+    fn weigh(&self, all: &mut [Ranked], tentative: bool) {
         let total: f64 = self.weights.iter().sum();
         for (figure, weight) in self.weights.iter().enumerate() {
             let values =
@@ -85,7 +85,9 @@ impl WeightedScore {
         let with_weight = all.iter().filter(|ranked| ranked.member.weight > 0);
         let best = with_weight.min_by(|a, b| a.score.total_cmp(&b.score).then(a.second.total_cmp(&b.second)));
         let best = best.map(|best| best.member.deployment);
-        self.present.set(best);
+        if !tentative {
+            self.present.set(best);
+        }
         // Before its equals, in this order as in the next.
         for ranked in all.iter_mut().filter(|ranked| Some(ranked.member.deployment) == best) {
             ranked.second = -1.0;
@@ -110,7 +112,7 @@ impl Policy for WeightedScore {
                     -f64::from(ranked.member.quality),
                 ];
             },
-            |all| self.weigh(all),
+            |all| self.weigh(all, ask.request.tentative),
         );
     }
 }

@@ -6,6 +6,7 @@
 use super::fit::{FEATURES, Row, dot, row};
 use super::slice::Ring;
 use super::{Latency, SLICE, SLICES, Series, Size};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use weir_core::Moment;
@@ -158,11 +159,12 @@ impl Digest {
         Some(self.usual_output.get().round() as u32).filter(|known| *known > 0)
     }
 
-    /// Whether to make it anew now; true for one caller only.
-    pub(super) fn is_due(&self, written: u64, most: u64, age: Duration, now: Moment) -> bool {
+    /// Whether to make it anew now: when `most` samples and ends are not in it, once it is as old as the range begins,
+    /// or for any at the range's end. True for one caller only.
+    pub(super) fn is_due(&self, written: u64, most: u64, age: Range<Duration>, now: Moment) -> bool {
         let known = self.made_of.load(Relaxed);
-        let due = written.saturating_sub(known) >= most
-            || now.since(Moment::from_nanos(self.made.load(Relaxed))) >= age;
+        let old = now.since(Moment::from_nanos(self.made.load(Relaxed)));
+        let due = written.saturating_sub(known) >= most && old >= age.start || old >= age.end;
         due && written > known && self.made_of.compare_exchange(known, written, Relaxed, Relaxed).is_ok()
     }
 

@@ -8,13 +8,20 @@ const PARTS: usize = 20;
 const LEAST: i32 = -13;
 /// Values from 2¹³ (2.3 hours) on count as the largest.
 const MOST: i32 = 13;
+const LOWEST: f64 = power_of_two(LEAST);
+const HIGHEST: f64 = power_of_two(MOST) * (1.0 - f64::EPSILON);
 #[allow(clippy::cast_sign_loss, reason = "MOST is above LEAST")]
 pub(super) const BUCKETS: usize = (MOST - LEAST) as usize * PARTS;
+
+#[allow(clippy::cast_sign_loss, reason = "far within the exponents there are")]
+const fn power_of_two(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
+}
 
 /// The bucket of a value.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded before they are cut")]
 pub(super) fn bucket(value: f64) -> usize {
-    let value = value.clamp(2f64.powi(LEAST), 2f64.powi(MOST) * (1.0 - f64::EPSILON));
+    let value = value.clamp(LOWEST, HIGHEST);
     let bits = value.to_bits();
     let octave = (bits >> 52) as i32 - 1023 - LEAST;
     let mantissa = (bits & ((1 << 52) - 1)) as u128;
@@ -25,7 +32,7 @@ pub(super) fn bucket(value: f64) -> usize {
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "there are few octaves")]
 pub(super) fn edge(bucket: usize) -> f64 {
     let within = (bucket % PARTS) as f64 / PARTS as f64;
-    2f64.powi(LEAST + (bucket / PARTS) as i32) * (1.0 + within)
+    power_of_two(LEAST + (bucket / PARTS) as i32) * (1.0 + within)
 }
 
 /// Counts that all cores write.

@@ -11,6 +11,9 @@ use weir_core::fault::Blame;
 
 /// Nobody may write into the slice while it is being emptied.
 const EMPTYING: u64 = u64::MAX;
+/// So many samples of a slice all go into the fit; of further ones each [`THINNED`]th, which stands for as many.
+const ALL_FITTED: u32 = 256;
+const THINNED: u32 = 8;
 /// What a slice counts for in the fit, as a share of the one after it.
 const DECAY: f64 = 0.7;
 
@@ -21,6 +24,7 @@ struct Slice {
     stretch: AtomicU64,
     series: [Histogram; Series::ALL.len()],
     fits: [Sums; 2],
+    samples: AtomicU32,
     ends: [AtomicU32; 4],
     prompt: AtomicU64,
     cached: AtomicU64,
@@ -32,7 +36,7 @@ impl Slice {
     fn clear(&self) {
         self.series.iter().for_each(Histogram::clear);
         self.fits.iter().for_each(Sums::clear);
-        self.ends.iter().chain([&self.answers]).for_each(|count| count.store(0, Relaxed));
+        self.ends.iter().chain([&self.answers, &self.samples]).for_each(|count| count.store(0, Relaxed));
         for sum in [&self.prompt, &self.cached, &self.output] {
             sum.store(0, Relaxed);
         }
@@ -63,11 +67,20 @@ fn stretch(now: Moment) -> u64 {
     now.as_nanos() / u64::try_from(SLICE.as_nanos()).unwrap_or(u64::MAX) + 1
 }
 
+/// For how many samples the one that so many came before in its slice stands in the fit; `None` when others stand for it.
+fn share(before: u32) -> Option<f64> {
+    match before.checked_sub(ALL_FITTED) {
+        None => Some(1.0),
+        Some(further) => further.is_multiple_of(THINNED).then_some(f64::from(THINNED)),
+    }
+}
+
 impl Ring {
     pub(super) fn record(&self, sample: &Sample, digest: &Digest, now: Moment) {
         self.samples.fetch_add(1, Relaxed);
         self.written.fetch_add(1, Relaxed);
         let Some(slice) = self.slice(now) else { return };
+        let share = share(slice.samples.fetch_add(1, Relaxed));
         let add = |series: Series, value: f64| {
             if let Some(histogram) = slice.series.get(series as usize) {
                 histogram.add(value);
@@ -85,7 +98,9 @@ impl Ring {
                 add(ratio, seconds / predicted);
             }
             let scale = predicted.unwrap_or(seconds).max(1e-4);
-            fit.add(&row(latency, sample.size), seconds, 1.0 / (scale * scale));
+            if let Some(share) = share {
+                fit.add(&row(latency, sample.size), seconds, share / (scale * scale));
+            }
         }
         if let Some(gap) = sample.gap {
             add(Series::Gap, gap.as_secs_f64());

@@ -76,6 +76,37 @@ fn what_is_older_than_the_window_is_forgotten() {
 }
 
 #[test]
+fn a_busy_deployment_is_fitted_as_well_from_fewer_samples() {
+    let windows = Windows::default();
+    for i in 0..8000u32 {
+        let size = Size { prompt: if i % 3 == 0 { 8000 } else { 1000 }, ..Size::default() };
+        let seconds = 0.2 + f64::from(size.prompt) / 10_000.0;
+        windows.record(&took(seconds, size), at(1.0 + f64::from(i) / 1000.0));
+    }
+    for prompt in [1000, 4000, 8000] {
+        let size = Size { prompt, ..Size::default() };
+        let found = windows.forecast(Latency::First, size, at(9.0)).unwrap().quantile(0.5);
+        let truth = 0.2 + f64::from(prompt) / 10_000.0;
+        assert!((found / truth - 1.0).abs() < 0.05, "{prompt}: {found} for {truth}");
+    }
+}
+
+#[test]
+fn a_busy_deployment_does_not_digest_all_the_time() {
+    let windows = Windows::default();
+    let median = || windows.percentiles(Series::First).p50;
+    let many = |seconds: f64, now: f64| {
+        (0..3000).for_each(|_| windows.record(&took(seconds, Size::default()), at(now)));
+    };
+    many(1.0, 1.0);
+    let before = median();
+    many(3.0, 1.024);
+    assert_eq!(median(), before);
+    many(3.0, 1.026);
+    assert!(median() > 2.9, "{}", median());
+}
+
+#[test]
 fn a_forecast_grows_with_the_prompt_and_the_queue() {
     let windows = Windows::default();
     let mut chance = SplitMix64::seeded(7);

@@ -2,7 +2,7 @@ use super::*;
 
 /// `expect`: model and tokens, or class, status, code and message of the fault.
 fn check(endpoint: Endpoint, body: &[u8], expect: &str) {
-    let got = match reply_facts(body, endpoint) {
+    let got = match reply_facts(body, endpoint, false) {
         Ok(facts) => format!(
             "{} {:?}",
             facts.model.map_or("-".into(), |model| model.to_string()),
@@ -45,7 +45,7 @@ fn good_answers() {
 #[test]
 fn an_estimate_stands_in_for_missing_usage() {
     let body = br#"{"choices":[{"message":{"content":"12345678"}}]}"#;
-    let usage = reply_facts(body, Endpoint::Chat).unwrap().usage_or_estimate(40);
+    let usage = reply_facts(body, Endpoint::Chat, false).unwrap().usage_or_estimate(40);
     assert_eq!((usage.input, usage.output, usage.source.name()), (10, 2, "estimated"));
 }
 
@@ -68,7 +68,7 @@ fn what_is_no_answer_is_the_upstreams_fault() {
         check(Endpoint::Chat, body, malformed);
     }
     check(Endpoint::Embeddings, b"{\"choices\":[]}", malformed);
-    let fault = reply_facts(b"<html>secret</html>", Endpoint::Chat).unwrap_err();
+    let fault = reply_facts(b"<html>secret</html>", Endpoint::Chat, true).unwrap_err();
     assert!(
         !fault.cause.clone().unwrap().contains("secret"),
         "what came may be a user's words or a credential"

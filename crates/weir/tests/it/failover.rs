@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod beginnings;
 mod taking_up;
 
 use serde_json::{Value, json};
@@ -145,11 +146,13 @@ fn rows_3_and_5_one_failure_is_followed_by_the_same_place() {
 fn rows_6_and_7_silence_before_the_first_token_is_left_once() {
     let role = Answer::stream(words()).pause_after_events(1); // head and role at once, no token
     std::thread::scope(|scope| {
-        for (row, silent) in [("6", Answer::never()), ("7", role)] {
+        // Who began the stream stands in its head.
+        for (row, silent, began) in [("6", Answer::never(), "fallback"), ("7", role, "primary")] {
             scope.spawn(move || {
                 let (_, seen, [primary, _]) = check(row, vec![], silent, [1, 1]);
                 assert_eq!(primary.wait_for_end(0).how, How::PeerClosed);
-                assert_eq!(seen.reply.header("x-weir-deployment"), Some("fallback"), "{row}");
+                assert_eq!(seen.reply.header("x-weir-deployment"), Some(began), "{row}");
+                assert_eq!(seen.chunks.last().unwrap()["model"], "other", "{row}");
             });
         }
     });

@@ -1,0 +1,269 @@
+//! What was decided for a request, and why: the rules, the plans, the calls, the end.
+//!
+//! A request fills in its [`Entry`] as it travels, and its core keeps that in a [`Book`] when it has ended. Numbers and
+//! places only: names are looked up, and anything is rendered, when somebody asks ([`Found`]). Entries are used again,
+//! so a request asks for no memory for its own.
+
+mod book;
+mod follow;
+mod names;
+mod search;
+mod shown;
+
+pub(crate) use book::Book;
+pub(crate) use names::Names;
+pub use search::{Found, Listed, Query};
+pub(crate) use shown::shown;
+
+use crate::choose::Place;
+use crate::record::Tried;
+use smallvec::{Array, SmallVec};
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+use weir_core::{Cost, Endpoint, Moment, Outcome, RequestId, Usage};
+use weir_routing::{Candidate, Reason};
+
+/// Bounds of one entry; what is beyond them is counted.
+const MOST_STEPS: usize = 8;
+const MOST_PLANS: usize = 4;
+const MOST_CANDIDATES: usize = 16;
+const MOST_DROPPED: usize = 16;
+const MOST_ATTEMPTS: usize = 8;
+const MOST_WAITS: usize = 8;
+
+/// A time since a request began, or between two events of it, in microseconds; up to 71 minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Micros(u32);
+
+impl Micros {
+    pub(crate) fn of(time: Duration) -> Self {
+        Micros(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+    }
+
+    /// Of a figure that is kept in seconds.
+    pub(crate) fn of_seconds(seconds: f64) -> Self {
+        Micros::of(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+    }
+
+    fn millis(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+
+    fn since(self, earlier: Micros) -> Micros {
+        Micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The rules of one route have been asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) route: u32,
+    /// The first that held; `None` when none did.
+    pub(crate) rule: Option<u32>,
+}
+
+/// One plan. Its candidates and those it dropped follow those of the plan before in the entry's lists.
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    place: Place,
+    /// For the n-th fallback of the route.
+    fallback: Option<u16>,
+    at: Moment,
+    /// The policy, when the request asked for another than the pool's.
+    policy: Option<&'static str>,
+    candidates: u16,
+    dropped: u16,
+}
+
+/// A candidate of a plan, and what it looked like then.
+#[derive(Clone, Copy, Debug)]
+struct Weighed {
+    candidate: Candidate,
+    in_flight: u32,
+    /// The 95th percentile of the latency that counts, over the last minute; zero when there is none.
+    p95: Micros,
+}
+
+/// A pause between two calls.
+#[derive(Clone, Copy, Debug)]
+struct Waited {
+    at: Micros,
+    lasted: Micros,
+    why: Why,
+}
+
+/// Why nothing was called for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Everyone had failed: a random pause before one is called again.
+    Backoff,
+    /// A deployment asked not to be called before then.
+    RetryAfter,
+}
+
+impl Why {
+    const fn name(self) -> &'static str {
+        match self {
+            Why::Backoff => "backoff",
+            Why::RetryAfter => "retry_after",
+        }
+    }
+}
+
+/// What is known when the first plan is made.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    id: RequestId,
+    /// Of the snapshot that all places are of.
+    generation: u64,
+    at: SystemTime,
+    began: Moment,
+    endpoint: Option<Endpoint>,
+    /// By its place among the names that may be asked for.
+    model: Option<u32>,
+    key: Option<u32>,
+    /// The route that was asked for.
+    route: u32,
+    streamed: bool,
+    dry_run: bool,
+    prompt_tokens: u64,
+    output_tokens: Option<u64>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug)]
+struct End {
+    outcome: Outcome,
+    status: u16,
+    code: Option<Cow<'static, str>>,
+    /// The route that served it.
+    route: Option<u32>,
+    usage: Option<Usage>,
+    cost: Cost,
+    total: Micros,
+    first_token: Option<Micros>,
+    predicted: Option<Micros>,
+    overhead: Micros,
+    /// The call whose answer was given although it was of no use, by its place.
+    answered_by: Option<u32>,
+}
+
+/// The record of one decision.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    head: Head,
+    /// `None` while the request runs.
+    end: Option<End>,
+    steps: SmallVec<[Step; 1]>,
+    plans: SmallVec<[Planned; 1]>,
+    candidates: SmallVec<[Weighed; 3]>,
+    dropped: SmallVec<[(u32, Reason); 1]>,
+    attempts: SmallVec<[Tried; 1]>,
+    waits: SmallVec<[Waited; 1]>,
+    /// So many lines more there would have been.
+    left_out: u32,
+    /// Where it stands among the requests that run.
+    place: usize,
+}
+
+impl Entry {
+    fn new() -> Self {
+        let head = Head {
+            id: RequestId::from_random(0),
+            generation: 0,
+            at: SystemTime::UNIX_EPOCH,
+            began: Moment::START,
+            endpoint: None,
+            model: None,
+            key: None,
+            route: 0,
+            streamed: false,
+            dry_run: false,
+            prompt_tokens: 0,
+            output_tokens: None,
+        };
+        Entry {
+            head,
+            end: None,
+            steps: SmallVec::new(),
+            plans: SmallVec::new(),
+            candidates: SmallVec::new(),
+            dropped: SmallVec::new(),
+            attempts: SmallVec::new(),
+            waits: SmallVec::new(),
+            left_out: 0,
+            place: 0,
+        }
+    }
+
+    /// Begins anew, in the memory there is.
+    fn begin(&mut self, head: Head, steps: &[Step]) {
+        self.head = head;
+        self.end = None;
+        refill(&mut self.steps, steps.get(..MOST_STEPS).unwrap_or(steps));
+        self.plans.clear();
+        self.candidates.clear();
+        self.dropped.clear();
+        self.attempts.clear();
+        self.waits.clear();
+        self.left_out = 0;
+    }
+
+    /// Becomes the same as `other`, in the memory there is.
+    fn copy(&mut self, other: &Entry) {
+        self.head = other.head;
+        self.end.clone_from(&other.end);
+        refill(&mut self.steps, &other.steps);
+        refill(&mut self.plans, &other.plans);
+        refill(&mut self.candidates, &other.candidates);
+        refill(&mut self.dropped, &other.dropped);
+        refill(&mut self.attempts, &other.attempts);
+        refill(&mut self.waits, &other.waits);
+        self.left_out = other.left_out;
+    }
+
+    /// The calls so far; of many the first ones and the last.
+    fn attempted(&mut self, attempts: &[Tried]) {
+        let first = attempts.get(..MOST_ATTEMPTS - 1).filter(|_| attempts.len() > MOST_ATTEMPTS);
+        refill(&mut self.attempts, first.unwrap_or(attempts));
+        self.attempts.extend(first.and(attempts.last()).cloned());
+    }
+
+    /// Each plan with its candidates and those it dropped.
+    fn plans(&self) -> impl Iterator<Item = (&Planned, &[Weighed], &[(u32, Reason)])> {
+        let (mut candidates, mut dropped) = (&*self.candidates, &*self.dropped);
+        self.plans.iter().map(move |plan| {
+            let (mine, others) = candidates.split_at(candidates.len().min(usize::from(plan.candidates)));
+            let (out, rest) = dropped.split_at(dropped.len().min(usize::from(plan.dropped)));
+            (candidates, dropped) = (others, rest);
+            (plan, mine, out)
+        })
+    }
+
+    /// Where each plan is for.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        self.plans.iter().map(|plan| plan.place)
+    }
+
+    /// Whether there is a plan for the n-th fallback.
+    pub(crate) fn has_planned(&self, fallback: usize) -> bool {
+        self.plans.iter().any(|plan| plan.fallback.is_some_and(|known| usize::from(known) == fallback))
+    }
+
+    /// Whether it is kept longer than most, whatever chance says.
+    fn is_special(&self) -> bool {
+        let fine = matches!(&self.end, Some(end) if end.outcome == Outcome::Answered);
+        !fine || self.attempts.len() > 1 || self.plans.len() > 1 && !self.head.dry_run
+    }
+}
+
+fn refill<A: Array>(into: &mut SmallVec<A>, from: &[A::Item])
+where
+    A::Item: Clone,
+{
+    into.clear();
+    into.extend(from.iter().cloned());
+}
+
+#[cfg(test)]
+mod tests;

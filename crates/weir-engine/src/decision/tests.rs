@@ -1,0 +1,77 @@
+use super::*;
+use weir_core::exchange::AttemptCause;
+use weir_routing::Plan;
+
+fn tried(deployment: usize) -> Tried {
+    Tried {
+        deployment,
+        cause: AttemptCause::Retry,
+        fault: None,
+        cost: Cost::ZERO,
+        status: 0,
+        code: None,
+        ready: None,
+        times: crate::record::Times::default(),
+    }
+}
+
+/// What somebody is told about how much memory records take (`telemetry.decisions` in the reference) is so.
+#[test]
+fn an_entry_is_as_small_as_is_said() {
+    let lists = MOST_STEPS * size_of::<Step>()
+        + MOST_PLANS * size_of::<Planned>()
+        + MOST_CANDIDATES * size_of::<Weighed>()
+        + MOST_DROPPED * size_of::<(u32, Reason)>()
+        + MOST_ATTEMPTS * size_of::<Tried>()
+        + MOST_WAITS * size_of::<Waited>();
+    assert!(size_of::<Entry>() <= 1024, "{}", size_of::<Entry>());
+    assert!(size_of::<Entry>() + lists <= 4096, "{}", size_of::<Entry>() + lists);
+}
+
+#[test]
+fn of_many_calls_the_first_and_the_last_are_kept() {
+    let mut entry = Entry::new();
+    let kept = |entry: &Entry| entry.attempts.iter().map(|tried| tried.deployment).collect::<Vec<_>>();
+    let all: Vec<Tried> = (0..20).map(tried).collect();
+    entry.attempted(&all[..8]);
+    assert_eq!(kept(&entry), [0, 1, 2, 3, 4, 5, 6, 7]);
+    entry.attempted(&all);
+    assert_eq!(kept(&entry), [0, 1, 2, 3, 4, 5, 6, 19]);
+    entry.attempted(&all[..1]);
+    assert_eq!(kept(&entry), [0]);
+}
+
+#[test]
+fn plans_keep_their_own_lines_within_bounds() {
+    let mut entry = Entry::new();
+    let plan = |candidates: u32, dropped: u32| Plan {
+        candidates: (0..candidates).map(|d| Candidate::new(d, Reason::InTurn)).collect(),
+        dropped: (0..dropped).map(|d| (100 + d, Reason::Full)).collect(),
+    };
+    for (candidates, dropped) in [(3, 1), (0, 2), (9, 0), (9, 16), (1, 1)] {
+        let plan = plan(candidates, dropped);
+        let weighed = plan.candidates.iter().map(|candidate| Weighed {
+            candidate: *candidate,
+            in_flight: 0,
+            p95: Micros(0),
+        });
+        let place = Place::new(0, 0);
+        let planned =
+            Planned { place, fallback: None, at: Moment::START, policy: None, candidates: 0, dropped: 0 };
+        entry.plan(planned, weighed, &plan);
+    }
+    let lines: Vec<(usize, usize)> = entry.plans().map(|(_, of, out)| (of.len(), out.len())).collect();
+    assert_eq!(lines, [(3, 1), (0, 2), (9, 0), (4, 13)]);
+    assert_eq!(entry.left_out, 5 + 3 + 3, "what had no room, and a plan of two lines");
+    let (_, of, _) = entry.plans().nth(2).unwrap();
+    assert_eq!(of[0].candidate.deployment, 0, "each plan has its own");
+}
+
+#[test]
+fn times_stay_within_their_range() {
+    assert_eq!(Micros::of(Duration::from_secs(1 << 20)), Micros(u32::MAX));
+    assert_eq!(Micros::of_seconds(-1.0), Micros(0));
+    assert_eq!(Micros::of_seconds(f64::NAN), Micros(0));
+    assert_eq!(Micros::of_seconds(0.0015).millis(), 1.5);
+    assert_eq!(Micros(5).since(Micros(7)), Micros(0));
+}

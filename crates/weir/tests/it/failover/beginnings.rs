@@ -1,0 +1,95 @@
+//! Streams that have begun and said nothing yet: what goes wrong then is made good elsewhere, or told in the right way.
+
+use super::{Answer, CHAT, Upstream, ask, call, calls, chunk, pair, right, weir, words};
+use serde_json::json;
+use weir_testkit::Gate;
+
+fn role() -> String {
+    chunk(r#""role":"assistant","content":"""#, "null", "")
+}
+
+/// The client has a role and nothing else, so whoever says something next begins the answer.
+#[test]
+fn a_stream_that_has_said_nothing_is_begun_anew_elsewhere() {
+    let too_long = r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#.to_owned();
+    let rows = [
+        ("a reset", Answer::events([role()]).reset_after_events(1)),
+        ("an end", Answer::events([role()]).broken_after_events(1)),
+        ("an error that another route may not share", Answer::events([role(), too_long])),
+    ];
+    for (row, broken) in rows {
+        let upstreams = pair();
+        upstreams[0].always(broken);
+        upstreams[1].always(right());
+        let weir = weir(&upstreams, "", "continues: none");
+        let seen = ask(&weir);
+        seen.assert_right(row);
+        let roles = seen.chunks.iter().filter(|c| c["choices"][0]["delta"]["role"].is_string()).count();
+        assert_eq!(roles, 1, "{row}: {}", seen.reply.text());
+        assert_eq!(seen.chunks.last().unwrap()["model"], "other", "{row}");
+        assert_eq!(calls(&upstreams[1]), 1, "{row}");
+        let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+        assert_eq!((&entry["outcome"], &entry["deployment"]), (&json!("ok"), &json!("fallback")), "{entry}");
+        assert!(entry["first_token_ms"].is_number(), "{row}: {entry}");
+        let last = entry["attempted"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["cause"], "fallback", "{row}: nothing was continued: {entry}");
+    }
+}
+
+/// Not only text begins an answer.
+#[test]
+fn a_tool_call_may_be_what_is_said_first() {
+    let tool =
+        chunk(r#""tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{}"}}]"#, "null", "");
+    let upstreams = pair();
+    upstreams[0].always(Answer::events([role()]).reset_after_events(1));
+    upstreams[1].always(Answer::events([role(), tool, chunk("", r#""tool_calls""#, "")]));
+    let weir = weir(&upstreams, "", "");
+    let reply = weir.post(CHAT, &[], &call());
+    assert!(reply.text().contains(r#""id":"t""#), "{}", reply.text());
+    assert!(reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
+    assert_eq!(reply.text().matches("assistant").count(), 1, "{}", reply.text());
+}
+
+/// When nobody can, the client that has a head already is told in-band.
+#[test]
+fn when_nobody_begins_it_the_client_is_told() {
+    let upstreams = pair();
+    upstreams[0].always(Answer::events([role()]).reset_after_events(1));
+    upstreams[1].always(Answer::status(500));
+    let weir = weir(&upstreams, "", "");
+    ask(&weir).assert_safe("nobody", "");
+}
+
+/// A route may rather have its streams begin late than have one begin that nobody answers.
+#[test]
+fn held_back_events_leave_no_trace_of_a_fault() {
+    let upstreams = pair();
+    upstreams[0].always(Answer::events([role()]).reset_after_events(1));
+    upstreams[1].always(right());
+    let held = weir(&upstreams, "timeouts: { hold: 10s }", "");
+    let seen = ask(&held);
+    seen.assert_right("held back");
+    assert_eq!(seen.reply.header("x-weir-deployment"), Some("fallback"));
+    upstreams[1].always(Answer::status(400).error("wrong", "Not like this."));
+    assert_eq!(held.post(CHAT, &[], &call()).status, 400);
+}
+
+/// The client has the role before the upstream says its first word: at once, or when it has been held back long enough.
+#[test]
+fn a_beginning_is_not_held_back_for_good() {
+    for primary in ["", "timeouts: { hold: 20ms }"] {
+        let upstreams = pair();
+        let gate = Gate::new();
+        upstreams[0].always(Answer::stream(words()).gate(&gate));
+        let weir = weir(&upstreams, primary, "");
+        let mut client = weir.connect().unwrap();
+        client.post(CHAT, &[], &call()).unwrap();
+        assert_eq!(client.read_head().unwrap().header("x-weir-deployment"), Some("primary"));
+        assert!(client.read_event().unwrap().unwrap().data.contains("assistant"), "{primary}");
+        gate.open();
+        let text: String = client.read_events().unwrap().iter().map(|event| event.text()).collect();
+        assert_eq!(text, words().concat());
+        assert_eq!(upstreams.each_ref().map(|u: &Upstream| calls(u)), [1, 0]);
+    }
+}
