@@ -35,6 +35,8 @@ pub(crate) struct Snapshot {
     hinted: RefCell<Vec<Hinted>>,
     /// By route: this core's part of its retry budget.
     pub(crate) retry_shares: Vec<Share>,
+    /// By route: this core's part of its budget of hedges, if it hedges.
+    pub(crate) hedge_shares: Vec<Option<Share>>,
     /// The pools whose weights follow how deployments do, by their places.
     adjusted: Vec<(usize, Arc<Weights>)>,
 }
@@ -212,6 +214,7 @@ impl Snapshot {
             hinted: RefCell::default(),
             adjusted: adjusted(engine, &gateway).collect(),
             retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
+            hedge_shares: gateway.routes.iter().map(|route| Some(route.hedge?.share())).collect(),
             gateway,
         }
     }

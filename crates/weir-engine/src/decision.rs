@@ -144,7 +144,7 @@ struct End {
     first_token: Option<Micros>,
     predicted: Option<Micros>,
     overhead: Micros,
-    /// The call whose answer was given although it was of no use, by its place.
+    /// The call whose answer was given when it was not the last one, by its place.
     answered_by: Option<u32>,
 }
 

@@ -20,6 +20,7 @@ pub mod fault_policy;
 pub mod fit;
 pub mod gauges;
 pub mod health;
+pub mod hedge;
 pub mod pace;
 pub mod patience;
 pub mod plan;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::call::Call;
 use crate::choose::Place;
-use crate::record::{Asked, Record, Tried};
+use crate::record::{Asked, Record, Times, Tried};
 use std::borrow::Cow;
 use std::time::Duration;
 use weir_core::{Fault, Moment, Outcome};
@@ -73,10 +73,12 @@ impl Record {
         }
     }
 
-    /// A call begins.
-    pub(crate) fn call_begins(&mut self, tried: Tried) {
+    /// A call begins. Gives its place among all.
+    pub(crate) fn call_begins(&mut self, tried: Tried) -> usize {
+        self.current = self.attempts.len();
         self.attempts.push(tried);
         self.note_attempts();
+        self.current
     }
 
     /// Nothing is called until then.
@@ -106,7 +108,7 @@ impl Record {
             }
             known => known.clone(),
         };
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.fault = Some(fault.class);
             (tried.status, tried.code, tried.ready) = (fault.status, code, ready);
             tried.times.ended = Some(after);
@@ -114,19 +116,21 @@ impl Record {
         self.note_attempts();
     }
 
-    /// The latest call had to wait so long for a connection.
-    pub(crate) fn call_was_set_up(&mut self, took: Duration) {
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.times.connect = Micros::of(took);
+    /// Such was the course of the latest attempt.
+    pub(crate) fn attempt_went(&mut self, times: Times) {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.times = times;
         }
     }
 
-    /// The head of the latest call's answer is there, and the clock has been looked at.
-    pub(crate) fn first_byte_came(&mut self) {
+    /// The latest attempt was cancelled, since another one had answered.
+    pub(crate) fn attempt_aborted(&mut self) {
         let after = Micros::of(self.clock.saturating_duration_since(self.started));
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.times.first_byte = Some(after);
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.aborted = true;
+            tried.times.ended = Some(after);
         }
+        self.note_attempts();
     }
 
     fn note_attempts(&self) {
@@ -139,7 +143,7 @@ impl Record {
     pub(crate) fn decision_ends(&mut self, outcome: Outcome, total: Duration, overhead: Duration) {
         let Some(entry) = self.decision.take() else { return };
         let total = Micros::of(total);
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.times.ended.get_or_insert(total);
         }
         let mut ended = entry.borrow_mut();
@@ -155,7 +159,9 @@ impl Record {
             first_token: self.first_token.map(Micros::of),
             predicted: self.called.predicted.filter(|_| !self.attempts.is_empty()).map(Micros::of),
             overhead: Micros::of(overhead),
-            answered_by: self.answered_by.and_then(|nth| u32::try_from(nth).ok()),
+            answered_by: Some(self.current)
+                .filter(|nth| outcome == Outcome::Answered && nth + 1 < self.attempts.len())
+                .and_then(|nth| u32::try_from(nth).ok()),
         });
         drop(ended);
         let core = &self.core;

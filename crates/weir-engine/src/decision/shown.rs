@@ -32,7 +32,10 @@ pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
 /// A line of a list of records.
 pub(super) fn in_short(entry: &Entry, names: &Names) -> Json {
     let mut all = head(entry, names);
-    let deployment = entry.attempts.last().map(|tried| json!(names.deployment(tried.deployment)));
+    let answered_by = entry.end.as_ref().and_then(|end| end.answered_by);
+    let answered = answered_by.and_then(|nth| entry.attempts.get(nth as usize));
+    let deployment =
+        answered.or(entry.attempts.last()).map(|tried| json!(names.deployment(tried.deployment)));
     put(&mut all, "deployment", deployment);
     all.insert("attempts".into(), json!(entry.attempts.len()));
     Json::Object(all)
@@ -201,6 +204,9 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
         all.insert("status".into(), json!(tried.status));
     }
     put(&mut all, "code", tried.code.as_ref().map(|code| json!(code)));
+    if tried.aborted {
+        all.insert("aborted".into(), json!(true));
+    }
     all.insert("cost_usd".into(), json!(tried.cost.to_string()));
     Json::Object(all)
 }

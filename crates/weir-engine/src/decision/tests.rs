@@ -8,6 +8,7 @@ fn tried(deployment: usize) -> Tried {
         cause: AttemptCause::Retry,
         fault: None,
         cost: Cost::ZERO,
+        aborted: false,
         status: 0,
         code: None,
         ready: None,

@@ -223,6 +223,7 @@ fn called(nth: usize, began: f64, attempt: &Json) -> Vec<String> {
             let told = format!("{} {code}", attempt["status"]);
             format!("{} by the {}: {}", words(fault), word(attempt, "blame"), told.trim_end())
         }
+        None if attempt["aborted"] == true => "cancelled: another answered first".to_owned(),
         None if attempt["ms"].is_null() => String::new(),
         None => "answered".to_owned(),
     };
