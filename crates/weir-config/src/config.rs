@@ -168,6 +168,8 @@ pub struct Provider {
     pub pool: Pool,
     /// Active probing of its deployments; already part of each deployment's own.
     pub health: Option<HealthCheck>,
+    /// Reading what the server says of itself.
+    pub gauges: Gauges,
     /// Where it is written.
     pub at: Span,
 }
@@ -184,19 +186,44 @@ pub struct Pool {
 /// Active probing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
+    /// What is asked; not yet compared with the probes there are. `None` for a GET of `path`, or without one for what the
+    /// provider's kind usually is asked.
+    pub probe: Option<Spanned<String>>,
     /// Path below the provider's base URL, beginning with `/`.
-    pub path: String,
-    /// Time between two probes; at least 100 ms.
+    pub path: Option<String>,
+    /// Time between two probes, more or less; at least 100 ms.
     pub interval: Duration,
 }
 
 impl HealthCheck {
-    /// Default for `path`: every OpenAI-compatible server lists its models there.
-    pub const PATH: &str = "/models";
     /// Default for `interval`.
     pub const INTERVAL: Duration = Duration::from_secs(10);
     /// The shortest interval: probing must not become load.
     pub const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+}
+
+/// Reading what a model server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gauges {
+    /// Whether it is read; `None` leaves that to the provider's kind.
+    pub enabled: Option<bool>,
+    /// Path on the server, beginning with `/`.
+    pub path: String,
+    /// Time between two readings, more or less; at least 100 ms.
+    pub interval: Duration,
+}
+
+impl Gauges {
+    /// Default for `path`.
+    pub const PATH: &str = "/metrics";
+    /// Default for `interval`.
+    pub const INTERVAL: Duration = Duration::from_secs(5);
+}
+
+impl Default for Gauges {
+    fn default() -> Self {
+        Gauges { enabled: None, path: Self::PATH.to_owned(), interval: Self::INTERVAL }
+    }
 }
 
 /// One callable place.
@@ -334,6 +361,9 @@ pub struct Route {
     pub panic_percent: u32,
     /// Routes to go on with. No cycles.
     pub fallbacks: Vec<Fallback>,
+    /// Labels that a deployment must have, each with one of its values, to serve a request that names this route or is led
+    /// here. A deployment of the route, or of its pools, has them.
+    pub require: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// What a request may ask of the route by its headers; none twice.
     pub hints: Vec<Hint>,
     /// How often and how soon to try again.
@@ -391,6 +421,14 @@ impl Route {
     /// Default for `hints`: those that ask for no more than the route would give. A session is kept in one place, and
     /// without fallbacks there is only less to call.
     pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback];
+
+    /// Whether a deployment has what the route requires.
+    pub fn allows(&self, deployment: &Deployment) -> bool {
+        let has = |name: &str, values: &[Arc<str>]| {
+            deployment.labels.iter().any(|(known, value)| **known == *name && values.contains(value))
+        };
+        self.require.iter().all(|(name, values)| has(name, values))
+    }
 
     /// Every deployment it may call by itself, those of its pools included; one may come more than once.
     pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
@@ -500,12 +538,21 @@ pub enum Hint {
     NoFallback,
     /// `x-weir-dry-run`: the decision alone, and why.
     DryRun,
+    /// `x-weir-region`: only deployments whose label `region` has one of these values.
+    Region,
 }
 
 impl Hint {
     /// Every hint.
-    pub const ALL: [Hint; 6] =
-        [Hint::LatencyBudget, Hint::MaxCost, Hint::Policy, Hint::Session, Hint::NoFallback, Hint::DryRun];
+    pub const ALL: [Hint; 7] = [
+        Hint::LatencyBudget,
+        Hint::MaxCost,
+        Hint::Policy,
+        Hint::Session,
+        Hint::NoFallback,
+        Hint::DryRun,
+        Hint::Region,
+    ];
 
     /// The word in the configuration.
     pub const fn name(self) -> &'static str {
@@ -516,6 +563,7 @@ impl Hint {
             Hint::Session => "session",
             Hint::NoFallback => "no_fallback",
             Hint::DryRun => "dry_run",
+            Hint::Region => "region",
         }
     }
 }

@@ -123,6 +123,9 @@ impl Config {
             "rules": rules.collect::<Vec<_>>(),
             "fallbacks": fallbacks.collect::<Vec<_>>(),
             "panic_percent": route.panic_percent,
+            "require": { "labels": route.require.iter()
+                .map(|(name, values)| (name.to_string(), json!(strings(values))))
+                .collect::<Map<_, _>>() },
             "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
@@ -237,6 +240,11 @@ fn provider(provider: &Provider) -> Json {
         "tls": { "ca": provider.ca.as_ref().map(|path| path.display().to_string()) },
         "pool": { "idle": optional(provider.pool.idle), "max_age": optional(provider.pool.max_age) },
         "health": health(provider.health.as_ref()),
+        "gauges": {
+            "enabled": provider.gauges.enabled,
+            "path": provider.gauges.path,
+            "interval": duration_text(provider.gauges.interval),
+        },
     })
 }
 
@@ -262,10 +270,13 @@ fn timeouts(timeouts: &Timeouts) -> Json {
 }
 
 fn health(health: Option<&HealthCheck>) -> Json {
-    health.map_or(
-        Json::Null,
-        |health| json!({ "path": health.path, "interval": duration_text(health.interval) }),
-    )
+    health.map_or(Json::Null, |health| {
+        json!({
+            "probe": health.probe.as_ref().map(|probe| &probe.value),
+            "path": health.path,
+            "interval": duration_text(health.interval),
+        })
+    })
 }
 
 fn strings(texts: &[Arc<str>]) -> Vec<&str> {

@@ -6,7 +6,7 @@ use crate::call_record::CallRecord;
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
 use crate::decision::Why;
-use crate::gateway::Route;
+use crate::gateway::Gateway;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::quality::Quality;
 use crate::queue::{Queue, Ticket};
@@ -288,9 +288,9 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let excluded = |deployment: u32| excluded(record, call, place, deployment);
     let blocks = |tokens: u32, out: &mut Vec<u64>| block_hashes(&engine.block_key, &call.body, tokens, out);
     let tentative = record.purpose.is_tentative();
-    let mut request =
-        Request { blocks: Some(&blocks), tentative, ..request(call, &snapshot.gateway.routes[place.route]) };
-    if call.chosen.size.is_some() || call.hints.max_cost.is_some() {
+    let mut request = Request { blocks: Some(&blocks), tentative, ..request(call, place, &snapshot.gateway) };
+    let narrows = call.hints.max_cost.is_some() || call.hints.regions.is_some();
+    if call.chosen.size.is_some() || narrows || call.chosen.requires_labels() {
         request.excluded = Some(&excluded);
     }
     let pool = &snapshot.gateway.pools[place.pool];
@@ -300,24 +300,37 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     })
 }
 
-/// What a policy weighs of a call in this route.
-pub(crate) fn request(call: &Call, route: &Route) -> Request<'static> {
+/// What a policy weighs of a call in this place.
+pub(crate) fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'static> {
     let some = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     Request {
         prompt: some(call.chosen.prompt_tokens),
         most_output: call.facts.max_tokens.map(some),
-        usual_output: route.usual_output(),
+        usual_output: gateway.routes[place.route].usual_output(),
         streamed: call.facts.stream,
-        session: call.hints.session,
+        session: place.session,
         budget: call.hints.budget,
         max_cost: call.hints.max_cost,
         ..Request::default()
     }
 }
 
-/// Why a deployment is kept out of this call's plans: its model does not take the call, or it would cost too much there.
+/// Why a deployment is kept out of this call's plans: it is not where the call may go, its model does not take the call, or
+/// it would cost too much there.
 pub(crate) fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
-    unfit(record, call, deployment).or_else(|| over_price(record, call, place, deployment))
+    out_of_bounds(record, call, place, deployment)
+        .or_else(|| unfit(record, call, deployment))
+        .or_else(|| over_price(record, call, place, deployment))
+}
+
+/// Why a call may not go to a deployment, whatever that can do.
+fn out_of_bounds(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+    let (gateway, index) = (&record.snapshot.gateway, deployment as usize);
+    if !call.chosen.allows(gateway, place, index) {
+        return Some(Reason::Label);
+    }
+    let region = gateway.regions.get(index).and_then(Option::as_deref);
+    (!call.hints.allow_region(region)).then_some(Reason::Region)
 }
 
 /// Why a deployment's model does not take this call.
@@ -333,20 +346,25 @@ fn over_price(record: &Record, call: &Call, place: Place, deployment: u32) -> Op
     let members = &snapshot.gateway.pools[place.pool].members;
     let member = members.iter().find(|member| member.deployment == deployment)?;
     let health = snapshot.healths.get(deployment as usize).map(|health| &**health);
-    let size = request(call, &snapshot.gateway.routes[place.route]).size(health);
+    let size = request(call, place, &snapshot.gateway).size(health);
     (member.expected_cost(size, health) > most).then_some(Reason::OverPrice)
 }
 
 /// The fault to tell when every deployment of a pool is kept out by what this call is or asks for.
 fn nobody_fits(record: &Record, call: &Call, place: Place) -> Option<Fault> {
     let members = &record.snapshot.gateway.pools[place.pool].members;
+    let bounds = || members.iter().map(|member| out_of_bounds(record, call, place, member.deployment));
+    if bounds().all(|why| why.is_some()) {
+        return Some(nobody_there(call, bounds().any(|why| why == Some(Reason::Region))));
+    }
+    let members = || members.iter().zip(bounds()).filter(|(_, why)| why.is_none()).map(|(member, _)| member);
     if let Some(size) = &call.chosen.size {
-        let why = members.iter().map(|member| unfit(record, call, member.deployment));
+        let why = members().map(|member| unfit(record, call, member.deployment));
         if let Some(fault) = weir_routing::fit::nobody_fits(&call.facts.model, size, why) {
             return Some(fault);
         }
     }
-    let nobody = members.iter().all(|member| excluded(record, call, place, member.deployment).is_some());
+    let nobody = members().all(|member| excluded(record, call, place, member.deployment).is_some());
     nobody.then(max_cost_exceeded)
 }
 
@@ -359,6 +377,22 @@ fn block_hashes(key: &RandomState, body: &[u8], tokens: u32, out: &mut Vec<u64>)
         before = key.hash_one((before, block));
         before
     }));
+}
+
+/// No deployment of a pool is where the call may go. A fallback route may have one.
+fn nobody_there(call: &Call, asked: bool) -> Fault {
+    let model = &*call.facts.model;
+    if asked {
+        let message = format!(
+            "no deployment of the model \"{model}\" is in a region that x-weir-region names and that may serve it; name \
+             others, or leave the header out"
+        );
+        return Fault::new(Class::Unavailable, 400, "region_not_served", message);
+    }
+    let message = format!(
+        "no deployment of the model \"{model}\" that this request leads to has the labels that its route requires"
+    );
+    Fault::new(Class::Unavailable, 503, "no_deployment_allowed", message)
 }
 
 fn max_cost_exceeded() -> Fault {
@@ -393,8 +427,8 @@ pub(crate) fn outgoing<'a>(
     made: &Made,
     mut lease: Lease,
 ) -> Outgoing<'a> {
-    let route = place(call, made.fallback).route;
-    let request = request(call, &here.1.gateway.routes[route]);
+    let place = place(call, made.fallback);
+    let (route, request) = (place.route, request(call, place, &here.1.gateway));
     // A plan that yielded nobody may have named another route meanwhile.
     record.route = Some(route);
     let attempt = record.call_begins(Tried::new(record, made.deployment, made.cause));

@@ -9,10 +9,12 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
 use std::future::poll_fn;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_config::Limits;
 use weir_core::{Class, Endpoint, Fault};
+use weir_routing::policy::Bond;
 use weir_wire::Headers;
 use weir_wire::call::CallFacts;
 
@@ -30,6 +32,9 @@ pub trait Unread {
     /// When the body breaks off or is not well-formed.
     fn poll_more(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<Result<bool, Self::Error>>;
 }
+
+/// So much of a plain prompt is taken to be how its conversation begins.
+const OPENING: usize = 1024;
 
 /// Room made at once for a body of that stated length, at most.
 const EXPECTED: usize = 256 * 1024;
@@ -95,15 +100,17 @@ pub(crate) fn parse(
         Err(_) => Asked::Unknown(facts.model.chars().take(128).collect()),
     });
     let route = found?.route;
-    let mut hints = Hints::read(headers, gateway, &gateway.routes[route])?;
-    if hints.session.is_none() {
-        let user = facts.user.clone().and_then(|place| body.get(place));
-        hints.session = user.map(hints::session);
+    let hints = Hints::read(headers, gateway, &gateway.routes[route])?;
+    let mut chosen = choose(record, route, &facts, &body, headers);
+    let asked = hints.policy.is_some_and(|kind| kind.name == "sticky");
+    for place in &mut chosen.places {
+        let default = asked.then_some(&[Bond::Session, Bond::User][..]);
+        let bonds = gateway.pools[place.pool].policy.bonds().or(default).unwrap_or_default();
+        place.session = bonds.iter().find_map(|bond| session(bond, &hints, &facts, &body, headers));
     }
     if hints.dry_run && record.purpose == Purpose::Serve {
         record.purpose = Purpose::DryRun;
     }
-    let chosen = choose(record, route, &facts, &body, headers);
     // Without a caller's trace there is none that its state could belong to (W3C trace context §3.3).
     let of_no_trace = |name: &HeaderName| *name == TRACESTATE && !record.continues_a_trace();
     let passed_on = PASSED_ON
@@ -116,6 +123,29 @@ pub(crate) fn parse(
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     Ok(Box::new(Call { endpoint, body, facts, chosen, hints, passed_on, trailers, _admitted: admitted }))
+}
+
+/// What keeps a call together with earlier ones, as far as it has that.
+fn session(bond: &Bond, hints: &Hints, facts: &CallFacts, body: &[u8], headers: &Headers) -> Option<u64> {
+    match bond {
+        Bond::Session => hints.session,
+        Bond::User => facts.user.clone().and_then(|place| body.get(place)).map(hints::session),
+        Bond::Cookie(name) => {
+            let pairs = headers.all(&header::COOKIE).flat_map(|line| line.split(|b| *b == b';'));
+            let mut values = pairs.filter_map(|pair| {
+                pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=").filter(|v| !v.is_empty())
+            });
+            values.next().map(hints::session)
+        }
+        Bond::Prefix => {
+            let (mut hash, mut any) = (DefaultHasher::new(), false);
+            facts.opening(body, OPENING, &mut |said| {
+                said.hash(&mut hash);
+                any = true;
+            });
+            any.then(|| hash.finish())
+        }
+    }
 }
 
 /// Reads a whole body within its limits of size and time.

@@ -27,6 +27,16 @@ const TOKENS_PER_IMAGE: u64 = 800;
 pub(crate) struct Place {
     pub(crate) route: usize,
     pub(crate) pool: usize,
+    /// What keeps the call with earlier ones there: a hash.
+    pub(crate) session: Option<u64>,
+    /// Its number among the places of the call.
+    nth: usize,
+}
+
+impl Place {
+    pub(crate) fn new(route: usize, pool: usize) -> Self {
+        Place { route, pool, session: None, nth: 0 }
+    }
 }
 
 /// Where a call is to be served.
@@ -42,6 +52,24 @@ pub(crate) struct Chosen {
     /// The prompt's tokens, estimated: from its text and images when rules or deployments had it looked at, else from its
     /// bytes as written, so that a request nobody is choosy about is not read twice.
     pub(crate) prompt_tokens: u64,
+    /// Routes on the way that require labels of deployments, each with the number of the place it leads to.
+    required: SmallVec<[(usize, usize); 1]>,
+}
+
+impl Chosen {
+    /// Whether somebody is kept out by labels.
+    pub(crate) fn requires_labels(&self) -> bool {
+        !self.required.is_empty()
+    }
+
+    /// Whether a deployment has the labels to serve the call in this place: those that the route it names requires, and
+    /// the routes its rules lead through, hold in its fallbacks, too.
+    pub(crate) fn allows(&self, gateway: &Gateway, place: Place, deployment: usize) -> bool {
+        self.required.iter().filter(|(nth, _)| *nth == 0 || *nth == place.nth).all(|(_, route)| {
+            let allows = gateway.routes.get(*route).and_then(|route| route.allows.as_deref());
+            allows.is_none_or(|allows| allows.get(deployment).copied().unwrap_or(false))
+        })
+    }
 }
 
 /// Follows the rules from the route of the model that was asked for.
@@ -54,16 +82,19 @@ pub(crate) fn choose(
 ) -> Chosen {
     let gateway = &*record.snapshot.gateway;
     let looked = Looked::new(record, call, body, headers);
-    let mut steps = SmallVec::new();
-    let first = looked.follow(gateway, route, |step| steps.push(step));
+    let (mut steps, mut required) = (SmallVec::new(), SmallVec::new());
+    let first = looked.follow(gateway, route, 0, &mut required, |step| steps.push(step));
     let fallbacks = gateway.routes.get(first.route).map_or(&[][..], |route| &route.fallbacks);
-    let fallbacks = fallbacks.iter().map(|fallback| looked.follow(gateway, fallback.route, |_| {}));
+    let fallbacks = (1..).zip(fallbacks).map(|(nth, fallback)| Place {
+        nth,
+        ..looked.follow(gateway, fallback.route, nth, &mut required, |_| {})
+    });
     let places: SmallVec<[Place; 2]> = std::iter::once(first).chain(fallbacks).collect();
     let stated = places.iter().filter_map(|place| gateway.pools.get(place.pool)).any(|pool| pool.states);
     let size = stated.then(|| looked.size());
     let written = call.prompt_bytes as u64 / BYTES_PER_TOKEN;
     let prompt_tokens = looked.prompt.get().map_or(written, |_| looked.tokens());
-    Chosen { asked: route, steps, places, size, prompt_tokens }
+    Chosen { asked: route, steps, places, size, prompt_tokens, required }
 }
 
 /// One call, and what is found out about it as it is asked for.
@@ -85,24 +116,34 @@ impl<'a> Looked<'a> {
         Looked { record, call, body, headers, prompt: OnceCell::new() }
     }
 
-    /// The place that a route's rules lead to; `told` learns of each route whose rules were asked. No route is met twice:
-    /// the configuration has no circles.
-    fn follow(&self, gateway: &Gateway, mut route: usize, mut told: impl FnMut(Step)) -> Place {
+    /// The place that a route's rules lead to; `told` learns of each route whose rules were asked, and `required` of each
+    /// that requires labels. No route is met twice: the configuration has no circles.
+    fn follow(
+        &self,
+        gateway: &Gateway,
+        mut route: usize,
+        nth: usize,
+        required: &mut SmallVec<[(usize, usize); 1]>,
+        mut told: impl FnMut(Step),
+    ) -> Place {
         // Bounded all the same, by what is checked elsewhere.
         for _ in 0..=gateway.routes.len() {
             let Some(here) = gateway.routes.get(route) else { break };
-            let own = Place { route, pool: here.pool };
+            if here.allows.is_some() {
+                required.push((nth, route));
+            }
+            let own = Place::new(route, here.pool);
             let Some(choice) = &here.choice else { return own };
             let won = self.with_facts(gateway, &choice.rules, |facts| choice.rules.first(facts));
             let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
             told(Step { route: place(route), rule: won.map(place) });
             match won.and_then(|rule| choice.leads_to.get(rule)) {
                 None => return own,
-                Some(LeadsTo::Pool(pool)) => return Place { route, pool: *pool },
+                Some(LeadsTo::Pool(pool)) => return Place::new(route, *pool),
                 Some(LeadsTo::Route(to)) => route = *to,
             }
         }
-        Place { route, pool: gateway.routes.get(route).map_or(0, |route| route.pool) }
+        Place::new(route, gateway.routes.get(route).map_or(0, |route| route.pool))
     }
 
     /// Gathers what these rules look at.

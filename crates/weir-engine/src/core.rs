@@ -4,15 +4,17 @@ use crate::asking::{self, Jobs};
 use crate::decision::Book;
 use crate::engine::Engine;
 use crate::gateway::Gateway;
+use crate::outside::Outside;
 use crate::queue::Queue;
-use crate::record::traceparent;
+use crate::weights;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Fault, Moment};
-use weir_net::{Limits, Pieces, Pool, Pools, Request, Setup};
+use weir_core::Moment;
+use weir_net::{Pool, Pools};
+use weir_routing::adjust::Weights;
 use weir_routing::retry_budget::Share;
 use weir_routing::{Build, Chance, Compiled, Health, Kind, Policy, SplitMix64};
 use weir_telemetry::Recorder;
@@ -37,6 +39,8 @@ pub(crate) struct Snapshot {
     pub(crate) retry_shares: Vec<Share>,
     /// By route: this core's part of its budget of hedges, if it hedges.
     pub(crate) hedge_shares: Vec<Option<Share>>,
+    /// The pools whose weights follow how deployments do, by their places.
+    adjusted: Vec<(usize, Arc<Weights>)>,
 }
 
 /// A pool, a kind that was asked for there, and the policy made of them.
@@ -51,15 +55,6 @@ impl Deref for View {
     fn deref(&self) -> &Gateway {
         &self.0.gateway
     }
-}
-
-/// How it stands with the active probes of one deployment.
-struct Probed {
-    name: Arc<str>,
-    /// When it is asked next.
-    next: Moment,
-    /// Whether the latest probe was answered well; true before the first, so that only trouble is news.
-    well: Rc<Cell<bool>>,
 }
 
 /// One core. Lives on that core's thread.
@@ -143,10 +138,10 @@ impl Core {
         use_it(&mut *self.chance.borrow_mut())
     }
 
-    /// Does the core's chores for ever, and what others ask of it. `first` is true on the one core that also asks deployments whether they are well
-    /// and tells the operator how they are doing.
+    /// Does the core's chores for ever, and what others ask of it. `first` is true on the one core that also asks deployments
+    /// how they are, adjusts weights and tells the operator how they are doing.
     pub async fn chores(self: Rc<Core>, first: bool) {
-        let mut probes = Vec::new();
+        let mut outside = Outside::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut jobs = self.jobs.take();
@@ -159,72 +154,39 @@ impl Core {
             self.pools.reap();
             self.snapshot.borrow().queues.iter().for_each(Queue::nudge);
             if first {
-                self.probe(&mut probes);
+                self.look_from_outside(&mut outside);
                 self.engine.look_at_breakers();
+                self.adjust();
             }
         }
     }
 
-    /// Starts the active probes that are due. `probes` remembers how it stands with each deployment that is probed.
-    fn probe(self: &Rc<Core>, probes: &mut Vec<Probed>) {
-        let now = self.now();
-        let snapshot = self.snapshot();
-        probes.retain(|known| {
-            snapshot.gateway.deployments.iter().any(|d| d.name == known.name && d.probe.is_some())
-        });
-        for (index, deployment) in snapshot.gateway.deployments.iter().enumerate() {
-            let Some(probe) = &deployment.probe else { continue };
-            let next = now + probe.interval;
-            let well = match probes.iter_mut().find(|known| known.name == deployment.name) {
-                Some(known) if known.next > now => continue,
-                Some(known) => {
-                    known.next = next;
-                    known.well.clone()
-                }
-                None => {
-                    let well = Rc::new(Cell::new(true));
-                    probes.push(Probed { name: deployment.name.clone(), next, well: well.clone() });
-                    well
-                }
-            };
-            let (core, snapshot) = (self.clone(), snapshot.clone());
-            tokio::task::spawn_local(async move {
-                let healthy = core.ask(&snapshot, index).await;
-                let deployment = &snapshot.gateway.deployments[index];
-                let now = core.now();
-                core.with_chance(|chance| deployment.health.probed(healthy.as_ref().copied(), now, chance));
-                let name = &*deployment.name;
-                match (well.replace(healthy.is_ok()), healthy) {
-                    (true, Err(fault)) => tracing::warn!(deployment = name, %fault, "health probe fails"),
-                    (false, Ok(())) => tracing::info!(deployment = name, "health probe succeeds again"),
-                    _ => {}
-                }
-            });
+    /// Looks at the weights that are due, and tells what has changed.
+    fn adjust(&self) {
+        let (snapshot, now) = (self.snapshot(), self.now());
+        let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|health| &**health);
+        for (pool, weights) in &snapshot.adjusted {
+            let pool = &*snapshot.gateway.pools[*pool].name;
+            for change in weights.look(now, &health) {
+                let deployment = snapshot.gateway.deployments.get(change.deployment as usize);
+                let deployment = deployment.map_or("", |deployment| &*deployment.name);
+                let (from, to, why) = (change.from, change.to, weights::reason(&change));
+                tracing::info!(pool, deployment, from, to, why, "weight adjusted");
+            }
         }
     }
+}
 
-    /// One active probe: a 2xx is well.
-    async fn ask(&self, snapshot: &Snapshot, index: usize) -> Result<(), Fault> {
-        use weir_core::{Class, Timeouts};
-        let deployment = &snapshot.gateway.deployments[index];
-        let Some(probe) = &deployment.probe else { return Ok(()) };
-        let span = weir_core::TraceContext {
-            trace: u128::from(self.random()) | 1,
-            span: self.random() | 1,
-            sampled: false,
-        };
-        let request = Request::new(&probe.head, &[traceparent(&span)], Pieces::default());
-        let connect = deployment.timeouts().connect.unwrap_or(Timeouts::CONNECT);
-        let now = std::time::Instant::now();
-        let limits = Limits::by(now + probe.interval.min(Timeouts::FIRST_TOKEN), connect);
-        let pool = &snapshot.pools[deployment.provider];
-        let answer = pool.send(request, limits, now, &mut Setup::default()).await?;
-        let status = answer.head.status.as_u16();
-        if (200..300).contains(&status) {
-            return Ok(());
-        }
-        Err(Fault::new(Class::ServerError, status, "probe_status", format!("status {status}")))
-    }
+/// The pools whose weights follow how deployments do.
+pub(crate) fn adjusted<'g>(
+    engine: &'g Engine,
+    gateway: &'g Gateway,
+) -> impl Iterator<Item = (usize, Arc<Weights>)> + 'g {
+    gateway.pools.iter().enumerate().filter_map(|(place, pool)| {
+        let (settings, shared) = (&pool.policy, &engine.shared);
+        let build = Build { pool: &pool.name, members: &pool.members, settings, shared };
+        Some((place, weir_routing::policy::weights(&build)?))
+    })
 }
 
 fn build(engine: &Engine, pool: &crate::gateway::Pool, settings: &Compiled) -> Rc<dyn Policy> {
@@ -245,6 +207,7 @@ impl Snapshot {
             policies: gateway.pools.iter().map(|pool| build(engine, pool, &pool.policy)).collect(),
             hinted: RefCell::default(),
             queues: gateway.pools.iter().map(|_| Queue::default()).collect(),
+            adjusted: adjusted(engine, &gateway).collect(),
             retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
             hedge_shares: gateway.routes.iter().map(|route| Some(route.hedge?.share())).collect(),
             gateway,

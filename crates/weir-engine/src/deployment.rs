@@ -2,9 +2,11 @@
 
 use crate::headers::about;
 use crate::record::TRACEPARENT;
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
+use std::time::Duration;
 use weir_config::{Continues, ResponseHeaders};
 use weir_core::{Endpoint, ModelClass, Pricing, Secret, Timeouts};
 use weir_net::{Head, Origin};
@@ -36,8 +38,16 @@ pub(crate) struct Deployment {
 
 /// How a deployment is actively asked whether it is well.
 pub(crate) struct Probe {
+    pub(crate) probe: weir_provider::Probe,
     pub(crate) head: Head,
-    pub(crate) interval: std::time::Duration,
+    pub(crate) body: Bytes,
+    pub(crate) interval: Duration,
+}
+
+/// How a provider's server is asked how busy it is.
+pub(crate) struct Gauges {
+    pub(crate) head: Head,
+    pub(crate) interval: Duration,
 }
 
 /// A provider of the snapshot, with what all calls to it have in common.
@@ -53,6 +63,8 @@ pub(crate) struct Provider {
     pub(crate) credentials: Vec<Arc<Credential>>,
     /// What a call must not show to a client.
     pub(crate) private: Private,
+    /// How it is asked how busy it is, if it is.
+    pub(crate) gauges: Option<Gauges>,
 }
 
 impl Provider {
@@ -87,7 +99,15 @@ impl Provider {
         let private = Private::new(secrets, authority, config.base_url.is_some());
         let (name, quirks) = (config.name.clone(), kind.quirks);
         let credentials = Vec::new();
-        Ok(Provider { name, origin: Arc::new(origin), quirks, heads, headers, credentials, private })
+        let (stated, asks) = (&config.gauges, config.gauges.enabled.unwrap_or(kind.gauges));
+        let gauges = asks.then(|| {
+            Ok::<_, String>(Gauges {
+                head: Head::new(&Method::GET, &path(&stated.path)?, &without_body(&headers)),
+                interval: stated.interval,
+            })
+        });
+        let gauges = gauges.transpose()?;
+        Ok(Provider { name, origin: Arc::new(origin), quirks, heads, headers, credentials, private, gauges })
     }
 
     /// The head of a call to `endpoint` with the nth credential.
@@ -101,6 +121,13 @@ impl Provider {
     }
 }
 
+/// The headers of a request that has no body.
+fn without_body(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    headers.remove(header::CONTENT_TYPE);
+    headers
+}
+
 fn path(path: &str) -> Result<PathAndQuery, String> {
     path.parse().map_err(|e| format!("path {path:?}: {e}"))
 }
@@ -110,19 +137,20 @@ impl Deployment {
     pub(crate) fn compile(
         config: &weir_config::Deployment,
         stated: &weir_config::Provider,
-        provider: &Provider,
+        (provider, kind): (&Provider, &weir_provider::Kind),
+        probe: Option<weir_provider::Probe>,
         optional: ResponseHeaders,
         health: Arc<Health>,
     ) -> Result<Self, String> {
-        let probe = match config.health.as_ref().or(stated.health.as_ref()) {
+        let probe = match probe.zip(config.health.as_ref()) {
             None => None,
-            Some(check) => {
-                let below = provider.origin.base_path();
-                let path = path(&format!("{below}/{}", check.path.trim_start_matches('/')))?;
-                let mut headers = provider.headers.clone();
-                headers.remove(header::CONTENT_TYPE);
-                let head = Head::new(&Method::GET, &path, &headers);
-                Some(Box::new(Probe { head, interval: check.interval }))
+            Some((probe, check)) => {
+                let own = check.path.as_deref().unwrap_or_default();
+                let asked = probe.ask(kind, provider.origin.base_path(), &config.model, own);
+                let bodiless = without_body(&provider.headers);
+                let headers = if asked.body.is_empty() { &bodiless } else { &provider.headers };
+                let head = Head::new(&asked.method, &path(&asked.path)?, headers);
+                Some(Box::new(Probe { probe, head, body: asked.body.into(), interval: check.interval }))
             }
         };
         for text in [&config.name, &config.model] {

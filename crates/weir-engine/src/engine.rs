@@ -1,5 +1,7 @@
 //! What the whole process shares: the current snapshot, health, telemetry, the clock.
 
+mod samples;
+
 use crate::asking::Questions;
 use crate::gateway::{Gateway, Rosters};
 use crate::shown::shown;
@@ -8,12 +10,11 @@ use arc_swap::ArcSwap;
 use ring::rand::SecureRandom;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use weir_config::{Config, Draft, Problems};
 use weir_core::Moment;
 use weir_net::Counts;
-use weir_routing::events::Subject;
-use weir_routing::{HealthBook, State};
+use weir_routing::HealthBook;
 use weir_telemetry::{DeploymentInfo, Sample, Telemetry};
 
 /// How the last attempt to load a configuration went.
@@ -205,116 +206,27 @@ impl Engine {
         }
     }
 
-    /// Figures that are read when somebody looks: health of deployments, connections to providers.
+    /// Figures that are read when somebody looks: health of deployments and credentials, queues, connections to providers.
     fn samples(&self) -> Vec<Sample> {
-        let gateway = self.gateway();
-        let now = self.now();
+        let (gateway, now) = (self.gateway(), self.now());
         let mut samples = Vec::new();
         for deployment in &gateway.deployments {
-            let status = deployment.health.status(now);
-            let mut push = |metric, help, value: f64| {
-                let labels = vec![("deployment", deployment.name.to_string())];
-                samples.push(Sample { metric, help, labels, value });
-            };
-            push("weir_deployment_in_flight", "Calls under way.", f64::from(status.in_flight));
-            if let Some(limit) = deployment.health.learned_limit(now) {
-                let help = "Calls at a time that it was learnt to bear.";
-                push("weir_deployment_learned_limit", help, f64::from(limit));
-            }
-            let state = state_figure(status.state);
-            push("weir_breaker_state", "Breaker: 0 closed, 1 half-open, 2 open.", state);
-            let rest = "Seconds for which it asked to be left alone.";
-            push("weir_deployment_resting_seconds", rest, status.resting_for.as_secs_f64());
+            samples::of_deployment(&deployment.name, &deployment.health, now, &mut samples);
         }
-        for (subject, to, cause, count) in self.watch.counts(now) {
-            let mut labels = match subject {
-                Subject::Deployment(name) => {
-                    vec![
-                        ("deployment", name.to_string()),
-                        ("provider", String::new()),
-                        ("credential", String::new()),
-                    ]
-                }
-                Subject::Credential { provider, nth } => vec![
-                    ("deployment", String::new()),
-                    ("provider", provider.to_string()),
-                    ("credential", nth.to_string()),
-                ],
-            };
-            labels.extend([("to", to.to_owned()), ("cause", cause.to_owned())]);
-            #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 changes")]
-            let value = count as f64;
-            let help = "Changes of breakers, by the state they led to and their cause.";
-            samples.push(Sample { metric: "weir_breaker_transitions_total", help, labels, value });
-        }
+        samples::of_breakers(self.watch.counts(now), &mut samples);
         for provider in &gateway.providers {
-            for (nth, credential) in (1..).zip(&provider.credentials) {
-                let nth: u32 = nth;
-                let labels = vec![("provider", provider.name.to_string()), ("credential", nth.to_string())];
-                let help = "Breaker of a credential: 0 closed, 1 half-open, 2 open.";
-                let value = state_figure(credential.state(now));
-                samples.push(Sample { metric: "weir_credential_state", help, labels, value });
-            }
+            samples::of_credentials(provider, now, &mut samples);
         }
         for route in &gateway.routes {
-            let counts = &route.queue_counts;
-            let mut push = |metric, help, outcome: Option<&str>, value: f64| {
-                let mut labels = vec![("route", route.name.to_string())];
-                labels.extend(outcome.map(|outcome| ("outcome", outcome.to_owned())));
-                samples.push(Sample { metric, help, labels, value });
-            };
-            let waiting = f64::from(counts.waiting.load(Relaxed));
-            push("weir_queue_waiting", "Requests that wait for a place.", None, waiting);
-            let outcomes = [
-                ("placed", &counts.placed),
-                ("in_vain", &counts.in_vain),
-                ("turned_away", &counts.turned_away),
-                ("gone", &counts.gone),
-            ];
-            for (outcome, count) in outcomes {
-                #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 requests")]
-                let count = count.load(Relaxed) as f64;
-                push("weir_queue_waits_total", "Waits for a place.", Some(outcome), count);
-            }
-            let seconds = Duration::from_micros(counts.micros.load(Relaxed)).as_secs_f64();
-            push("weir_queue_wait_seconds_total", "Time spent in all waits for a place.", None, seconds);
+            samples::of_queue(&route.name, &route.queue_counts, &mut samples);
         }
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         for provider in &gateway.providers {
             let live =
                 pools.iter().filter(|(name, _)| *name == provider.name).filter_map(|(_, c)| c.upgrade());
-            let mut sums = [0u64; 4];
-            for counts in live {
-                let each = [&counts.open, &counts.idle, &counts.opened, &counts.stale];
-                sums.iter_mut().zip(each).for_each(|(sum, count)| *sum += count.load(Relaxed));
-            }
-            let [open, idle, opened, stale] = sums;
-            let mut push = |metric, help, state: Option<&str>, value: u64| {
-                let mut labels = vec![("provider", provider.name.to_string())];
-                labels.extend(state.map(|state| ("state", state.to_owned())));
-                #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 connections")]
-                samples.push(Sample { metric, help, labels, value: value as f64 });
-            };
-            let kept = "Connections to a provider, by state; open ones include idle ones.";
-            push("weir_pool_connections", kept, Some("open"), open);
-            push("weir_pool_connections", kept, Some("idle"), idle);
-            push("weir_pool_connections_opened_total", "Connections opened.", None, opened);
-            push(
-                "weir_pool_connections_stale_total",
-                "Pooled connections that the peer had closed.",
-                None,
-                stale,
-            );
+            samples::of_connections(&provider.name, live, &mut samples);
         }
         samples
-    }
-}
-
-fn state_figure(state: State) -> f64 {
-    match state {
-        State::Closed => 0.0,
-        State::HalfOpen => 1.0,
-        State::Open => 2.0,
     }
 }
 

@@ -194,13 +194,10 @@ fn look_closely(record: &Record, call: &Call, place: Place, shown: &mut Json) {
 fn figures(record: &Record, call: &Call, place: Place, member: &weir_routing::Member) -> Json {
     let snapshot = &record.snapshot;
     let index = member.deployment as usize;
-    let (Some(health), Some(route)) = (snapshot.healths.get(index), snapshot.gateway.routes.get(place.route))
-    else {
-        return Json::Null;
-    };
+    let Some(health) = snapshot.healths.get(index) else { return Json::Null };
     let (now, windows) = (record.now(), health.windows());
     let status = health.status(now);
-    let request = attempt::request(call, route);
+    let request = attempt::request(call, place, &snapshot.gateway);
     let size = request.size(Some(health));
     let mut all = Map::new();
     let mut put = |name: &str, value: Option<Json>| {
@@ -215,6 +212,8 @@ fn figures(record: &Record, call: &Call, place: Place, member: &weir_routing::Me
     put("resting_ms", millis(status.resting_for));
     put("in_flight", Some(json!(status.in_flight)));
     put("work_under_way_ms", millis(windows.outstanding()));
+    let others = health.gauges().others(now);
+    put("requests_of_others", (others > 0).then(|| json!(others)));
     for (name, series) in [("first_token_ms", Series::First), ("total_ms", Series::Total)] {
         let known = windows.percentiles(series);
         let some = known.samples > 0.0;

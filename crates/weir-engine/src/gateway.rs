@@ -14,6 +14,7 @@ use weir_config::{Config, Draft, Fallback, HedgeAfter, Node, Problem, Problems, 
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
+use weir_provider::Probe;
 use weir_routing::fit::Takes;
 use weir_routing::hedge::{After, Hedge};
 use weir_routing::retry_budget::Floor;
@@ -51,6 +52,8 @@ pub(crate) struct Route {
     pub(crate) pool: usize,
     /// What chooses another pool or route.
     pub(crate) choice: Option<Box<Choice>>,
+    /// Which deployments have the labels that it requires, by their places; `None` when it requires none.
+    pub(crate) allows: Option<Box<[bool]>>,
     /// What a request that names it may ask for by headers.
     pub(crate) hints: Vec<weir_config::Hint>,
     /// The routes to go on to, in order; their own fallbacks are not followed.
@@ -135,6 +138,8 @@ pub struct Gateway {
     pub(crate) deployments: Vec<Deployment>,
     /// By deployment: what its model takes.
     pub(crate) takes: Vec<Takes>,
+    /// By deployment: its label `region`.
+    pub(crate) regions: Vec<Option<Arc<str>>>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) routes: Vec<Route>,
     by_name: HashMap<Arc<str>, Found>,
@@ -196,6 +201,7 @@ impl Gateway {
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,
             takes: config.deployments.iter().map(takes).collect(),
+            regions: config.deployments.iter().map(region).collect(),
             pools,
             routes,
             by_name,
@@ -374,9 +380,14 @@ fn compile_deployments(
     let mut models: HashSet<Arc<str>> = HashSet::new();
     for deployment in &config.deployments {
         let provider = &config.providers[deployment.provider];
-        let Some((compiled, _)) = &providers[deployment.provider] else { continue };
+        let Some((compiled, kind)) = &providers[deployment.provider] else { continue };
+        let Ok(probe) = compile_probe(config, deployment, kind).map_err(|problem| problems.push(problem))
+        else {
+            continue;
+        };
         let health = Arc::new(Health::new(&health_settings(deployment)));
-        match Deployment::compile(deployment, provider, compiled, config.server.headers, health) {
+        let place = (compiled, *kind);
+        match Deployment::compile(deployment, provider, place, probe, config.server.headers, health) {
             Ok(mut compiled) => {
                 // Hundreds of deployments serve a few models: one text for each.
                 match models.get(&compiled.model) {
@@ -392,6 +403,28 @@ fn compile_deployments(
         }
     }
     deployments
+}
+
+/// What a deployment is asked, if it is.
+fn compile_probe(
+    config: &Config,
+    deployment: &weir_config::Deployment,
+    kind: &weir_provider::Kind,
+) -> Result<Option<Probe>, Problem> {
+    let Some(check) = &deployment.health else { return Ok(None) };
+    let Some(stated) = &check.probe else {
+        return Ok(Some(if check.path.is_some() { Probe::Path } else { kind.probe }));
+    };
+    let known = Probe::NAMES.map(|(name, _)| name);
+    let found = Probe::NAMES.into_iter().find(|(name, _)| *name == stated.value);
+    found.map(|(_, probe)| Some(probe)).ok_or_else(|| {
+        let provider = &config.providers[deployment.provider];
+        let own = provider.health.as_ref() != Some(check);
+        let (section, name) =
+            if own { ("deployments", &deployment.name) } else { ("providers", &provider.name) };
+        let path = path_key(&path_key(&path_key(section, name), "health"), "probe");
+        unknown(&stated.at, path, "probe", &stated.value, &known)
+    })
 }
 
 /// However often a breaker opens again, its deployment is asked at least this often.
@@ -446,6 +479,13 @@ fn identity(config: &Config, deployment: &weir_config::Deployment) -> u64 {
     identity.finish()
 }
 
+/// The same for the same name, at every Weir.
+fn hash_of(name: &str) -> u64 {
+    let mut hash = DefaultHasher::new();
+    name.hash(&mut hash);
+    hash.finish()
+}
+
 fn compile_routes(
     config: &Config,
     policies: &[&'static weir_routing::Kind],
@@ -469,6 +509,7 @@ fn compile_routes(
                 weight,
                 pricing: stated(deployment).map(|stated| stated.pricing).unwrap_or_default(),
                 quality: stated(deployment).map_or(0, |stated| stated.quality),
+                identity: stated(deployment).map_or(0, |stated| hash_of(&stated.name)),
             };
             let states = |(index, _): &(usize, u32)| stated(*index).is_some_and(|d| !takes(d).everything());
             pools.push(Pool {
@@ -483,6 +524,8 @@ fn compile_routes(
             name: route.name.clone(),
             pool: own,
             choice: rules::compile(config, route, own + 1, problems),
+            allows: (!route.require.is_empty())
+                .then(|| config.deployments.iter().map(|deployment| route.allows(deployment)).collect()),
             hints: route.hints.clone(),
             fallbacks: route.fallbacks.clone(),
             rules: Rules {
@@ -533,4 +576,8 @@ fn takes(deployment: &weir_config::Deployment) -> Takes {
         context_window: deployment.context_window,
         max_output: deployment.max_output,
     }
+}
+
+fn region(deployment: &weir_config::Deployment) -> Option<Arc<str>> {
+    deployment.labels.iter().find(|(name, _)| &**name == "region").map(|(_, value)| value.clone())
 }

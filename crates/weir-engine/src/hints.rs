@@ -20,6 +20,7 @@ const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
 const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
 const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
 const DRY_RUN: HeaderName = HeaderName::from_static("x-weir-dry-run");
+const REGION: HeaderName = HeaderName::from_static("x-weir-region");
 
 /// A budget above this says nothing.
 const LONGEST_MS: u32 = 24 * 3600 * 1000;
@@ -35,6 +36,8 @@ pub(crate) struct Hints {
     pub(crate) no_fallback: bool,
     /// The decision is asked for, and no answer.
     pub(crate) dry_run: bool,
+    /// Regions it may be served in, parted by commas.
+    pub(crate) regions: Option<Box<str>>,
 }
 
 impl Hints {
@@ -86,7 +89,19 @@ impl Hints {
         };
         hints.no_fallback = yes(Hint::NoFallback, &NO_FALLBACK)?;
         hints.dry_run = yes(Hint::DryRun, &DRY_RUN)?;
+        if let Some(text) = given(Hint::Region, &REGION)? {
+            if text.split(',').all(|region| region.trim().is_empty()) {
+                return Err(wrong(&REGION, "names no region"));
+            }
+            hints.regions = Some(text.into());
+        }
         Ok(hints)
+    }
+
+    /// Whether it may be served in this region.
+    pub(crate) fn allow_region(&self, region: Option<&str>) -> bool {
+        let Some(regions) = &self.regions else { return true };
+        region.is_some_and(|region| regions.split(',').any(|allowed| allowed.trim() == region))
     }
 }
 
@@ -127,7 +142,7 @@ mod tests {
 
     #[test]
     fn every_hint_has_a_name_that_may_be_one() {
-        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK];
+        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK, DRY_RUN, REGION];
         for name in BUDGETS.iter().chain(&others) {
             assert!(may_be_hint(name.as_str().as_bytes()), "{name}");
             assert!(may_be_hint(name.as_str().to_ascii_uppercase().as_bytes()), "{name}");

@@ -21,6 +21,7 @@ mod hints;
 mod inflate;
 pub mod line;
 mod opening;
+mod outside;
 mod panics;
 mod quality;
 mod queue;
@@ -31,6 +32,7 @@ mod reply;
 mod shown;
 mod waiting;
 mod watch;
+mod weights;
 
 pub use crate::core::{Core, View};
 pub use call::Unread;

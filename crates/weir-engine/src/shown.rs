@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use weir_config::{Config, duration_text};
 use weir_core::Timeouts;
 use weir_net::OriginSettings;
+use weir_provider::Probe;
 
 /// The configuration with every default filled in, those of the kinds and of the connection pools included. Secrets are
 /// left out.
@@ -13,8 +14,10 @@ use weir_net::OriginSettings;
 pub(crate) fn shown(config: &Config) -> Json {
     let mut shown = config.redacted_json();
     for provider in &config.providers {
-        let own = weir_provider::kind(&provider.kind.value).and_then(|kind| kind.base_url);
+        let kind = weir_provider::kind(&provider.kind.value);
+        let own = kind.and_then(|kind| kind.base_url);
         let entry = &mut shown["providers"][&*provider.name];
+        fill(&mut entry["gauges"]["enabled"], kind.map(|kind| json!(kind.gauges)));
         fill(&mut entry["base_url"], own.map(|url| json!(url)));
         fill(&mut entry["pool"]["idle"], Some(json!(duration_text(OriginSettings::IDLE))));
         fill(&mut entry["pool"]["max_age"], Some(json!(duration_text(OriginSettings::MAX_AGE))));
@@ -28,6 +31,13 @@ pub(crate) fn shown(config: &Config) -> Json {
             ("idle", limits.idle.or(Some(Timeouts::IDLE))),
             ("total", limits.total),
         ];
+        if let Some(check) = deployment.health.as_ref().filter(|check| check.probe.is_none()) {
+            let kind =
+                config.providers.get(deployment.provider).and_then(|p| weir_provider::kind(&p.kind.value));
+            let own = if check.path.is_some() { Some(Probe::Path) } else { kind.map(|kind| kind.probe) };
+            let entry = &mut shown["deployments"][&*deployment.name]["health"]["probe"];
+            fill(entry, own.map(|probe| json!(probe.name())));
+        }
         let entry = &mut shown["deployments"][&*deployment.name]["timeouts"];
         for (key, time) in times {
             fill(&mut entry[key], time.map(|time| json!(duration_text(time))));

@@ -1,6 +1,6 @@
 //! Vendors whose API is OpenAI's: a row each.
 
-use crate::{Auth, Kind, Quirks};
+use crate::{Auth, Kind, Probe, Quirks};
 
 /// The rows. Facts are from the page named in each.
 pub const ROWS: &[Kind] = &[
@@ -16,6 +16,8 @@ pub const ROWS: &[Kind] = &[
             prefill: r#""continue_final_message":true,"add_generation_prompt":false"#,
             ..Quirks::NONE
         },
+        probe: Probe::Health,
+        gauges: true,
         source: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     },
     Kind {
@@ -27,6 +29,8 @@ pub const ROWS: &[Kind] = &[
         models: &[],
         auth: Auth::Bearer,
         quirks: Quirks { prefill: r#""continue_final_message":true"#, ..Quirks::NONE },
+        probe: Probe::Health,
+        gauges: true,
         source: "https://docs.sglang.ai/basic_usage/openai_api.html",
     },
     Kind {
@@ -42,6 +46,8 @@ pub const ROWS: &[Kind] = &[
             rename: &[("max_completion_tokens", "max_tokens")],
             prefill: "",
         },
+        probe: Probe::Loaded,
+        gauges: false,
         source: "https://docs.ollama.com/api/openai-compatibility",
     },
     Kind {
@@ -53,6 +59,8 @@ pub const ROWS: &[Kind] = &[
         models: &[],
         auth: Auth::Bearer,
         quirks: Quirks::NONE,
+        probe: Probe::Health,
+        gauges: true,
         source: "https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     },
     Kind {
@@ -69,6 +77,8 @@ pub const ROWS: &[Kind] = &[
         ],
         auth: Auth::Bearer,
         quirks: Quirks::NONE,
+        probe: Probe::Models,
+        gauges: false,
         source: "https://console.groq.com/docs/openai",
     },
     Kind {
@@ -84,6 +94,8 @@ pub const ROWS: &[Kind] = &[
             rename: &[("max_completion_tokens", "max_tokens")],
             prefill: "",
         },
+        probe: Probe::Models,
+        gauges: false,
         source: "https://api-docs.deepseek.com",
     },
 ];

@@ -5,13 +5,16 @@
 
 pub mod compatible;
 mod fault;
+pub mod gauges;
 pub mod openai;
+mod probe;
 mod retry_after;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use weir_core::{Endpoint, Secret};
 
 pub use fault::{Private, Refusal, fault, unexpected_status};
+pub use probe::{Asked, Probe};
 pub use retry_after::retry_after;
 
 /// How a vendor wants to be shown the credential.
@@ -57,6 +60,10 @@ pub struct Kind {
     pub auth: Auth,
     /// Differences from OpenAI's API.
     pub quirks: Quirks,
+    /// How its deployments are asked whether they are well, where the configuration asks for that and does not say how.
+    pub probe: Probe,
+    /// Whether it says at `/metrics` how busy it is.
+    pub gauges: bool,
     /// The vendor's page these facts were taken from.
     pub source: &'static str,
 }
@@ -117,7 +124,8 @@ pub fn reference() -> String {
     let mut out = String::from(
         "# Providers\n\n<!-- Generated from the roster of `weir-provider`; change it there. -->\n\n\
          `providers.<name>.kind` is one of these. Any other server that speaks OpenAI's API is kind `openai` with its \
-         `base_url`.\n\n| kind | vendor | default `base_url` | key found in | notes |\n|---|---|---|---|---|\n",
+         `base_url`. How a kind is probed where `health` does not say, and whether its gauges are read: \
+         [Health seen from outside](../guide/reliability.md#health-seen-from-outside).\n\n| kind | vendor | default `base_url` | key found in | probe | gauges | notes |\n|---|---|---|---|---|---|---|\n",
     );
     for kind in kinds() {
         let code = |text: Option<&str>| text.map_or("–".to_owned(), |t| format!("`{t}`"));
@@ -129,12 +137,14 @@ pub fn reference() -> String {
             notes.push_str(&format!(" `{from}` is sent as `{to}`."));
         }
         out.push_str(&format!(
-            "| `{}` | [{}]({}) | {} | {} | {notes} |\n",
+            "| `{}` | [{}]({}) | {} | {} | `{}` | {} | {notes} |\n",
             kind.name,
             kind.title,
             kind.source,
             code(kind.base_url),
             code(kind.key_variable),
+            kind.probe.name(),
+            if kind.gauges { "yes" } else { "–" },
         ));
     }
     out

@@ -1,6 +1,6 @@
 //! OpenAI's own API, and any server that speaks it.
 
-use crate::{Auth, Kind, Quirks};
+use crate::{Auth, Kind, Probe, Quirks};
 
 /// OpenAI.
 pub const KIND: Kind = Kind {
@@ -23,5 +23,7 @@ pub const KIND: Kind = Kind {
     ],
     auth: Auth::Bearer,
     quirks: Quirks::NONE,
+    probe: Probe::Models,
+    gauges: false,
     source: "https://platform.openai.com/docs/api-reference",
 };

@@ -7,6 +7,7 @@ use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
 use crate::credential::{Credential, Seat};
 use crate::events::{Cause, Events, Subject, Teller};
 use crate::fault_policy::{Effect, effect, overloads};
+use crate::gauges::Gauges;
 use crate::plan::Reason;
 use crate::rate::{self, Rate};
 use crate::slow::{self, Slow};
@@ -76,6 +77,7 @@ pub struct Health {
     in_flight: OwnLine<AtomicU32>,
     bells: Bells,
     windows: Windows,
+    gauges: Gauges,
     rate: OwnLine<Rate>,
     slow: Slow,
 }
@@ -126,6 +128,7 @@ impl Health {
             in_flight: OwnLine(AtomicU32::new(0)),
             bells: Bells::default(),
             windows: Windows::default(),
+            gauges: Gauges::default(),
             rate: OwnLine(Rate::over(rate::WINDOW)),
             slow: Slow::new(),
         };
@@ -248,6 +251,11 @@ impl Health {
     /// What the last minute was like.
     pub fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// What its server says of itself.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
     }
 
     /// Calls in flight.

@@ -10,6 +10,7 @@
 //! [`Prefix`](prefix::Prefix) places prompts where model servers remember their beginnings;
 //! [`Windows`] keeps what the last minute was like at a deployment, and policies weigh it.
 
+pub mod adjust;
 pub mod attempt;
 pub mod backoff;
 pub mod bell;
@@ -20,6 +21,7 @@ pub mod credential;
 pub mod events;
 pub mod fault_policy;
 pub mod fit;
+pub mod gauges;
 pub mod health;
 pub mod hedge;
 pub mod pace;

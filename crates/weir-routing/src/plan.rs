@@ -78,6 +78,10 @@ pub enum Reason {
     ContextTooSmall,
     /// The request asks for a longer answer than its model gives.
     OutputTooSmall,
+    /// It has not the labels that a route on the request's way requires.
+    Label,
+    /// It is not in a region that the request asks for.
+    Region,
 }
 
 impl Reason {
@@ -117,6 +121,8 @@ impl Reason {
             Reason::Lacks(_) => "lacks_capability",
             Reason::ContextTooSmall => "context_too_small",
             Reason::OutputTooSmall => "output_too_small",
+            Reason::Label => "label_required",
+            Reason::Region => "other_region",
         }
     }
 

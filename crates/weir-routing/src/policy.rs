@@ -2,6 +2,7 @@
 //!
 //! A policy is one file in this folder and one line in [`POLICIES`].
 
+mod between_cores;
 mod cost;
 mod latency;
 mod latency_budget;
@@ -17,13 +18,15 @@ mod sticky;
 mod weighted;
 mod weighted_score;
 
-pub use prefix::Shared;
-pub use settings::{Compiled, Setting, Shape, usd};
+pub use between_cores::Shared;
+pub use settings::{Bond, Compiled, Setting, Shape, usd};
 
+use crate::adjust::Weights;
 use crate::windows::{Latency, Size};
 use crate::{Candidate, Chance, Health, Reason};
 use smallvec::SmallVec;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 use weir_core::{Cost, Moment, Pricing, Usage};
 
@@ -39,12 +42,14 @@ pub struct Member {
     pub pricing: Pricing,
     /// How good its answers are, as the operator rates it; more is better.
     pub quality: u32,
+    /// Stands for it wherever its place in the table does not: the same after a reload and at every Weir that has it.
+    pub identity: u64,
 }
 
 impl Member {
     /// One of which no more is known.
     pub fn new(deployment: u32, weight: u32) -> Self {
-        Member { deployment, weight, ..Member::default() }
+        Member { deployment, weight, identity: u64::from(deployment), ..Member::default() }
     }
 
     /// What a request of this size is expected to cost here. With a price by the token: the prompt, of which as much is
@@ -52,12 +57,18 @@ impl Member {
     /// time for its output at the throughput it has now, or for an idle one at the speed one call gets; nothing while
     /// that is not known.
     pub fn expected_cost(&self, size: Size, health: Option<&Health>) -> Cost {
+        let cached = health.map_or(0.0, |health| health.windows().cached_share());
+        self.expected_cost_with(size, health, cached)
+    }
+
+    /// The same, when so much of the prompt is cached.
+    pub(crate) fn expected_cost_with(&self, size: Size, health: Option<&Health>, cached: f64) -> Cost {
         let windows = health.map(Health::windows);
         match self.pricing {
             Pricing::Unpriced => Cost::ZERO,
             Pricing::PerToken(_) => {
                 let input = u64::from(size.prompt);
-                let share = windows.map_or(0.0, |windows| windows.cached_share()).clamp(0.0, 1.0);
+                let share = cached.clamp(0.0, 1.0);
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of input")]
                 let cache_read = (share * input as f64).round() as u64;
                 let output = u64::from(size.output);
@@ -87,7 +98,7 @@ pub struct Request<'a> {
     pub usual_output: Option<u32>,
     /// Whether its answer is to be a stream.
     pub streamed: bool,
-    /// What keeps it with earlier ones: a hash of its session or user.
+    /// What keeps it with earlier ones: a hash of its session, user, cookie or beginning.
     pub session: Option<u64>,
     /// The hashes of its prompt's blocks; made only when a policy asks.
     pub blocks: Option<Blocks<'a>>,
@@ -196,6 +207,15 @@ pub const POLICIES: &[&Kind] = &[
     &prefix::KIND,
     &sticky::KIND,
 ];
+
+/// The weights that this policy, or one within it, adjusts.
+pub fn weights(build: &Build<'_>) -> Option<Arc<Weights>> {
+    let of = |settings| weighted::adjusted(&Build { settings, ..*build });
+    build
+        .settings
+        .within()
+        .find_map(|settings| (settings.kind.name == weighted::KIND.name).then(|| of(settings))?)
+}
 
 /// The kind of this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

@@ -173,6 +173,18 @@ impl Windows {
         self.ring.get()?.merged(series, now).quantile(q)
     }
 
+    /// Several quantiles of a series over the window that ends now; `None` when it holds no sample. Reads everything: not for
+    /// the path of a request.
+    pub fn quantiles<const N: usize>(
+        &self,
+        series: Series,
+        shares: [f64; N],
+        now: Moment,
+    ) -> Option<[f64; N]> {
+        let merged = self.ring.get()?.merged(series, now);
+        (merged.total > 0).then(|| merged.quantiles(shares))
+    }
+
     /// How calls ended within the window that ends now.
     pub fn ends(&self, now: Moment) -> Ends {
         self.ring.get().map_or(Ends::default(), |ring| ring.ends(now))

@@ -227,6 +227,44 @@ const TRANSITIONS: Metric = Metric::counter(
     &["deployment", "provider", "credential", "to", "cause"],
     "Changes of breakers by the state they led to and why; of a deployment's, or of a provider's credential",
 );
+const OUTSTANDING: Metric = Metric::gauge(
+    "weir_deployment_outstanding_seconds",
+    &["deployment"],
+    "What the upstream calls under way are expected to take, all together",
+);
+const LAST_MINUTE: &[&str] = &["deployment", "quantile"];
+const RECENT_FIRST_TOKEN: Metric = Metric::gauge(
+    "weir_deployment_first_token_seconds",
+    LAST_MINUTE,
+    "From a call's connection to its first token, over the last minute; quantile is 0.5, 0.95 or 0.99",
+);
+const RECENT_TOTAL: Metric = Metric::gauge(
+    "weir_deployment_total_seconds",
+    LAST_MINUTE,
+    "From a call's connection to the end of its answer, over the last minute",
+);
+const RECENT_SPEED: Metric = Metric::gauge(
+    "weir_deployment_tokens_per_second",
+    LAST_MINUTE,
+    "Tokens per second of one answer, from its first token to its end, over the last minute",
+);
+const RECENT_ERRORS: Metric = Metric::gauge(
+    "weir_deployment_error_ratio",
+    &["deployment", "blame"],
+    "Calls of the last minute that ended in a fault, as a part of all that ended; blame is upstream, caller or own \
+     (Weir's or the operator's rules)",
+);
+const SERVER_REQUESTS: Metric = Metric::gauge(
+    "weir_server_requests",
+    &["deployment", "state"],
+    "Requests at the model server as it says itself, while that is fresh; state is running, waiting, or others: those of \
+     both that did not come from this Weir, as far as is believed",
+);
+const SERVER_MEMORY: Metric = Metric::gauge(
+    "weir_server_memory_ratio",
+    &["deployment"],
+    "Part of the model server's key-value cache in use, as it says itself, while that is fresh",
+);
 const POOL_OPENED: Metric =
     Metric::counter("weir_pool_connections_opened", &["provider"], "Upstream connections opened");
 const POOL_STALE: Metric = Metric::counter(
@@ -265,7 +303,7 @@ pub(crate) const COUNTED: [&Metric; 25] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 12] = [
+pub(crate) const PULLED: [&Metric; 19] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
     &QUEUE,
@@ -275,6 +313,13 @@ pub(crate) const PULLED: [&Metric; 12] = [
     &CREDENTIAL,
     &TRANSITIONS,
     &RESTING,
+    &OUTSTANDING,
+    &RECENT_FIRST_TOKEN,
+    &RECENT_TOTAL,
+    &RECENT_SPEED,
+    &RECENT_ERRORS,
+    &SERVER_REQUESTS,
+    &SERVER_MEMORY,
     &POOL,
     &POOL_OPENED,
     &POOL_STALE,

@@ -15,7 +15,7 @@ use weir_core::{Exchange, Outcome};
 const NONE: &str = "none";
 /// Stands for the pairs beyond the bound.
 const OTHER: &str = "other";
-/// Pairs of route and deployment that one core tells apart, about 1.1 KiB each.
+/// Pairs of route and deployment that one core tells apart, about 1.5 KiB each.
 const MOST_PAIRS: usize = 10_000;
 
 /// Records what happens on one core. Belongs to one thread; nothing here waits for another one.

@@ -4,8 +4,8 @@ use super::names::Names;
 use super::rules;
 use super::server::{above_zero, optional};
 use crate::config::{
-    Answers, Breaker, Continues, Deployment, Fallback, HealthCheck, Hedge, Hint, LeadsTo, Otherwise, Pool,
-    Provider, Queue, Retries, Route,
+    Answers, Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hedge, Hint, LeadsTo, Otherwise,
+    Pool, Provider, Queue, Retries, Route,
 };
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
@@ -64,6 +64,7 @@ pub(super) fn check_providers(
                 max_age: optional(provider.pool.max_age, &pool.key("max_age"), problems),
             },
             health: provider.health.map(|health| check_health(health, &place.key("health"), problems)),
+            gauges: check_gauges(provider.gauges, &place.key("gauges"), problems),
             at: place.key_at.clone(),
         });
     }
@@ -199,14 +200,42 @@ pub(super) fn check_totals(
 }
 
 fn check_health(health: file::HealthCheck, place: &Place<'_>, problems: &mut Vec<Problem>) -> HealthCheck {
-    if !health.path.starts_with('/') || !health.path.bytes().all(|b| b.is_ascii_graphic()) {
-        problems.push(place.key("path").problem("must begin with / and hold no spaces"));
+    if let Some(path) = &health.path {
+        check_path(path, &place.key("path"), problems);
     }
-    if health.interval.0 < HealthCheck::LEAST_INTERVAL {
+    check_interval(health.interval.0, &place.key("interval"), problems);
+    let probe = health.probe.map(|value| Spanned { value, at: place.key("probe").at.clone() });
+    match probe.as_ref().map(|probe| probe.value == "path") {
+        Some(true) if health.path.is_none() => {
+            problems.push(place.key("probe").problem("the probe `path` needs a `path` beside it"));
+        }
+        Some(false) if health.path.is_some() => {
+            let problem = place.key("path").problem("only the probe `path` asks for a path");
+            problems.push(problem.with_help("leave `probe` or `path` out"));
+        }
+        _ => {}
+    }
+    HealthCheck { probe, path: health.path, interval: health.interval.0 }
+}
+
+fn check_gauges(gauges: Option<file::Gauges>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Gauges {
+    let Some(gauges) = gauges else { return Gauges::default() };
+    check_path(&gauges.path, &place.key("path"), problems);
+    check_interval(gauges.interval.0, &place.key("interval"), problems);
+    Gauges { enabled: Some(gauges.enabled), path: gauges.path, interval: gauges.interval.0 }
+}
+
+fn check_path(path: &str, place: &Place<'_>, problems: &mut Vec<Problem>) {
+    if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic()) {
+        problems.push(place.problem("must begin with / and hold no spaces"));
+    }
+}
+
+fn check_interval(interval: Duration, place: &Place<'_>, problems: &mut Vec<Problem>) {
+    if interval < HealthCheck::LEAST_INTERVAL {
         let least = duration_text(HealthCheck::LEAST_INTERVAL);
-        problems.push(place.key("interval").problem(format!("must be at least {least}")));
+        problems.push(place.problem(format!("must be at least {least}")));
     }
-    HealthCheck { path: health.path, interval: health.interval.0 }
 }
 
 pub(super) fn check_deployments(
@@ -367,6 +396,7 @@ pub(super) fn check_routes(
             rules,
             fallbacks,
             panic_percent: route.panic_percent,
+            require: check_require(route.require, &place.key("require").key("labels"), problems),
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, most, &place.key("retries"), problems),
             queue: check_queue(&route.queue, &place.key("queue"), problems),
@@ -379,6 +409,8 @@ pub(super) fn check_routes(
             settings,
             at: place.key_at.clone(),
         });
+        let Some(route) = checked.last() else { continue };
+        problems.extend(nobody_allowed(route, deployments, &place.key("require").key("labels")));
     }
     check_cycles(&checked, place, names, problems);
     add_classes(&mut checked, names, deployments, place);
@@ -407,6 +439,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             rules: Vec::new(),
             fallbacks: Vec::new(),
             panic_percent: Route::PANIC_PERCENT,
+            require: Vec::new(),
             hints: Route::HINTS.to_vec(),
             retries: Retries { max: Retries::usual(count), ..Retries::default() },
             queue: Queue::default(),
@@ -416,6 +449,39 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             at: place.key_at.clone(),
         });
     }
+}
+
+fn check_require(
+    require: file::Require,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(Arc<str>, Vec<Arc<str>>)> {
+    let mut checked = Vec::new();
+    for ((name, values), (_, place)) in require.labels.0.into_iter().zip(place.entries()) {
+        let values: Vec<Arc<str>> = values.as_slice().iter().map(|value| Arc::from(value.as_str())).collect();
+        if values.is_empty() {
+            problems.push(place.problem("an empty list lets nobody through"));
+        }
+        checked.push((Arc::from(name), values));
+    }
+    checked
+}
+
+/// A route that requires what none of its deployments has.
+fn nobody_allowed(route: &Route, deployments: &[Deployment], place: &Place<'_>) -> Option<Problem> {
+    let mut members = route.members().filter_map(|index| deployments.get(index)).peekable();
+    if route.require.iter().any(|(_, values)| values.is_empty()) || members.peek().is_none() {
+        return None; // has been told
+    }
+    if members.any(|deployment| route.allows(deployment)) {
+        return None;
+    }
+    let mut problem =
+        place.problem("no deployment of this route has these labels, so it could serve nothing");
+    let known = || deployments.iter().flat_map(|d| &d.labels).map(|(name, _)| &**name);
+    let unknown = route.require.iter().find(|(name, _)| known().all(|label| label != &**name));
+    problem.help = unknown.and_then(|(name, _)| did_you_mean(name, "labels", known()));
+    Some(problem)
 }
 
 fn check_fallbacks(

@@ -47,6 +47,36 @@ pub(crate) struct Provider {
     pub pool: Pool,
     /// Active probing of every deployment here that has no `health` of its own. Absent: none.
     pub health: Option<HealthCheck>,
+    /// Reading, at the server, how busy it is.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "by the kind"))]
+    pub gauges: Option<Gauges>,
+}
+
+/// Reading, at the server, how busy it is: with requests that did not come from here, too. Text in Prometheus' format, by
+/// the names of vLLM, SGLang, Text Generation Inference and llama.cpp. A hint for `least_busy` and its like.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Gauges {
+    /// Whether it is read.
+    #[schemars(extend("x-default" = "`true`"))]
+    pub enabled: bool,
+    /// Path on the provider's server, beginning with `/`.
+    #[schemars(example = "/metrics")]
+    pub path: String,
+    /// Time between two readings, give or take a tenth. What is older than three of them is forgotten.
+    #[schemars(example = "10s")]
+    pub interval: DurationText,
+}
+
+impl Default for Gauges {
+    fn default() -> Self {
+        Gauges {
+            enabled: true,
+            path: config::Gauges::PATH.to_owned(),
+            interval: DurationText(config::Gauges::INTERVAL),
+        }
+    }
 }
 
 /// How long each phase of a call may take. Where all three levels set one, the route's goes before the deployment's
@@ -124,24 +154,26 @@ pub(crate) struct Pool {
     pub max_age: Option<DurationText>,
 }
 
-/// Active probing: a GET that must be answered with a 2xx.
+/// Active probing. A probe that fails counts as a fault of the deployment.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HealthCheck {
+    /// What is asked: `health` (the server's `/health`), `models` (the list of models, which has to hold this one),
+    /// `completion` (one token of the model, which costs what it costs and is in no figure of Weir's), `loaded` (Ollama's
+    /// `/api/ps`, which has to hold the model), `path` (a GET of `path`, to be answered with a 2xx).
+    #[schemars(example = &"completion", extend("x-default" = "`path` where one is given, else by the provider's kind"))]
+    pub probe: Option<String>,
     /// Path below the provider's base URL, beginning with `/`.
-    #[schemars(example = "/models")]
-    pub path: String,
-    /// Time between two probes.
+    #[schemars(example = "/models", extend("x-default" = "none"))]
+    pub path: Option<String>,
+    /// Time between two probes, give or take a tenth.
     #[schemars(example = "30s")]
     pub interval: DurationText,
 }
 
 impl Default for HealthCheck {
     fn default() -> Self {
-        HealthCheck {
-            path: config::HealthCheck::PATH.to_owned(),
-            interval: DurationText(config::HealthCheck::INTERVAL),
-        }
+        HealthCheck { probe: None, path: None, interval: DurationText(config::HealthCheck::INTERVAL) }
     }
 }
 
@@ -338,9 +370,13 @@ pub(crate) struct Route {
     #[serde(default = "panic_percent")]
     #[schemars(range(min = 1, max = 100), example = 80)]
     pub panic_percent: u32,
+    /// What a deployment must be like to serve a request that names this route.
+    #[serde(default)]
+    pub require: Require,
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
-    /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`). A request that asks for what is not in the list is refused.
+    /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`), `region` (`x-weir-region`: only deployments whose label
+    /// `region` has one of these values, parted by commas). A request that asks for what is not in the list is refused.
     #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`"))]
     pub hints: Option<Vec<String>>,
     /// How often and how soon to try again.
@@ -382,6 +418,15 @@ impl Default for Queue {
         let from = config::Queue::default();
         Queue { max_wait: DurationText(from.max_wait), max_waiting: from.max_waiting }
     }
+}
+
+/// What a deployment must be like to serve a request that names this route, wherever rules and fallbacks lead.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Require {
+    /// Every one of these labels, with one of these values.
+    #[schemars(example = serde_json::json!({ "region": ["eu", "ch"] }), extend("x-default" = "none"))]
+    pub labels: Named<OneOrMore<String>>,
 }
 
 /// Second calls beside first ones that are slow.

@@ -146,8 +146,8 @@ keys: {k: {key: '${KEY}'}}
     assert_eq!(b.base_url.as_ref().map(|url| url.value.as_str()), Some("http://x/v1"));
     assert_eq!(&*config.deployments[0].model, "file:/not-a-secret");
     assert_eq!(&*config.deployments[1].model, "${x}");
-    assert_eq!(config.deployments[0].health.as_ref().map(|h| h.path.as_str()), Some("/models"));
-    assert_eq!(config.deployments[1].health.as_ref().map(|h| h.path.as_str()), Some("/own"));
+    assert_eq!(config.deployments[0].health.as_ref().map(|h| h.path.as_deref()), Some(None));
+    assert_eq!(config.deployments[1].health.as_ref().map(|h| h.path.as_deref()), Some(Some("/own")));
     assert_eq!(config.keys[0].secret.expose(), "canary-secret-1");
 }
 

@@ -580,3 +580,53 @@ fn text_that_is_no_yaml() {
     let problems = crate::load(std::path::Path::new("/missing"), &super::VARIABLES).unwrap_err();
     assert_eq!(problems.to_string(), "/missing:1:1: the file cannot be read: no such file");
 }
+
+#[test]
+fn what_is_required_of_deployments_is_had_by_one() {
+    let check = |require: &str, expect: &[&str]| {
+        let deployments =
+            "a: {provider: p, model: m, labels: {region: eu, tier: own}}, b: {provider: p, model: m}";
+        let before = format!("providers: {{p: {{kind: openai}}}}\ndeployments: {{{deployments}}}\n");
+        check(&format!("{before}routes: {{r: {{deployments: [a, b], require: {require}}}}}\n"), expect);
+    };
+    check("{labels: {region: [eu, us], tier: own}}", &[]);
+    check("{}", &[]);
+    check(
+        "{labels: {region: us}}",
+        &[
+            "3:53: routes.r.require.labels: no deployment of this route has these labels, so it could serve nothing",
+        ],
+    );
+    check(
+        "{labels: {regio: eu}}",
+        &[
+            "3:53: routes.r.require.labels: no deployment of this route has these labels, so it could serve nothing; did you mean \"region\"?",
+        ],
+    );
+    check(
+        "{labels: {region: []}}",
+        &["3:62: routes.r.require.labels.region: an empty list lets nobody through"],
+    );
+}
+
+#[test]
+fn a_probe_and_its_path_go_together() {
+    check_deployment(
+        "health: {probe: health, path: /x}",
+        &[
+            "3:60: deployments.a.health.path: only the probe `path` asks for a path; leave `probe` or `path` out",
+        ],
+    );
+    check_deployment(
+        "health: {probe: path}",
+        &["3:46: deployments.a.health.probe: the probe `path` needs a `path` beside it"],
+    );
+    check_deployment("health: {probe: path, path: /x}", &[]);
+    check_provider(
+        "gauges: {path: x, interval: 1ms}",
+        &[
+            "2:36: providers.p.gauges.path: must begin with / and hold no spaces",
+            "2:49: providers.p.gauges.interval: must be at least 100ms",
+        ],
+    );
+}

@@ -56,7 +56,7 @@ fn plans_keep_their_own_lines_within_bounds() {
             in_flight: 0,
             p95: Micros(0),
         });
-        let place = Place { route: 0, pool: 0 };
+        let place = Place::new(0, 0);
         let planned =
             Planned { place, fallback: None, at: Moment::START, policy: None, candidates: 0, dropped: 0 };
         entry.plan(planned, weighed, &plan);

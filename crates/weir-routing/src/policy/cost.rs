@@ -23,7 +23,7 @@ impl Policy for LowestCost {
             |ranked, size, health| {
                 let cost = ranked.member.expected_cost(size, health);
                 ranked.score = cost.approx_usd();
-                ranked.second = super::least_busy::busy(health).as_secs_f64();
+                ranked.second = super::least_busy::busy(health, ask.now).as_secs_f64();
                 ranked.reason = Reason::Cheapest;
                 ranked.figure = Figure::Cost(cost);
             },

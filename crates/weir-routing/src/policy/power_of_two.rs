@@ -25,7 +25,8 @@ impl Policy for PowerOfTwo {
         if let [first, second, ..] = out.as_mut_slice()
             && second.reason != Reason::LastResort
         {
-            let works = [&*first, &*second].map(|candidate| busy((ask.health)(candidate.deployment)));
+            let works =
+                [&*first, &*second].map(|candidate| busy((ask.health)(candidate.deployment), ask.now));
             let [of_first, of_second] = works;
             (first.figure, second.figure) = (Figure::Busy(of_first), Figure::Busy(of_second));
             if of_second < of_first {

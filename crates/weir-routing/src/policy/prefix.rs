@@ -6,10 +6,9 @@ use crate::prefix::{Cache, Prefix, Prompt, Ranked, Settings};
 use crate::windows::{Latency, Size};
 use crate::{Candidate, Chance, Figure, Reason};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(super) const KIND: Kind = Kind {
@@ -38,30 +37,7 @@ pub(super) const KIND: Kind = Kind {
     build: |build| Box::new(ByPrefix::new(build)),
 };
 
-type State = Arc<Mutex<Prefix>>;
-
-/// What policies keep for all cores together, over reloads that change nothing about it.
-///
-/// Locked for the microseconds that one look or one change takes. A core that finds it locked does not wait: it tries a
-/// few times and then goes without.
-#[derive(Debug, Default)]
-pub struct Shared {
-    /// By route and by what the state was made for.
-    prefixes: Mutex<HashMap<(Box<str>, u64), State>>,
-}
-
-impl Shared {
-    fn prefix(&self, pool: &str, identity: u64, make: impl FnOnce() -> Prefix) -> State {
-        let mut known = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry((pool.into(), identity)).or_insert_with(|| Arc::new(Mutex::new(make()))).clone()
-    }
-
-    /// Forgets what no policy uses any more.
-    pub fn prune(&self) {
-        let mut known = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, state| Arc::strong_count(state) > 1);
-    }
-}
+pub(super) type State = Arc<Mutex<Prefix>>;
 
 struct ByPrefix {
     state: State,
@@ -109,7 +85,7 @@ impl ByPrefix {
         let size = ask.request.size(Some(health));
         let first = |size: Size| health.windows().forecast(Latency::First, size, ask.now);
         let (Some(now), Some(idle)) = (first(size), first(Size { in_flight: 0, ..size })) else {
-            return super::least_busy::busy(Some(health));
+            return super::least_busy::busy(Some(health), ask.now);
         };
         now.median().saturating_sub(idle.median())
     }
@@ -171,7 +147,7 @@ impl Policy for ByPrefix {
             0.0,
             out,
             |ranked, _, health| {
-                ranked.score = super::least_busy::busy(health).as_secs_f64();
+                ranked.score = super::least_busy::busy(health, ask.now).as_secs_f64();
                 ranked.reason = Reason::LeastBusy;
             },
             |_| {},

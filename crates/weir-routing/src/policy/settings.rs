@@ -32,8 +32,52 @@ pub enum Shape {
     Usd,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// What keeps requests together: a list.
+    Bonds,
     /// Another policy: its name, or a map of its kind and its settings.
     Policy,
+}
+
+/// What keeps the requests of one conversation together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bond {
+    /// The session that a header names.
+    Session,
+    /// The user that the body names.
+    User,
+    /// The value of a cookie.
+    Cookie(Box<str>),
+    /// How the conversation begins: everything up to the user's first message.
+    Prefix,
+}
+
+impl Bond {
+    /// What can be written for one; a cookie is a map.
+    const WORDS: [(&str, Bond); 3] =
+        [("session", Bond::Session), ("user", Bond::User), ("prefix", Bond::Prefix)];
+
+    fn named(word: &str) -> Result<Bond, String> {
+        let known = Self::WORDS.into_iter().find(|(name, _)| *name == word);
+        known
+            .map(|(_, bond)| bond)
+            .ok_or_else(|| "expected one of: session, user, prefix, or a cookie: { cookie: NAME }".to_owned())
+    }
+
+    fn read(node: &Node) -> Result<Bond, String> {
+        match (node.entries(), node.text()) {
+            ([(key, name)], _) if key.value == "cookie" => {
+                let name = name.text().unwrap_or_default();
+                // A token of RFC 9110 §5.6.2, as RFC 6265 §4.1.1 wants it.
+                let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+                if name.is_empty() || !name.bytes().all(fits) {
+                    return Err("expected the name of a cookie".to_owned());
+                }
+                Ok(Bond::Cookie(name.into()))
+            }
+            (_, Some(word)) => Bond::named(word),
+            _ => Bond::named(""),
+        }
+    }
 }
 
 impl fmt::Display for Shape {
@@ -47,6 +91,7 @@ impl fmt::Display for Shape {
                 let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 f.write_str(&quoted.join(" or "))
             }
+            Shape::Bonds => f.write_str("a list of `session`, `user`, `prefix` and `{ cookie: NAME }`"),
             Shape::Policy => f.write_str("a policy"),
         }
     }
@@ -60,6 +105,7 @@ enum Value {
     Count(u32),
     Usd(Cost),
     Word(&'static str),
+    Bonds(Box<[Bond]>),
     Policy(Box<Compiled>),
 }
 
@@ -126,6 +172,28 @@ impl Compiled {
         if let Some(Value::Word(value)) = self.value(name) { value } else { "" }
     }
 
+    /// What keeps requests together for this policy or for one within it; `None` when none of them cares.
+    pub fn bonds(&self) -> Option<&[Bond]> {
+        self.values.iter().find_map(|value| match value {
+            Value::Bonds(bonds) => Some(&**bonds),
+            Value::Policy(inner) => inner.bonds(),
+            _ => None,
+        })
+    }
+
+    /// This policy and those within it.
+    pub(super) fn within(&self) -> impl Iterator<Item = &Compiled> {
+        let mut left = vec![self];
+        std::iter::from_fn(move || {
+            let next = left.pop()?;
+            left.extend(next.values.iter().filter_map(|value| match value {
+                Value::Policy(inner) => Some(&**inner),
+                _ => None,
+            }));
+            Some(next)
+        })
+    }
+
     /// Makes the policy that stands as this setting, of the same members.
     pub(super) fn policy(&self, name: &str, build: &Build<'_>) -> Box<dyn Policy> {
         match self.value(name) {
@@ -167,6 +235,11 @@ fn scalar(shape: Shape, text: &str) -> Result<Value, String> {
             Some(word) => Ok(Value::Word(word)),
             None => Err(format!("expected one of: {}", words.join(", "))),
         },
+        Shape::Bonds => {
+            let words = text.trim_start_matches('[').trim_end_matches(']').split(',');
+            let bonds: Result<_, _> = words.map(|word| Bond::named(word.trim())).collect();
+            bonds.map(Value::Bonds)
+        }
         Shape::Policy => Err("expected a policy".to_owned()),
     }
 }
@@ -206,6 +279,10 @@ fn read(
                     *slot = Value::Policy(Box::new(inner));
                 }
             }
+            (Shape::Bonds, _) if value.text().is_none() => match bonds(value, &path) {
+                Ok(bonds) => *slot = Value::Bonds(bonds),
+                Err(problem) => problems.push(problem),
+            },
             (shape, _) => match value.text().map(|text| scalar(shape, text)) {
                 Some(Ok(read)) => *slot = read,
                 Some(Err(message)) => problems.push(Problem::new(&value.at, path, message)),
@@ -214,6 +291,27 @@ fn read(
         }
     }
     compiled
+}
+
+/// A list of bonds.
+fn bonds(node: &Node, path: &str) -> Result<Box<[Bond]>, Problem> {
+    let single = std::slice::from_ref(node);
+    let list = match &node.value {
+        Written::List(items) => items,
+        _ => single,
+    };
+    let mut found: Vec<Bond> = Vec::new();
+    for item in list {
+        let bond = Bond::read(item).map_err(|message| Problem::new(&item.at, path, message))?;
+        if found.contains(&bond) {
+            return Err(Problem::new(&item.at, path, "is there twice"));
+        }
+        found.push(bond);
+    }
+    if found.is_empty() {
+        return Err(Problem::new(&node.at, path, "an empty list keeps nothing together"));
+    }
+    Ok(found.into())
 }
 
 fn inner(node: &Node, path: &str, deeper: usize, problems: &mut Vec<Problem>) -> Option<Compiled> {

@@ -1,25 +1,37 @@
 //! Sessions keep their place.
 
 use super::{Ask, Build, Kind, Member, Order, Policy, Setting, Shape};
-use crate::windows::{Latency, Size};
-use crate::{Candidate, Chance, Reason};
+use crate::windows::{Forecast, Latency, Size};
+use crate::{Candidate, Chance, Health, Reason};
 use std::time::Duration;
 
 pub(super) const KIND: Kind = Kind {
     name: "sticky",
-    description: "Keeps the requests of one session (`x-weir-session`, else `user`) at one deployment, so that its prompt cache is hit, as long as it may be called and is not much slower than another; requests of no session go by the inner policy.",
+    description: "Keeps the requests of one conversation at one deployment, so that its prompt cache is hit, as long as it may be called and staying does not cost more than moving; requests that nothing keeps together go by the inner policy.",
     settings: &[
         Setting {
+            name: "by",
+            meaning: "What keeps requests together; of several the first that a request has: `session` (the header `x-weir-session`), `user` (the body's), a cookie, or `prefix` (how the conversation begins, up to the user's first message).",
+            shape: Shape::Bonds,
+            default: "[session, user]",
+        },
+        Setting {
             name: "over",
-            meaning: "The policy for requests without a session and for the places behind the session's own.",
+            meaning: "The policy for requests that nothing keeps together and for the places behind their own.",
             shape: Shape::Policy,
             default: "weighted",
         },
         Setting {
             name: "moving_costs",
-            meaning: "A request leaves its session's place when its first token is expected so much later there than where it would go: what the prompt has to be computed again costs.",
+            meaning: "A request leaves its place when its first token is expected so much later there than where it would go, over and above what computing the cached part of its prompt again is expected to take.",
             shape: Shape::Duration,
             default: "2s",
+        },
+        Setting {
+            name: "second_costs",
+            meaning: "What a second of waiting is worth. With it, what a request costs more or less elsewhere, where nothing of its prompt is cached, counts as so many seconds.",
+            shape: Shape::Usd,
+            default: "",
         },
     ],
     build: |build| Box::new(Sticky::new(build)),
@@ -27,11 +39,14 @@ pub(super) const KIND: Kind = Kind {
 
 /// Rendezvous hashing (Thaler and Ravishankar, IEEE/ACM ToN 6:1, 1998), weighted: a session's place is the member with the
 /// greatest `-weight / ln(hash of session and member)`. When a member leaves, its sessions alone move, and they come back
-/// with it. No state, so every core, every reload and every other Weir agrees.
+/// with it; one that is added takes its share from all others, and nothing else moves. No state, so every core, every
+/// reload and every other Weir agrees.
 struct Sticky {
     members: Box<[Member]>,
     over: Box<dyn Policy>,
     moving_costs: Duration,
+    /// USD.
+    second_costs: Option<f64>,
 }
 
 impl Sticky {
@@ -40,6 +55,7 @@ impl Sticky {
             members: build.members.iter().filter(|member| member.weight > 0).copied().collect(),
             over: build.settings.policy("over", build),
             moving_costs: build.settings.duration("moving_costs").unwrap_or_default(),
+            second_costs: build.settings.usd("second_costs").map(|cost| cost.approx_usd()),
         }
     }
 
@@ -55,24 +71,58 @@ impl Sticky {
         best.map(|(_, deployment)| deployment)
     }
 
-    /// When a deployment's first token is expected.
-    fn first_token(ask: &Ask<'_, '_>, deployment: u32) -> Option<Duration> {
-        let health = (ask.health)(deployment)?;
-        let size: Size = ask.request.size(Some(health));
-        health
-            .windows()
-            .forecast(ask.request.latency(Latency::First), size, ask.now)
-            .map(|forecast| forecast.median())
+    /// By how many seconds a request's first token may be later at its own place than elsewhere.
+    fn moving_costs(&self, ask: &Ask<'_, '_>, place: u32, other: u32) -> f64 {
+        let here = (ask.health)(place);
+        let cached = here.map_or(0.0, |health| health.windows().cached_share()).clamp(0.0, 1.0);
+        let there = (ask.health)(other);
+        let prefill = there.and_then(|health| prefill(ask, health)).unwrap_or_default();
+        let dearer = self.second_costs.filter(|worth| *worth > 0.0).map_or(0.0, |worth| {
+            let of = |deployment: u32| self.members.iter().find(|member| member.deployment == deployment);
+            let size = ask.request.size(there);
+            let staying =
+                of(place).map_or(0.0, |m| m.expected_cost(ask.request.size(here), here).approx_usd());
+            let moving = of(other).map_or(0.0, |m| m.expected_cost_with(size, there, 0.0).approx_usd());
+            (moving - staying) / worth
+        });
+        self.moving_costs.as_secs_f64() + cached * prefill + dearer
     }
+
+    /// When a deployment's first token is expected, in seconds.
+    fn first_token(ask: &Ask<'_, '_>, deployment: u32) -> Option<f64> {
+        let health = (ask.health)(deployment)?;
+        let size = ask.request.size(Some(health));
+        Some(first(ask, health, size)?.median().as_secs_f64())
+    }
+}
+
+fn first(ask: &Ask<'_, '_>, health: &Health, size: Size) -> Option<Forecast> {
+    health.windows().forecast(ask.request.latency(Latency::First), size, ask.now)
+}
+
+/// What computing a prompt of which nothing is cached is expected to take, in seconds: the part of the first token that
+/// grows with the prompt, which was seen with as much of it cached as there usually is.
+fn prefill(ask: &Ask<'_, '_>, health: &Health) -> Option<f64> {
+    let size = ask.request.size(Some(health));
+    let seconds = |size: Size| Some(first(ask, health, size)?.median().as_secs_f64());
+    let part = (seconds(size)? - seconds(Size { prompt: 0, ..size })?).max(0.0);
+    let uncached = 1.0 - health.windows().cached_share().clamp(0.0, 0.9);
+    Some(part / uncached)
 }
 
 /// Uniform draws in (0, 1) by hash; the greatest of `-weight / ln(draw)` falls to each in proportion to its weight.
 fn worth(session: u64, member: &Member) -> f64 {
-    let mut hash = session ^ (u64::from(member.deployment) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let draw = (((hash ^ (hash >> 31)) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    let hash = mixed(session ^ mixed(member.identity));
+    let draw = ((hash >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     -f64::from(member.weight) / draw.ln()
+}
+
+/// SplitMix64's finish: every bit of the input moves every bit of the output.
+fn mixed(value: u64) -> u64 {
+    let hash = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
 }
 
 impl Policy for Sticky {
@@ -87,7 +137,7 @@ impl Policy for Sticky {
             return;
         }
         if let (Some(stay), Some(moved)) = (Self::first_token(ask, place), Self::first_token(ask, other))
-            && stay > moved.saturating_add(self.moving_costs)
+            && stay > moved + self.moving_costs(ask, place, other)
         {
             return;
         }

@@ -20,7 +20,7 @@ pub struct Prompt {
 impl CallFacts {
     /// What the prompt in `body` holds. `body` must be the one that these facts were read from.
     pub fn prompt(&self, body: &[u8]) -> Prompt {
-        let mut look = Look { found: Prompt { needs: self.needs, ..Prompt::default() }, texts: Vec::new() };
+        let mut look = Look::new(self.needs);
         self.look(body, &mut look);
         look.found
     }
@@ -29,7 +29,7 @@ impl CallFacts {
     /// more than `most` bytes as written, the latest of it. Gives what [`prompt`](CallFacts::prompt) gives, and where in
     /// `out` the latest message begins.
     pub fn user_text(&self, body: &[u8], most: usize, out: &mut String) -> (Prompt, usize) {
-        let mut look = Look { found: Prompt { needs: self.needs, ..Prompt::default() }, texts: Vec::new() };
+        let mut look = Look::new(self.needs);
         self.look(body, &mut look);
         out.clear();
         let mut room = most;
@@ -55,6 +55,31 @@ impl CallFacts {
             text.unescape_into(out);
         }
         (look.found, latest.1)
+    }
+
+    /// Gives `said` what a conversation begins with, text by text as written: everything up to the user's first message and
+    /// with it. Later turns of the same conversation begin so, too. Of a plain prompt it is the first `most` bytes.
+    pub fn opening(&self, body: &[u8], most: usize, said: &mut dyn FnMut(&[u8])) {
+        let mut look = Look::new(self.needs);
+        look.keeps_all = true;
+        let plain = self.endpoint != Endpoint::Chat;
+        if plain {
+            self.look(body, &mut look);
+        } else if let Some(written) = body.get(self.prompt_start..self.prompt_start + self.prompt_bytes) {
+            let read = Reader::new(written).and_then(|mut reader| {
+                reader.elements(&mut |reader| {
+                    if look.found.turns == 0 { look.message(reader) } else { reader.skip() }
+                })
+            });
+            debug_assert!(read.is_ok(), "the body has been read before");
+        }
+        for (_, text) in &look.texts {
+            let raw = text.raw().as_bytes();
+            said(if plain { raw.get(..most.min(raw.len())).unwrap_or(raw) } else { raw });
+            if plain {
+                break;
+            }
+        }
     }
 
     /// Whether `metadata` has this key with a text, or with a list that has a text, of which `is` says yes.
@@ -96,11 +121,17 @@ impl CallFacts {
 
 struct Look<'b> {
     found: Prompt,
-    /// The user's texts, each with the number of its message.
+    /// The texts that count, each with the number of its message.
     texts: Vec<(u32, Text<'b>)>,
+    /// Whether what others than the user said is kept, too.
+    keeps_all: bool,
 }
 
 impl<'b> Look<'b> {
+    fn new(needs: Needs) -> Self {
+        Look { found: Prompt { needs, ..Prompt::default() }, texts: Vec::new(), keeps_all: false }
+    }
+
     fn message(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
         let before = self.texts.len();
         // The role may stand behind what was said.
@@ -122,7 +153,7 @@ impl<'b> Look<'b> {
         })?;
         if by_user {
             self.found.turns = turn;
-        } else {
+        } else if !self.keeps_all {
             self.texts.truncate(before);
         }
         Ok(())

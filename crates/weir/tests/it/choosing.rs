@@ -168,3 +168,68 @@ fn hints_that_a_route_does_not_allow_are_refused_before_any_call() {
     assert_eq!(upstream.calls().len(), 0);
     assert_eq!(who(&weir, &[("x-weir-session", "s")], &json!({})), "d0", "a session may always be named");
 }
+
+/// Whatever keeps a conversation together, the first of the list that a request has decides.
+#[test]
+fn conversations_stay_by_cookie_by_user_and_by_how_they_begin() {
+    let upstreams: Vec<Upstream> = (0..4).map(|_| Upstream::start()).collect();
+    let all: Vec<&Upstream> = upstreams.iter().collect();
+    let policy = "policy: { kind: sticky, by: [{ cookie: sid }, user, prefix], moving_costs: 1h }";
+    let weir = weir(&all, &["weight: 1"; 4], policy);
+    let places = |ask: &dyn Fn(usize, usize) -> String| {
+        let mut distinct = std::collections::BTreeSet::new();
+        for conversation in 0..12 {
+            let turns: Vec<String> = (0..3).map(|turn| ask(conversation, turn)).collect();
+            assert!(turns.iter().all(|who| *who == turns[0]), "conversation {conversation}: {turns:?}");
+            distinct.insert(turns[0].clone());
+        }
+        assert!(distinct.len() > 1, "all at {distinct:?}");
+    };
+    places(&|conversation, turn| {
+        let cookie = format!("theme=dark; sid=s{conversation}; turn={turn}");
+        who(&weir, &[("cookie", &cookie)], &json!({ "user": format!("u{turn}") }))
+    });
+    places(&|conversation, turn| {
+        let said = json!([{ "role": "user", "content": format!("turn {turn}") }]);
+        who(
+            &weir,
+            &[("cookie", "theme=dark")],
+            &json!({ "user": format!("u{conversation}"), "messages": said }),
+        )
+    });
+    places(&|conversation, turn| {
+        let mut said = vec![json!({ "role": "system", "content": "be kind" })];
+        said.push(json!({ "role": "user", "content": format!("about {conversation}") }));
+        for n in 0..turn {
+            said.push(json!({ "role": "assistant", "content": format!("answer {n}") }));
+            said.push(json!({ "role": "user", "content": format!("question {n}") }));
+        }
+        who(&weir, &[], &json!({ "messages": said }))
+    });
+}
+
+/// The slower one loses weight within its bound; operators read why.
+#[test]
+fn weights_follow_how_deployments_do() {
+    let (quick, slow) = (Upstream::start(), Upstream::start());
+    slow.always(Answer::auto("slow").delay(Duration::from_millis(150)));
+    let policy = "policy: { kind: weighted, adjust: performance, adjust_least: 0.5, adjust_every: 100ms }";
+    let weir = weir(&[&quick, &slow], &["weight: 10", "weight: 10"], policy);
+    let of = |deployment: &str| {
+        let reply = weir.admin("GET", "/admin/weights");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()["routes.m"][deployment].clone()
+    };
+    assert_eq!(of("d1"), json!({ "weight": 10, "factor": 1.0, "latest_change": null }));
+    weir.process.eventually(|| {
+        who(&weir, &[], &json!({}));
+        (of("d1")["factor"] == 0.5).then_some(())
+    });
+    let change = &of("d1")["latest_change"];
+    assert!(change["from"].as_f64() > change["to"].as_f64(), "{change}");
+    assert!(change["why"].as_str().is_some_and(|why| why.contains("more than usual here")), "{change}");
+    let told = weir.process.wait_for_line("the change", |line| {
+        (line.contains("weight adjusted") && line.contains("deployment=\"d1\"")).then(|| line.to_owned())
+    });
+    assert!(told.contains("INFO") && told.contains("why="), "{told}");
+}

@@ -256,21 +256,90 @@ fn a_session_stays_until_staying_costs_more_than_moving() {
     assert!(moved.iter().any(|first| *first != home), "where the inner policy goes elsewhere, it moves");
 }
 
-#[test]
-fn a_member_that_leaves_takes_only_its_own_sessions_along() {
-    let scene = Scene::priced(&[1; 5]);
-    let policy = scene.build(find("sticky").unwrap());
-    for session in 0..500u64 {
-        let request = Request { session: Some(session), ..Request::default() };
-        let place = |down: u32| {
-            let mut out = Order::new();
-            let usable = |deployment: u32| deployment != down;
-            policy.order(&ask(2, &usable, &request, &|_| None), &mut SplitMix64::seeded(session), &mut out);
-            out[0].deployment
-        };
-        let before = place(9);
-        assert!(place(3) == before || before == 3);
+/// Where these members, by identity and weight, put a session; their places in the table are those in the list.
+fn home(members: &[(u64, u32)], session: u64) -> u64 {
+    let stated: Vec<Member> = (0u32..)
+        .zip(members)
+        .map(|(place, &(identity, weight))| Member { identity, ..Member::new(place, weight) })
+        .collect();
+    let policy = find("sticky").unwrap().make(&stated);
+    let request = Request { session: Some(session), ..Request::default() };
+    let mut out = Order::new();
+    policy.order(&ask(1, &is_any, &request, &|_| None), &mut SplitMix64::seeded(session), &mut out);
+    members[out[0].deployment as usize].0
+}
+
+proptest! {
+    /// Rendezvous: a member that leaves takes only its own sessions along, one that comes takes what it gets from all and
+    /// nothing else moves, whatever their order in the file.
+    #[test]
+    fn only_the_sessions_of_whoever_leaves_or_comes_move(
+        identities in prop::collection::hash_set(any::<u64>(), 2..12),
+        sessions in prop::collection::vec(any::<u64>(), 1..60),
+        heavy in 1u32..5,
+        place in any::<prop::sample::Index>(),
+    ) {
+        let all: Vec<(u64, u32)> = identities.into_iter().enumerate().map(|(n, identity)| {
+            (identity, if n == 0 { heavy } else { 1 })
+        }).collect();
+        let changed = place.get(&all).0;
+        let mut fewer: Vec<(u64, u32)> = all.iter().copied().filter(|(known, _)| *known != changed).collect();
+        fewer.reverse();
+        for session in sessions {
+            let (with, without) = (home(&all, session), home(&fewer, session));
+            prop_assert!(with == without || with == changed);
+        }
     }
+}
+
+/// Where a second is worth something, a cheaper place is worth a wait, and a lost cache is a reason to stay.
+#[test]
+fn what_a_move_costs_counts_by_what_a_second_is_worth() {
+    let text = |policy: &str| {
+        format!(
+            "providers: {{ p: {{ kind: openai }} }}\ndeployments: {{ d: {{ provider: p, model: m }} }}\n\
+             routes: {{ r: {{ deployments: [d], policy: {policy} }} }}\n"
+        )
+    };
+    let check = |second: &str, cached: u64, expect_home: bool| {
+        let mut scene = Scene::priced(&[2_000_000, 2_000_000]);
+        for member in &mut scene.members {
+            let Pricing::PerToken(prices) = &mut member.pricing else { unreachable!() };
+            prices.cached_input = Some(Price::from_micro_usd_per_million(200_000));
+        }
+        let policy = format!("{{ kind: sticky, over: latency, moving_costs: 1s{second} }}");
+        let config = weir_config::parse("t.yaml", &text(&policy), &weir_config::ProcessEnvironment).unwrap();
+        let kind = find("sticky").unwrap();
+        let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
+        let shared = Shared::default();
+        let policy =
+            (kind.build)(&Build { pool: "r", members: &scene.members, settings: &settings, shared: &shared });
+        let request = Request { prompt: 10_000, streamed: true, session: Some(5), ..Request::default() };
+        let home = scene.order(&*policy, &request, 1)[0].0;
+        for (place, seconds) in [(home, 4.0), (1 - home, 1.0)] {
+            let usage = Usage { input: 10_000, cache_read: cached, output: 10, ..Usage::default() };
+            for _ in 0..50 {
+                let sample = Sample {
+                    first: some(seconds),
+                    total: some(seconds),
+                    usage: Some(usage),
+                    ..Sample::default()
+                };
+                scene.healths[place as usize].windows().record(&sample, scene.now);
+            }
+        }
+        let stays = (0..50).all(|seed| {
+            let (first, reason) = scene.order(&*policy, &request, seed)[0];
+            first == home || reason == Reason::Probe
+        });
+        assert_eq!(stays, expect_home, "{second} {cached}");
+    };
+    // Three seconds later than elsewhere: more than moving costs by itself.
+    check("", 9_000, false);
+    // 9000 cached tokens cost 1.62 cents more elsewhere: at a cent a second that makes 1.62 s, at half a cent 3.24 s.
+    check(", second_costs: 0.01", 9_000, false);
+    check(", second_costs: 0.005", 9_000, true);
+    check(", second_costs: 0.005", 0, false);
 }
 
 #[test]

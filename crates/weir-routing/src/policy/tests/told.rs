@@ -68,3 +68,33 @@ fn policies_within_policies_are_read_with_their_settings() {
     let deep = (0..6).fold("priority".to_owned(), |inner, _| format!("{{ kind: sticky, over: {inner} }}"));
     check(&deep, &["at most 4 deep"]);
 }
+
+#[test]
+fn what_keeps_requests_together_is_a_list() {
+    let check = |by: &str, expect: Result<&[Bond], &str>| {
+        let text = format!(
+            "providers: {{ p: {{ kind: openai }} }}\ndeployments: {{ d: {{ provider: p, model: m }} }}\n\
+             routes: {{ r: {{ deployments: [d], policy: {{ kind: sticky, over: least_busy, {by} }} }} }}\n"
+        );
+        let config = weir_config::parse("t.yaml", &text, &ProcessEnvironment).unwrap();
+        let read = Compiled::read(find("sticky").unwrap(), &config.routes[0].settings, "policy");
+        match (read, expect) {
+            (Ok(read), Ok(expect)) => assert_eq!(read.bonds(), Some(expect), "{by}"),
+            (Err(found), Err(part)) => assert!(found[0].to_string().contains(part), "{by}: {found:?}"),
+            (read, _) => panic!("{by}: {read:?}"),
+        }
+    };
+    check("moving_costs: 1s", Ok(&[Bond::Session, Bond::User]));
+    check("by: prefix", Ok(&[Bond::Prefix]));
+    check("by: { cookie: sid }", Ok(&[Bond::Cookie("sid".into())]));
+    check(
+        "by: [{ cookie: sid }, session, prefix]",
+        Ok(&[Bond::Cookie("sid".into()), Bond::Session, Bond::Prefix]),
+    );
+    check("by: []", Err("an empty list keeps nothing together"));
+    check("by: [session, sesion]", Err("expected one of: session, user, prefix"));
+    check("by: [user, user]", Err("is there twice"));
+    check("by: [{ cookie: 'a b' }]", Err("expected the name of a cookie"));
+    check("by: [{ cooky: a }]", Err("expected one of: session"));
+    assert_eq!(Compiled::defaults(find("weighted").unwrap()).bonds(), None);
+}

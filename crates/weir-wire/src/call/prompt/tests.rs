@@ -71,3 +71,28 @@ fn metadata_is_asked_by_key() {
     assert!(has("tags", "b") && has("tier", "gold"));
     assert!(!has("tags", "c") && !has("tier", "silver") && !has("n", "1") && !has("o", "") && !has("x", "a"));
 }
+
+/// Every turn of a conversation begins as the first did, and another conversation does not.
+#[test]
+fn a_conversation_is_known_by_how_it_begins() {
+    let opening = |endpoint: Endpoint, body: &str| {
+        let facts = CallFacts::read(body.as_bytes(), endpoint).unwrap();
+        let mut all = Vec::new();
+        facts.opening(body.as_bytes(), 8, &mut |said| all.push(String::from_utf8(said.to_vec()).unwrap()));
+        all
+    };
+    let chat =
+        |messages: &str| opening(Endpoint::Chat, &format!(r#"{{"messages":[{messages}],"model":"m"}}"#));
+    let system = r#"{"role":"system","content":"be kind"},"#;
+    let first = r#"{"content":[{"type":"text","text":"hello"}],"role":"user"}"#;
+    assert_eq!(chat(&format!("{system}{first}")), ["be kind", "hello"]);
+    let later = r#",{"role":"assistant","content":"hi"},{"role":"user","content":"more"}"#;
+    assert_eq!(chat(&format!("{system}{first}{later}")), ["be kind", "hello"]);
+    assert_eq!(chat(first), ["hello"]);
+    assert_eq!(chat(""), [] as [&str; 0]);
+    let completion =
+        |prompt: &str| opening(Endpoint::Completions, &format!(r#"{{"model":"m","prompt":{prompt}}}"#));
+    assert_eq!(completion(r#""once upon a time""#), ["once upo"]);
+    assert_eq!(completion(r#"["once","again"]"#), ["once"]);
+    assert_eq!(completion("[1,2]"), [] as [&str; 0]);
+}

@@ -179,7 +179,7 @@ fn active_probing_takes_out_and_brings_back() {
     second.always(Answer::auto("second"));
     first.on_path("/v1/models", Answer::status(503));
     let routes = format!("  m: {{ deployments: [d0, {{ name: d1, weight: 0 }}], {QUICK} }}\n");
-    let health = "breaker: { failures: 2, cooldown: 1h }, health: { interval: 100ms }";
+    let health = "breaker: { failures: 2, cooldown: 1h }, health: { path: /models, interval: 100ms }";
     let weir = weir(&[&first, &second], health, &routes);
     wait_for_state(&weir, "d0", OPEN);
     let chats = |upstream: &Upstream| upstream.calls().iter().filter(|call| call.path == CHAT).count();
@@ -201,7 +201,7 @@ fn a_good_check_alone_does_not_close_it() {
     first.always(Answer::status(500));
     first.on_path("/v1/models", Answer::auto(""));
     second.always(Answer::auto("well"));
-    let deployment = "breaker: { failures: 2, cooldown: 1h }, health: { interval: 100ms }";
+    let deployment = "breaker: { failures: 2, cooldown: 1h }, health: { path: /models, interval: 100ms }";
     let weir = first_preferred(&[&first, &second], deployment);
     for _ in 0..2 {
         assert_answer("failing", &ask(&weir, false), "well", 1, 2);
@@ -220,7 +220,7 @@ fn an_outage_is_told_once_at_each_end() {
     first.always(Answer::status(503));
     first.on_path("/v1/models", Answer::status(503));
     second.always(Answer::auto("well"));
-    let deployment = "breaker: { failures: 3, cooldown: 1h }, health: { interval: 100ms }";
+    let deployment = "breaker: { failures: 3, cooldown: 1h }, health: { path: /models, interval: 100ms }";
     let weir = first_preferred(&[&first, &second], deployment);
     for _ in 0..20 {
         assert_eq!(ask(&weir, false).0.status, 200);

@@ -1,0 +1,71 @@
+use super::*;
+use crate::kind;
+
+fn check(probe: Probe, status: u16, body: &str, expect: Result<(), &str>) {
+    let got = probe.judge(status, body.as_bytes(), "m");
+    let got = got.as_ref().copied().map_err(|fault| fault.code.as_deref().unwrap_or_default());
+    assert_eq!(got, expect, "{probe:?} {status} {body}");
+}
+
+#[test]
+fn a_good_answer_is_what_the_probe_says() {
+    for probe in [Probe::Health, Probe::Path] {
+        check(probe, 200, "", Ok(()));
+        check(probe, 204, "anything", Ok(()));
+        check(probe, 503, r#"{"status":"Loading model"}"#, Err("probe_status"));
+        check(probe, 302, "", Err("probe_status"));
+    }
+    check(Probe::Models, 200, r#"{"data":[{"id":"a"},{"id":"m"}]}"#, Ok(()));
+    check(Probe::Models, 200, r#"{"data":[{"id":"mm"}]}"#, Err("probe_model"));
+    check(Probe::Models, 200, r#"{"data":{}}"#, Err("probe_model"));
+    check(Probe::Models, 401, r#"{"data":[{"id":"m"}]}"#, Err("probe_status"));
+    check(Probe::Models, 200, "<html>", Err("probe_malformed"));
+    check(Probe::Completion, 200, r#"{"choices":[{"finish_reason":"length"}]}"#, Ok(()));
+    check(Probe::Completion, 200, r#"{"choices":[]}"#, Err("probe_malformed"));
+    check(Probe::Completion, 200, r#"{"error":{"message":"CUDA"}}"#, Err("probe_malformed"));
+}
+
+/// Ollama answers for every model that is installed; the first request to one that is not loaded waits for it.
+#[test]
+fn with_ollama_being_loaded_counts() {
+    let loaded = |name: &str| {
+        format!(
+            r#"{{"models":[{{"name":"{name}","model":"{name}","size_vram":5137025024,"expires_at":"2026-01-01T00:00:00Z"}}]}}"#
+        )
+    };
+    check(Probe::Loaded, 200, &loaded("m"), Ok(()));
+    check(Probe::Loaded, 200, &loaded("m:latest"), Ok(()));
+    check(Probe::Loaded, 200, &loaded("m:70b"), Err("probe_model"));
+    check(Probe::Loaded, 200, r#"{"models":[]}"#, Err("probe_model"));
+}
+
+#[test]
+fn each_kind_is_asked_in_its_own_way() {
+    let ask = |name: &str, probe: Probe| probe.ask(kind(name).unwrap(), "/base/v1", "m", "/own");
+    let paths = |probe| ask("openai", probe).path;
+    assert_eq!(paths(Probe::Health), "/health");
+    assert_eq!(paths(Probe::Loaded), "/api/ps");
+    assert_eq!(paths(Probe::Models), "/base/v1/models");
+    assert_eq!(paths(Probe::Path), "/base/v1/own");
+    let asked = ask("openai", Probe::Completion);
+    assert_eq!((asked.method, &*asked.path), (Method::POST, "/base/v1/chat/completions"));
+    let body: Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!((&body["model"], &body["max_completion_tokens"]), (&json!("m"), &json!(1)));
+    let body: Value = serde_json::from_str(&ask("ollama", Probe::Completion).body).unwrap();
+    assert_eq!((&body["max_tokens"], &body["max_completion_tokens"]), (&json!(1), &Value::Null));
+}
+
+#[test]
+fn defaults_fit_the_kind() {
+    for (name, probe, gauges) in [
+        ("openai", Probe::Models, false),
+        ("vllm", Probe::Health, true),
+        ("sglang", Probe::Health, true),
+        ("llama_cpp", Probe::Health, true),
+        ("ollama", Probe::Loaded, false),
+        ("groq", Probe::Models, false),
+    ] {
+        let kind = kind(name).unwrap();
+        assert_eq!((kind.probe, kind.gauges), (probe, gauges), "{name}");
+    }
+}
