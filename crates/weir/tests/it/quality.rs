@@ -25,8 +25,8 @@ fn stage(answers: &str) -> Stage {
     let config = format!(
         "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}
 providers:
-  p: {{ kind: openai, base_url: '{}' }}
-  q: {{ kind: openai, base_url: '{}' }}
+  p: {{ kind: openai, base_url: '{}', timeouts: {{ hold: 1m }} }}
+  q: {{ kind: openai, base_url: '{}', timeouts: {{ hold: 1m }} }}
 deployments:
   d0: {{ provider: p, model: zero, price: {{ input: 1, output: 1 }}, breaker: {{ failures: 1 }} }}
   d1: {{ provider: p, model: one, price: {{ input: 1, output: 1 }} }}
@@ -37,7 +37,6 @@ routes:
     policy: priority
     fallbacks: [{{ route: spare, on: invalid_output }}, other]
     retries: {{ base: 1ms, cap: 1ms }}
-    timeouts: {{ hold: 1m }}
     {answers}
   spare: {{ deployments: [d2] }}
   other: {{ deployments: [d2] }}

@@ -110,6 +110,7 @@ fn a_client_sees_only_what_it_may() {
         "x-litellm-model-id",
         "x-request-id",
         "x-weir-attempts",
+        "x-weir-decision",
         "x-weir-deployment",
     ];
     let with = |more: &[&'static str]| common.iter().chain(more).copied().collect::<BTreeSet<_>>();
