@@ -214,6 +214,8 @@ pub struct Deployment {
     pub weight: u32,
     /// Calls at one time; at least 1; `None` for no bound.
     pub max_concurrency: Option<u32>,
+    /// Whether a lower bound is learnt from its complaints.
+    pub learns_concurrency: bool,
     /// Its own limits of time.
     pub timeouts: Timeouts,
     /// Free facts about it.

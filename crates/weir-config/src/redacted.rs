@@ -69,6 +69,7 @@ impl Config {
             "quality": deployment.quality,
             "weight": deployment.weight,
             "max_concurrency": deployment.max_concurrency,
+            "learns_concurrency": deployment.learns_concurrency,
             "timeouts": timeouts(&deployment.timeouts),
             "labels": labels,
             "class": deployment.classes.iter().map(|class| class.name()).collect::<Vec<_>>(),

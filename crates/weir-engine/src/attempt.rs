@@ -300,7 +300,7 @@ async fn one_call(
         // In flight until the client has read it, or hung up; how it ended is not known before.
         Ok(Opened::Stream(answer)) => {
             if answer.watch.has_first_token() {
-                record.first_token_came(&lease);
+                record.first_token_came(&mut lease);
                 lease.begun();
             }
             answer.lease = Some(lease);

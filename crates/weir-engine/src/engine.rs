@@ -202,6 +202,10 @@ impl Engine {
                 samples.push(Sample { metric, help, labels, value });
             };
             push("weir_deployment_in_flight", "Calls under way.", f64::from(status.in_flight));
+            if let Some(limit) = deployment.health.learned_limit(now) {
+                let help = "Calls at a time that it was learnt to bear.";
+                push("weir_deployment_learned_limit", help, f64::from(limit));
+            }
             let state = match status.state {
                 State::Closed => 0.0,
                 State::HalfOpen => 1.0,

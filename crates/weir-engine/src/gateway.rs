@@ -390,7 +390,12 @@ fn health_settings(deployment: &weir_config::Deployment) -> health::Settings {
         cooldown_max: LONGEST_COOLDOWN.max(deployment.breaker.cooldown),
     };
     let error_percent = deployment.breaker.error_percent;
-    health::Settings { max_concurrency: deployment.max_concurrency, breaker, error_percent }
+    health::Settings {
+        max_concurrency: deployment.max_concurrency,
+        learns_concurrency: deployment.learns_concurrency,
+        breaker,
+        error_percent,
+    }
 }
 
 /// What makes a deployment the same place: what is known about it holds only while this stays the same.

@@ -44,12 +44,12 @@ pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
 }
 
 /// A whole answer. Everything about it is known, unless it was too large to be held.
-pub(crate) fn whole(mut record: Box<Record>, answer: Box<WholeAnswer>, call: &Call) -> Response {
+pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call: &Call) -> Response {
     record.look_at_clock();
     let known = answer.facts.as_ref();
     if let Some(facts) = known.filter(|_| answer.flaw.is_none()) {
         record.spent(facts.usage_or_estimate(call.facts.prompt_bytes));
-        if let Some(lease) = &answer.lease {
+        if let Some(lease) = &mut answer.lease {
             record.answered(lease, None);
         }
     }

@@ -77,8 +77,8 @@ impl Quality {
                 answer.flaw = Some(flaw);
                 let usage = answer.facts.as_ref().map(|facts| facts.usage_or_estimate(prompt));
                 record.spent(usage.unwrap_or_default());
-                if let Some(lease) = answer.lease.take() {
-                    record.answered(&lease, None);
+                if let Some(mut lease) = answer.lease.take() {
+                    record.answered(&mut lease, None);
                 }
             }
             Opened::Stream(answer) => {
@@ -94,7 +94,7 @@ impl Quality {
                 }
                 // How good the answer is says nothing about the health of whoever gave it.
                 if let Some(mut lease) = answer.lease.take() {
-                    record.answered(&lease, record.first_token.map(|after| record.started + after));
+                    record.answered(&mut lease, record.first_token.map(|after| record.started + after));
                     lease.report(Ok(()), record.now());
                 }
             }

@@ -298,15 +298,15 @@ impl Record {
     }
 
     /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
-    pub(crate) fn first_token_came(&self, lease: &Lease) {
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
         let Some(after) = self.first_token else { return };
         let first = (self.started + after).saturating_duration_since(self.called.sent);
         let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
-        lease.windows().record(&sample, self.now());
+        lease.record(&sample, self.now());
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
-    pub(crate) fn answered(&mut self, lease: &Lease, first_token_at: Option<Instant>) {
+    pub(crate) fn answered(&mut self, lease: &mut Lease, first_token_at: Option<Instant>) {
         let now = self.clock;
         self.phases.generation = first_token_at.map(|first| now.saturating_duration_since(first));
         let sample = Sample {

@@ -506,7 +506,7 @@ impl Relay {
             match &ending {
                 Ending::Whole => {
                     record.look_at_clock();
-                    record.answered(&lease, self.first_token_at);
+                    record.answered(&mut lease, self.first_token_at);
                     lease.report(Ok(()), record.core.now());
                 }
                 Ending::Broken(fault) => {

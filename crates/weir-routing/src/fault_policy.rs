@@ -73,6 +73,27 @@ pub fn effect(fault: &Fault) -> Effect {
     }
 }
 
+/// Whether a fault says that the deployment has more to do than it bears: it has no room, or too little time.
+pub fn overloads(fault: &Fault) -> bool {
+    match fault.class {
+        Class::Rate | Class::Timeout => true,
+        Class::ServerError => matches!(fault.status, 503 | 529),
+        Class::Caller
+        | Class::ContextWindow
+        | Class::ContentPolicy
+        | Class::Limited
+        | Class::Unavailable
+        | Class::Credential
+        | Class::Refused
+        | Class::Network
+        | Class::Malformed
+        | Class::Truncated
+        | Class::Diverged
+        | Class::InvalidOutput
+        | Class::Gateway => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +134,21 @@ mod tests {
             if class.blame() != Blame::Upstream {
                 assert_eq!(effect(&fault(class)), Effect::None, "{}", class.name());
             }
+        }
+    }
+
+    #[test]
+    fn who_has_no_room_says_so() {
+        for (class, status, expect) in [
+            (Class::Rate, 429, true),
+            (Class::Timeout, 504, true),
+            (Class::ServerError, 503, true),
+            (Class::ServerError, 529, true),
+            (Class::ServerError, 500, false),
+            (Class::Network, 502, false),
+            (Class::Caller, 503, false),
+        ] {
+            assert_eq!(overloads(&Fault::new(class, status, "x", "x")), expect, "{} {status}", class.name());
         }
     }
 

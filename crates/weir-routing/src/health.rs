@@ -1,10 +1,11 @@
 //! The live figures of a deployment, shared by every core, and the lease that one call holds.
 
 use crate::breaker::{self, Breaker, Refusal, State, Ticket};
-use crate::fault_policy::{Effect, effect};
+use crate::concurrency::{KEPT, KEPT_WHEN_LATE, Learned};
+use crate::fault_policy::{Effect, effect, overloads};
 use crate::plan::Reason;
 use crate::rate::Rate;
-use crate::windows::Windows;
+use crate::windows::{Sample, Windows};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -16,6 +17,8 @@ use weir_core::{Class, Fault, Moment};
 pub struct Settings {
     /// Calls in flight at most; `None` for no limit.
     pub max_concurrency: Option<u32>,
+    /// Whether a limit is learnt from its complaints; see [`crate::concurrency`].
+    pub learns_concurrency: bool,
     /// When its breaker opens.
     pub breaker: breaker::Settings,
     /// Its breaker opens, too, when so many of a hundred calls ended in faults of the deployment; see [`crate::rate`].
@@ -31,6 +34,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             max_concurrency: None,
+            learns_concurrency: true,
             breaker: breaker::Settings::default(),
             error_percent: Self::ERROR_PERCENT,
         }
@@ -48,6 +52,7 @@ pub struct Health {
     resting_until: AtomicU64,
     /// `u32::MAX` for no limit.
     max_concurrency: AtomicU32,
+    learned: Learned,
     failures: AtomicU32,
     error_percent: AtomicU32,
     cooldown: AtomicU64,
@@ -90,6 +95,7 @@ impl Health {
             breaker: Breaker::default(),
             resting_until: AtomicU64::new(0),
             max_concurrency: AtomicU32::new(0),
+            learned: Learned::default(),
             failures: AtomicU32::new(0),
             error_percent: AtomicU32::new(0),
             cooldown: AtomicU64::new(0),
@@ -106,6 +112,7 @@ impl Health {
     /// Takes new settings. What was learnt stays.
     pub fn adjust(&self, settings: &Settings) {
         self.max_concurrency.store(settings.max_concurrency.unwrap_or(u32::MAX), Relaxed);
+        self.learned.allow(settings.learns_concurrency);
         self.failures.store(settings.breaker.failures, Relaxed);
         self.error_percent.store(settings.error_percent, Relaxed);
         self.cooldown.store(nanos(settings.breaker.cooldown), Relaxed);
@@ -115,7 +122,7 @@ impl Health {
     /// Why a call would be refused now; `None` when it would not. Changes nothing. Being full is named before all else:
     /// it is the one reason that no need overrides.
     pub fn refusal(&self, now: Moment) -> Option<Reason> {
-        if self.is_full() {
+        if self.is_full(now) {
             return Some(Reason::Full);
         }
         self.breaker.refusal(now).map(Reason::from).or_else(|| self.resting(now))
@@ -130,12 +137,12 @@ impl Health {
         if !spread && let Some(resting) = self.resting(now) {
             return Err(resting);
         }
-        if !self.count_in() {
+        if !self.count_in(now) {
             return Err(Reason::Full);
         }
         let entered = if spread { Ok(self.breaker.enter_anyway(now)) } else { self.breaker.enter(now) };
         match entered {
-            Ok(ticket) => Ok(Lease { health: Arc::clone(self), ticket, work: Duration::ZERO }),
+            Ok(ticket) => Ok(Lease { health: Arc::clone(self), ticket, began: now, work: Duration::ZERO }),
             Err(refusal) => {
                 self.in_flight.0.fetch_sub(1, Relaxed);
                 Err(refusal.into())
@@ -185,8 +192,18 @@ impl Health {
         }
     }
 
-    fn is_full(&self) -> bool {
-        let max = self.max_concurrency.load(Relaxed);
+    /// The calls at a time that it was learnt to bear; `None` as long as it does not complain.
+    pub fn learned_limit(&self, now: Moment) -> Option<u32> {
+        Some(self.learned.limit(now)).filter(|limit| *limit != u32::MAX)
+    }
+
+    /// Calls at a time, set or learnt; `u32::MAX` for no limit.
+    fn limit(&self, now: Moment) -> u32 {
+        self.max_concurrency.load(Relaxed).min(self.learned.limit(now))
+    }
+
+    fn is_full(&self, now: Moment) -> bool {
+        let max = self.limit(now);
         max != u32::MAX && self.in_flight.0.load(Relaxed) >= max
     }
 
@@ -197,8 +214,8 @@ impl Health {
 
     /// Counts a call in, unless that would be one too many. Checked and counted in one step: two cores that race for
     /// the last place do not both get it, and neither makes the other miss it.
-    fn count_in(&self) -> bool {
-        let max = self.max_concurrency.load(Relaxed);
+    fn count_in(&self, now: Moment) -> bool {
+        let max = self.limit(now);
         let count = &self.in_flight.0;
         if max == u32::MAX {
             count.fetch_add(1, Relaxed);
@@ -234,6 +251,7 @@ impl From<Refusal> for Reason {
 pub struct Lease {
     health: Arc<Health>,
     ticket: Ticket,
+    began: Moment,
     /// What it is expected to take.
     work: Duration,
 }
@@ -262,6 +280,19 @@ impl Lease {
         &self.health.windows
     }
 
+    /// Tells what the call shows of its deployment's latency.
+    pub fn record(&mut self, sample: &Sample, now: Moment) {
+        let health = &self.health;
+        health.windows.record(sample, now);
+        // Only who has complained before is judged by this as well.
+        if let Some(first) = sample.first
+            && health.learned.is_late(sample.size.prompt, first)
+            && health.learned.is_set(now)
+        {
+            health.learned.complained(self.began, health.in_flight(), KEPT_WHEN_LATE, now);
+        }
+    }
+
     /// Tells that the answer has begun and is good so far. How it ends is [reported](Lease::report) all the same: this
     /// alone neither closes the breaker nor wipes out earlier faults, but it lets others through a half-open one.
     pub fn begun(&mut self) {
@@ -273,6 +304,13 @@ impl Lease {
     pub fn report(&mut self, result: Result<(), &Fault>, now: Moment) {
         let health = &self.health;
         health.windows.ended(result.map_err(Fault::blame), now);
+        match result {
+            Ok(()) => health.learned.went_well(health.in_flight(), now),
+            Err(fault) if overloads(fault) => {
+                health.learned.complained(self.began, health.in_flight(), KEPT, now);
+            }
+            Err(_) => {}
+        }
         let effect = result.map_err(|fault| (effect(fault), fault));
         if let Err((Effect::Fault | Effect::Open, fault)) = &effect {
             health.remember(fault);

@@ -14,6 +14,7 @@ pub mod attempt;
 pub mod backoff;
 pub mod breaker;
 pub mod chance;
+pub mod concurrency;
 pub mod fault_policy;
 pub mod fit;
 pub mod health;

@@ -179,6 +179,11 @@ const DEPLOYMENT_IN_FLIGHT: Metric = Metric::gauge(
     &["deployment"],
     "Upstream calls that have begun and not ended",
 );
+const LEARNED_LIMIT: Metric = Metric::gauge(
+    "weir_deployment_learned_limit",
+    &["deployment"],
+    "Calls at a time that the deployment was learnt to bear; not there for those that do not complain",
+);
 const BREAKER: Metric = Metric::gauge(
     "weir_breaker_state",
     &["deployment"],
@@ -232,8 +237,8 @@ pub(crate) const COUNTED: [&Metric; 24] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 6] =
-    [&DEPLOYMENT_IN_FLIGHT, &BREAKER, &RESTING, &POOL, &POOL_OPENED, &POOL_STALE];
+pub(crate) const PULLED: [&Metric; 7] =
+    [&DEPLOYMENT_IN_FLIGHT, &LEARNED_LIMIT, &BREAKER, &RESTING, &POOL, &POOL_OPENED, &POOL_STALE];
 
 /// The reference page `docs/reference/metrics.md`, as Markdown.
 pub fn reference() -> String {

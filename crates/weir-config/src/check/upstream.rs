@@ -211,6 +211,7 @@ pub(super) fn check_deployments(
             quality: deployment.quality,
             weight: deployment.weight,
             max_concurrency: deployment.max_concurrency,
+            learns_concurrency: deployment.learns_concurrency,
             timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
             labels: check_labels(deployment.labels, &place.key("labels"), problems),
             classes: deployment.class.iter().flat_map(|c| c.as_slice()).map(|class| class.0).collect(),

@@ -166,6 +166,12 @@ pub(crate) struct Deployment {
     /// Calls at one time; above it other deployments are chosen.
     #[schemars(range(min = 1, max = 10_000_000), example = 100, extend("x-default" = "no bound"))]
     pub max_concurrency: Option<u32>,
+    /// Whether a lower bound is learnt, too, from the moment on at which it complains that calls are too many (429, 503,
+    /// 529, a time limit): taken down then, raised step by step while answers come in good time, gone after five minutes
+    /// without a complaint.
+    #[serde(default = "yes")]
+    #[schemars(example = false)]
+    pub learns_concurrency: bool,
     /// How long each phase of a call may take. A route's own go before these.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -201,6 +207,10 @@ pub(crate) struct Deployment {
     /// A name for what it serves. Deployments of the same name serve the same model, however their providers call it.
     #[schemars(example = &"llama-3.3-70b", extend("x-default" = "`model`"))]
     pub same_as: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn weight() -> u32 {

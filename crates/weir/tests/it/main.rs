@@ -7,6 +7,7 @@ mod answers;
 mod choosing;
 mod clients;
 mod credentials;
+mod crowds;
 mod door;
 mod explaining;
 mod failover;
