@@ -363,6 +363,8 @@ fn wanted(schema: &Json) -> &'static str {
         Some(text::CAUSE) => return "a cause",
         Some(text::DAY) => return "a day",
         Some(text::TIME) => return "a time of day",
+        Some(text::PERCENT) => return "a percentage",
+        Some(text::AFTER) => return "a percentile or duration",
         Some(SECRET) => return "a secret",
         _ => {}
     }

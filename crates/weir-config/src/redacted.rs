@@ -121,6 +121,9 @@ impl Config {
                 "cap": duration_text(route.retries.cap),
                 "retry_after_max": duration_text(route.retries.retry_after_max),
             },
+            "hedge": route.hedge.map(|hedge| {
+                json!({ "after": hedge.after.to_string(), "extra": format!("{}%", hedge.extra_percent) })
+            }),
             "answers": {
                 "empty": route.answers.empty,
                 "json": route.answers.json,

@@ -132,7 +132,9 @@ impl Page {
                 | text::CLASS
                 | text::CAUSE
                 | text::DAY
-                | text::TIME),
+                | text::TIME
+                | text::PERCENT
+                | text::AFTER),
             ) => {
                 return known.to_owned();
             }

@@ -36,6 +36,8 @@ pub struct Attempt<'a> {
     pub fault: Option<Class>,
     /// What it cost, whether its answer was of use or not.
     pub cost: Cost,
+    /// It was cancelled because a call beside it answered first.
+    pub aborted: bool,
 }
 
 /// Why an upstream call was made.
@@ -49,6 +51,8 @@ pub enum AttemptCause {
     Fallback,
     /// To complete an answer that broke off after its beginning had reached the client.
     Continuation,
+    /// A second call beside one that had not answered by then.
+    Hedge,
 }
 
 impl AttemptCause {
@@ -59,6 +63,7 @@ impl AttemptCause {
             AttemptCause::Retry => "retry",
             AttemptCause::Fallback => "fallback",
             AttemptCause::Continuation => "continuation",
+            AttemptCause::Hedge => "hedge",
         }
     }
 }
@@ -157,6 +162,11 @@ impl Exchange<'_> {
     /// Calls beyond the first in the same route.
     pub fn retries(&self) -> usize {
         self.attempts.iter().filter(|a| a.cause == AttemptCause::Retry).count()
+    }
+
+    /// Calls beside another that had not answered by then.
+    pub fn hedges(&self) -> usize {
+        self.attempts.iter().filter(|a| a.cause == AttemptCause::Hedge).count()
     }
 
     /// Moves to another route.

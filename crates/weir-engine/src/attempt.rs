@@ -2,10 +2,13 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
+use crate::call_record::CallRecord;
 use crate::choose::{BYTES_PER_TOKEN, Place};
+use crate::core::{Core, Snapshot};
 use crate::gateway::Route;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::quality::Quality;
+use crate::race::{Raced, ended};
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -14,8 +17,9 @@ use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Fault, Need, Timeouts};
-use weir_routing::retry_budget::allows;
-use weir_routing::windows::Sample;
+use weir_routing::hedge::Hedge;
+use weir_routing::retry_budget::{Share, allows};
+use weir_routing::windows::Latency;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
 
 /// An answer has begun and nothing of it has reached the client yet.
@@ -30,8 +34,8 @@ pub(crate) enum Opened {
 /// of a stream, which may break off when part of it has reached the client.
 pub(crate) struct Attempts {
     pub(crate) call: Box<Call>,
-    machine: Machine,
-    deadline: Instant,
+    pub(crate) machine: Machine,
+    pub(crate) deadline: Instant,
     quality: Quality,
 }
 
@@ -48,7 +52,9 @@ pub(crate) struct Begun {
 /// # Errors
 /// The most telling fault, when no deployment of the route and its fallbacks answered.
 pub(crate) async fn attempt(record: &mut Record, call: Box<Call>) -> Result<(Opened, Box<Attempts>), Fault> {
-    record.snapshot.retry_shares[call.chosen.places[0].route].deposit();
+    let asked = call.chosen.places[0].route;
+    record.snapshot.retry_shares[asked].deposit();
+    record.snapshot.hedge_shares[asked].iter().for_each(Share::deposit);
     record.look_at_clock();
     let mut attempts = begin(record, call);
     let opened = attempts.go_on(record, Event::Begin, None).await?;
@@ -91,37 +97,37 @@ impl Attempts {
             event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
                 Action::Call { deployment, fallback, cause, last, spread } => {
                     let index = deployment as usize;
-                    let here = place(&self.call, fallback).route;
-                    let continues = snapshot.gateway.deployments[index].continues;
-                    let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
-                        || spread && !record.attempts.is_empty();
                     let told = begun.is_some_and(|begun| !begun.text.is_empty());
-                    let entered = if told && continues == Continues::Never {
-                        Err(Reason::NoContinuation)
-                    } else if repeats && !allows(&snapshot.retry_shares[asked], &route.retry_floor, now) {
-                        Err(Reason::RetryBudget)
-                    } else {
-                        snapshot.healths[index].acquire(now, spread)
-                    };
-                    match entered {
+                    match enter(record, asked, index, told, spread) {
                         Err(reason) => Event::NotEntered(reason),
-                        Ok(mut lease) => {
-                            let request = request(&self.call, &snapshot.gateway.routes[here]);
-                            record.calls(&request, &mut lease);
-                            // A plan that yielded nobody may have named another route meanwhile.
-                            record.route = Some(here);
+                        Ok(lease) => {
                             let cause = if told { AttemptCause::Continuation } else { cause };
-                            record.call_begins(Tried::new(record, index, cause));
-                            let reasoning = self.call.facts.needs.has(Need::Reasoning);
-                            let patience = || patience(record, &request, index, reasoning);
-                            let limits = limits(record, index, here, last, self.deadline, patience);
-                            match one_call(record, &self.call, begun, lease, limits).await {
-                                Ok(opened) if begun.is_some() => return Ok(opened),
-                                Ok(opened) => match self.quality.judge(record, &self.call, opened).await {
-                                    Ok(opened) => return Ok(opened),
-                                    Err(fault) => Event::Faulted(fault),
-                                },
-                                Err(fault) => Event::Faulted(fault), // the clock has been looked at
+                            let made =
+                                Made { deployment: index, fallback, cause, last, deadline: self.deadline };
+                            let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
+                            let hedge = route.hedge.filter(|_| begun.is_none() && !spread);
+                            let raced = match hedge.and_then(|hedge| slow(&hedge, &out, &self.call)) {
+                                Some(slow) => {
+                                    Box::pin(self.race(record, (&core, &snapshot), out, slow)).await
+                                }
+                                None => {
+                                    let Outgoing { record: ref mut one, lease, limits } = out;
+                                    let opened = one_call(one, &self.call, begun, lease, limits).await;
+                                    ended(record, &out.record, opened)
+                                }
+                            };
+                            match raced {
+                                Raced::Opened(opened) if begun.is_some() => return Ok(opened),
+                                Raced::Opened(opened) => {
+                                    match self.quality.judge(record, &self.call, opened).await {
+                                        Ok(opened) => return Ok(opened),
+                                        Err(fault) => Event::Faulted(fault),
+                                    }
+                                }
+                                Raced::Faulted(fault) => Event::Faulted(fault), // the clock has been looked at
+                                Raced::GaveUp(fault) => {
+                                    return self.quality.last_resort(record, &self.call, fault);
+                                }
                             }
                         }
                     }
@@ -136,7 +142,7 @@ impl Attempts {
                 }
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
-                Action::Done => {
+                Action::Done | Action::GoOn => {
                     let cause = "the attempt machine ended without an answer";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
@@ -166,12 +172,27 @@ impl Attempts {
                 Action::Call { deployment, .. } => return Ok(deployment),
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => return Err(fault),
-                Action::Wait { .. } | Action::Done => {
+                Action::Wait { .. } | Action::Done | Action::GoOn => {
                     let cause = "the attempt machine waits or ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
         }
+    }
+}
+
+/// A place at a deployment for a call of a request to the route `asked`; `told` when the client has words of an answer.
+fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) -> Result<Lease, Reason> {
+    let (snapshot, now) = (&record.snapshot, record.now());
+    let floor = &snapshot.gateway.routes[asked].retry_floor;
+    let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
+        || spread && !record.attempts.is_empty();
+    if told && snapshot.gateway.deployments[index].continues == Continues::Never {
+        Err(Reason::NoContinuation)
+    } else if repeats && !allows(&snapshot.retry_shares[asked], floor, now) {
+        Err(Reason::RetryBudget)
+    } else {
+        snapshot.healths[index].acquire(now, spread)
     }
 }
 
@@ -186,7 +207,9 @@ pub(crate) fn plan(record: &mut Record, call: &Call, fallback: Option<usize>, ba
     let place = place(call, fallback);
     record.route = Some(place.route);
     let snapshot = &record.snapshot;
-    let wanted = snapshot.gateway.routes[place.route].rules.max_retries as usize + 1;
+    let hedges = call.chosen.places.first().and_then(|asked| snapshot.gateway.routes[asked.route].hedge);
+    let wanted =
+        snapshot.gateway.routes[place.route].rules.max_retries as usize + 1 + usize::from(hedges.is_some());
     let now = record.now();
     let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|h| &**h);
     let engine = &record.core.engine;
@@ -272,21 +295,47 @@ fn max_cost_exceeded() -> Fault {
     Fault::new(Class::Caller, 400, "max_cost_exceeded", message)
 }
 
-/// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
-/// least so long.
-pub(crate) fn waited_in_vain(record: &Record, lease: &Lease, fault: &Fault) {
-    if fault.class == Class::Timeout {
-        let waited = Some(record.clock.saturating_duration_since(record.called.sent));
-        let total = waited.filter(|_| !record.streamed);
-        let sample = Sample { size: record.called.size, first: waited, total, ..Sample::default() };
-        lease.windows().record(&sample, record.now());
-    }
+/// A call that is to be made.
+pub(crate) struct Made {
+    pub(crate) deployment: usize,
+    /// In which route, as the machine counts them.
+    pub(crate) fallback: Option<usize>,
+    pub(crate) cause: AttemptCause,
+    /// Nobody would be left if it were silent.
+    pub(crate) last: bool,
+    /// Of the request.
+    pub(crate) deadline: Instant,
+}
+
+/// A call about to be made: its record, its place at the deployment, its limits.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) record: CallRecord<'a>,
+    pub(crate) lease: Lease,
+    pub(crate) limits: CallLimits,
+}
+
+/// Enters a call into the record of its request.
+pub(crate) fn outgoing<'a>(
+    record: &mut Record,
+    here: (&'a Core, &'a Snapshot),
+    call: &Call,
+    made: &Made,
+    mut lease: Lease,
+) -> Outgoing<'a> {
+    let route = place(call, made.fallback).route;
+    let request = request(call, &here.1.gateway.routes[route]);
+    // A plan that yielded nobody may have named another route meanwhile.
+    record.route = Some(route);
+    let attempt = record.call_begins(Tried::new(record, made.deployment, made.cause));
+    let one = CallRecord::begin(record, here, (attempt, made.deployment), &request, &mut lease);
+    let limits = limits(&one, route, made, || patience(&one, &request, call));
+    Outgoing { record: one, lease, limits }
 }
 
 /// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the
-/// client hung up) drops its lease unreported.
-async fn one_call(
-    record: &mut Record,
+/// client hung up, another was faster) drops its lease unreported.
+pub(crate) async fn one_call(
+    record: &mut CallRecord<'_>,
     call: &Call,
     begun: Option<&Begun>,
     mut lease: Lease,
@@ -313,43 +362,48 @@ async fn one_call(
             answer.lease = Some(lease);
         }
         Err(fault) => {
-            waited_in_vain(record, &lease, fault);
+            record.waited_in_vain(&lease, fault);
             lease.report(Err(&*fault), record.now());
-            record.attempt_failed(fault);
         }
     }
     opened
 }
 
+/// When a second call may be made beside this one, if that is before its time is up.
+fn slow(hedge: &Hedge, out: &Outgoing<'_>, call: &Call) -> Option<Instant> {
+    let latency = if call.facts.stream { Latency::First } else { Latency::Total };
+    let one = &out.record;
+    let after = hedge.after(out.lease.windows(), latency, one.called.size, one.now())?;
+    Some(one.clock + after).filter(|slow| *slow < out.limits.first)
+}
+
 /// How long to wait for this call while there is another deployment to call instead.
-fn patience(record: &Record, request: &Request<'_>, deployment: usize, reasoning: bool) -> Duration {
-    let snapshot = &record.snapshot;
-    let reasoning = reasoning || snapshot.gateway.deployments[deployment].reasons;
-    let (size, health) = (record.called.size, &snapshot.healths[deployment]);
-    weir_routing::patience::patience(request, size, reasoning, health, record.now())
+fn patience(one: &CallRecord<'_>, request: &Request<'_>, call: &Call) -> Duration {
+    let reasons = one.snapshot.gateway.deployments[one.deployment].reasons;
+    let reasoning = reasons || call.facts.needs.has(Need::Reasoning);
+    let health = &one.snapshot.healths[one.deployment];
+    weir_routing::patience::patience(request, one.called.size, reasoning, health, one.now())
 }
 
 /// The time limits of one call. The default limit to the first token exists to move on while there is somewhere to move
 /// on to; without that, cutting it short would only turn a slow answer into none.
 ///
-/// `deadline` is that of the request, by its route; the deployment's own total is for this call alone.
+/// The request's deadline is that of its route; the deployment's own total is for this call alone.
 fn limits(
-    record: &Record,
-    deployment: usize,
+    one: &CallRecord<'_>,
     route: usize,
-    last: bool,
-    deadline: Instant,
+    made: &Made,
     patience: impl FnOnce() -> Duration,
 ) -> CallLimits {
-    let gateway = &record.snapshot.gateway;
-    let own = gateway.deployments[deployment].timeouts();
+    let gateway = &one.snapshot.gateway;
+    let own = gateway.deployments[one.deployment].timeouts();
     let set = gateway.routes[route].timeouts.or(own);
-    let deadline = own.total.map_or(deadline, |total| deadline.min(record.clock + total));
-    let first = set.first_byte.or_else(|| (!last).then(patience));
-    let completed_elsewhere = record.streamed && !last;
+    let deadline = own.total.map_or(made.deadline, |total| made.deadline.min(one.clock + total));
+    let first = set.first_byte.or_else(|| (!made.last).then(patience));
+    let completed_elsewhere = one.streamed && !made.last;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
-        first: first.map_or(deadline, |within| deadline.min(record.clock + within)),
+        first: first.map_or(deadline, |within| deadline.min(one.clock + within)),
         hold: set.hold.unwrap_or_default(),
         idle: set.idle.unwrap_or(if completed_elsewhere {
             Timeouts::IDLE_WITH_ANOTHER

@@ -1,7 +1,7 @@
 //! Who is calling.
 
 use http::{HeaderName, header};
-use ring::{digest, rand};
+use ring::rand;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_config::Key;
@@ -27,11 +27,12 @@ impl Caller {
 /// The longest key that can be presented, in bytes.
 const LONGEST: usize = 512;
 
-/// The keys callers may present. Only a salted hash of each is held, so that a dump of memory shows no key, and a lookup
-/// compares hashes that a caller cannot steer, so that its timing tells nothing.
+/// The keys callers may present. Only a keyed hash of each is held, so that a dump of memory shows no key, and a lookup
+/// compares hashes that a caller cannot steer, so that its timing tells nothing. BLAKE3 in its keyed mode, which for a key
+/// of usual length is one block.
 pub(crate) struct KeyTable {
-    /// Drawn anew for each table and known to nobody. With a key of usual length behind it, all fits one block of SHA-256.
-    salt: [u8; 16],
+    /// Drawn anew for each table and known to nobody.
+    salt: [u8; 32],
     names: Vec<Arc<str>>,
     by_digest: HashMap<[u8; 32], KeyIndex>,
 }
@@ -40,7 +41,7 @@ impl KeyTable {
     /// # Errors
     /// When the system gives no random bytes.
     pub(crate) fn new(keys: &[Key]) -> Result<Self, ring::error::Unspecified> {
-        let salt = rand::generate::<[u8; 16]>(&rand::SystemRandom::new())?.expose();
+        let salt = rand::generate::<[u8; 32]>(&rand::SystemRandom::new())?.expose();
         let mut table = KeyTable { salt, names: Vec::new(), by_digest: HashMap::new() };
         for (index, key) in (0..).zip(keys) {
             table.names.push(key.name.clone());
@@ -51,12 +52,7 @@ impl KeyTable {
     }
 
     fn digest(&self, secret: &[u8]) -> [u8; 32] {
-        let mut salted = digest::Context::new(&digest::SHA256);
-        salted.update(&self.salt);
-        salted.update(secret);
-        let mut digest = [0; 32];
-        digest.copy_from_slice(salted.finish().as_ref());
-        digest
+        *blake3::keyed_hash(&self.salt, secret).as_bytes()
     }
 
     pub(crate) fn name(&self, key: KeyIndex) -> &str {

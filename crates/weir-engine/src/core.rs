@@ -33,6 +33,8 @@ pub(crate) struct Snapshot {
     hinted: RefCell<Vec<Hinted>>,
     /// By route: this core's part of its retry budget.
     pub(crate) retry_shares: Vec<Share>,
+    /// By route: this core's part of its budget of hedges, if it hedges.
+    pub(crate) hedge_shares: Vec<Option<Share>>,
 }
 
 /// A pool, a kind that was asked for there, and the policy made of them.
@@ -247,6 +249,7 @@ impl Snapshot {
             policies: gateway.pools.iter().map(|pool| build(engine, pool, &pool.policy)).collect(),
             hinted: RefCell::default(),
             retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
+            hedge_shares: gateway.routes.iter().map(|route| Some(route.hedge?.share())).collect(),
             gateway,
         }
     }

@@ -10,11 +10,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
-use weir_config::{Config, Draft, Fallback, Node, Problem, Problems, Span, Spanned, path_key};
+use weir_config::{Config, Draft, Fallback, HedgeAfter, Node, Problem, Problems, Span, Spanned, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
 use weir_routing::fit::Takes;
+use weir_routing::hedge::{After, Hedge};
 use weir_routing::retry_budget::Floor;
 use weir_routing::{Compiled, Health, HealthBook, Member, Rules, breaker, health};
 
@@ -58,6 +59,8 @@ pub(crate) struct Route {
     /// Which answers are of no use.
     pub(crate) answers: weir_config::Answers,
     pub(crate) timeouts: Timeouts,
+    /// When a second call is made beside one that is slow.
+    pub(crate) hedge: Option<Hedge>,
     /// Sixteenths of a token of the usual answer; zero before the first.
     usual_output: AtomicU32,
     /// The part of its retry budget that all cores share.
@@ -453,11 +456,20 @@ fn compile_routes(
             },
             answers: route.answers,
             timeouts: route.timeouts,
+            hedge: route.hedge.map(hedge),
             usual_output: AtomicU32::new(0),
             retry_floor: Floor::default(),
         });
     }
     (routes, pools)
+}
+
+fn hedge(stated: weir_config::Hedge) -> Hedge {
+    let after = match stated.after {
+        HedgeAfter::Percentile(percentile) => After::Percentile(percentile),
+        HedgeAfter::Time(time) => After::Time(time),
+    };
+    Hedge { after, extra_percent: stated.extra_percent }
 }
 
 /// The policy that is called so, with its settings.

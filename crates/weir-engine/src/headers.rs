@@ -24,6 +24,8 @@ const COST: HeaderName = HeaderName::from_static("x-weir-cost");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
 const PREDICTED: HeaderName = HeaderName::from_static("x-weir-predicted-ms");
 const LATENCY: HeaderName = HeaderName::from_static("x-weir-latency-ms");
+/// What OpenAI's and Anthropic's libraries obey before they look at the status.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const LITELLM_COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const LITELLM_MODEL: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
@@ -123,6 +125,11 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
         // Whole seconds, rounded up: coming back early would only be refused again.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         headers.number(&header::RETRY_AFTER, seconds.max(1));
+    }
+    if record.attempts.len() > 1 && fault.status >= 500 {
+        // It has been tried again already, wherever that made sense. A client that did the same with all of it would
+        // multiply the calls.
+        headers.put(&SHOULD_RETRY, "false");
     }
     if let Some(allow) = fault.allow {
         headers.put(&header::ALLOW, allow);

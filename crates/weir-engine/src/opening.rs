@@ -4,9 +4,10 @@
 
 use crate::attempt::{Begun, Opened};
 use crate::call::Call;
+use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
-use crate::record::{Record, traceparent};
+use crate::record::traceparent;
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
@@ -59,6 +60,21 @@ pub(crate) struct CallLimits {
     pub(crate) min_speed: Option<MinSpeed>,
     /// When it must be over, to the last byte.
     pub(crate) deadline: Instant,
+}
+
+impl CallLimits {
+    /// The same for a call whose stream counts from its first token on, whatever comes before.
+    pub(crate) fn holding(self) -> Self {
+        CallLimits { hold: LONGEST_HOLD, ..self }
+    }
+}
+
+/// What waiting for a stream's events adds to.
+pub(crate) struct Awaits<'a> {
+    pub(crate) waited: &'a mut Duration,
+    pub(crate) first_token: &'a mut Option<Duration>,
+    /// When the request began, from which the first token is counted.
+    pub(crate) started: Instant,
 }
 
 /// An answer that is not a stream.
@@ -135,21 +151,18 @@ struct Joint<'a> {
     prefilled: bool,
 }
 
-/// Calls the deployment that was tried last in `record`; with `begun`, to complete the answer that broke off.
+/// Makes the call that `record` is about; with `begun`, to complete the answer that broke off.
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
 pub(crate) async fn open(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     call: &Call,
     begun: Option<&Begun>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
-    let snapshot = record.snapshot.clone();
-    let Some(index) = record.attempts.last().map(|tried| tried.deployment) else {
-        return Err(crate::panics::panicked());
-    };
-    let deployment = &snapshot.gateway.deployments[index];
+    let snapshot = record.snapshot;
+    let deployment = &snapshot.gateway.deployments[record.deployment];
     let pool = &snapshot.pools[deployment.provider];
     let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
         let prefilled = deployment.continues == Continues::Prefill
@@ -192,7 +205,7 @@ pub(crate) async fn open(
 
 /// The request as this deployment wants it.
 fn request(
-    record: &Record,
+    record: &CallRecord<'_>,
     call: &Call,
     provider: &Provider,
     deployment: &Deployment,
@@ -236,7 +249,7 @@ async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
 }
 
 async fn open_whole(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     call: &Call,
     mut source: Source,
     content_type: Option<HeaderValue>,
@@ -245,7 +258,8 @@ async fn open_whole(
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
     let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let (facts, rest) = if all {
-        let facts = reply_facts(&body, call.endpoint, crate::quality::wanted(record, call).is_some())?;
+        let facts =
+            reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
         (Some(facts), None)
     } else {
         (None, Some(source))
@@ -291,7 +305,7 @@ async fn held(
 
 /// `again`: the client has the beginning of an answer, if only a role; `joint`: and some of its text.
 async fn open_stream(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     call: &Call,
     again: bool,
     joint: Option<Joint<'_>>,
@@ -307,7 +321,7 @@ async fn open_stream(
         Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
     };
     let ready = sse::Pieces::new();
-    let held = crate::quality::holds(record, call);
+    let held = crate::quality::holds(record.snapshot, call);
     let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
     let mut open = Box::new(StreamAnswer {
         content_type,
@@ -325,7 +339,7 @@ async fn open_stream(
                 record.first_token = Some(record.started.elapsed());
             }
             match held.filter(|_| !again) {
-                Some(most) => to_the_end(record, &mut open, most).await.map(|()| None),
+                Some(most) => to_the_end(record.awaits(), &mut open, most).await.map(|()| None),
                 None => Ok(None),
             }
         }
@@ -337,7 +351,7 @@ async fn open_stream(
         Err(fault) => {
             // What was generated is paid for, whether anybody gets it or not.
             if open.watch.token_events() > 0 {
-                record.spent(open.watch.usage_or_estimate(call.facts.prompt_bytes));
+                record.spent = Some(open.watch.usage_or_estimate(call.facts.prompt_bytes));
             }
             Err(fault)
         }
@@ -349,7 +363,7 @@ async fn open_stream(
 /// to the client, and the call can still be made elsewhere as if this one had not been. Gives the first piece when it is none
 /// of a stream.
 async fn first_events(
-    record: &mut Record,
+    record: &mut CallRecord<'_>,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
@@ -402,7 +416,7 @@ async fn first_events(
 
 /// Reads a stream that has begun until it has ended, or until more than `most` bytes of it are held.
 pub(crate) async fn to_the_end(
-    record: &mut Record,
+    awaits: Awaits<'_>,
     open: &mut StreamAnswer,
     most: usize,
 ) -> Result<(), Fault> {
@@ -414,12 +428,12 @@ pub(crate) async fn to_the_end(
         }
         let begun = open.watch.has_first_token();
         let limit = |now: Instant| if begun { limits.deadline.min(now + limits.idle) } else { limits.first };
-        let fault = match before(limit, &mut record.waited, open.source.next()).await {
+        let fault = match before(limit, awaits.waited, open.source.next()).await {
             Ok(Some(Ok(piece))) => {
                 held += piece.len();
                 let step = open.watch.push(piece, &mut open.ready)?;
                 if !begun && open.watch.has_first_token() {
-                    record.first_token = Some(record.started.elapsed());
+                    *awaits.first_token = Some(awaits.started.elapsed());
                 }
                 match step {
                     Step::Error(fault) => return Err(fault),

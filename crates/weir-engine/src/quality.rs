@@ -3,6 +3,7 @@
 
 use crate::attempt::Opened;
 use crate::call::Call;
+use crate::core::Snapshot;
 use crate::opening::to_the_end;
 use crate::record::{Called, Record};
 use std::cell::OnceCell;
@@ -33,14 +34,14 @@ struct Kept {
 }
 
 /// What the route that was asked for says about answers.
-fn settings(record: &Record, call: &Call) -> Option<Answers> {
+fn settings(snapshot: &Snapshot, call: &Call) -> Option<Answers> {
     let asked = call.chosen.places.first()?.route;
-    Some(record.snapshot.gateway.routes.get(asked)?.answers)
+    Some(snapshot.gateway.routes.get(asked)?.answers)
 }
 
 /// What is looked for in an answer to this call; `None` for nothing.
-pub(crate) fn wanted(record: &Record, call: &Call) -> Option<Wanted> {
-    let answers = settings(record, call)?;
+pub(crate) fn wanted(snapshot: &Snapshot, call: &Call) -> Option<Wanted> {
+    let answers = settings(snapshot, call)?;
     let wanted = Wanted {
         empty: answers.empty,
         refusal: answers.refusal,
@@ -51,9 +52,9 @@ pub(crate) fn wanted(record: &Record, call: &Call) -> Option<Wanted> {
 }
 
 /// How many bytes of a stream are held until its end; `None` for none.
-pub(crate) fn holds(record: &Record, call: &Call) -> Option<usize> {
-    let most = record.snapshot.gateway.settings.limits.answer_buffer;
-    settings(record, call).filter(|answers| answers.buffer).map(|_| most)
+pub(crate) fn holds(snapshot: &Snapshot, call: &Call) -> Option<usize> {
+    let most = snapshot.gateway.settings.limits.answer_buffer;
+    settings(snapshot, call).filter(|answers| answers.buffer).map(|_| most)
 }
 
 impl Quality {
@@ -67,7 +68,8 @@ impl Quality {
         call: &Call,
         mut opened: Opened,
     ) -> Result<Opened, Fault> {
-        let Some(flaw) = wanted(record, call).and_then(|wanted| self.flaw(call, &opened, wanted)) else {
+        let Some(flaw) = wanted(&record.snapshot, call).and_then(|wanted| self.flaw(call, &opened, wanted))
+        else {
             return Ok(opened);
         };
         let prompt = call.facts.prompt_bytes;
@@ -84,7 +86,7 @@ impl Quality {
             Opened::Stream(answer) => {
                 answer.flaw = Some(flaw);
                 // What comes behind a finish reason is its usage. One that does not come is estimated.
-                let ended = Box::pin(to_the_end(record, answer, HELD)).await;
+                let ended = Box::pin(to_the_end(record.awaits(), answer, HELD)).await;
                 record.look_at_clock();
                 record.spent(answer.watch.usage_or_estimate(prompt));
                 if ended.is_err() || !answer.ended {
@@ -103,7 +105,7 @@ impl Quality {
         record.attempt_failed(&fault);
         self.kept = Some(Box::new(Kept {
             opened,
-            attempt: record.attempts.len().saturating_sub(1),
+            attempt: record.current,
             route: record.route,
             called: record.called,
             first_token: record.first_token.take(),
@@ -137,10 +139,10 @@ impl Quality {
     ) -> Result<Opened, Fault> {
         let Some(kept) = self.kept.take() else { return Err(fault) };
         let Kept { opened, attempt, route, called, first_token } = *kept;
-        if settings(record, call).is_some_and(|answers| answers.otherwise == Otherwise::Error) {
+        if settings(&record.snapshot, call).is_some_and(|answers| answers.otherwise == Otherwise::Error) {
             return Err(fault);
         }
-        record.answered_by = Some(attempt);
+        record.goes_on_with(attempt);
         record.route = route;
         record.called = called;
         record.first_token = first_token;

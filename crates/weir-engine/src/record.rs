@@ -2,6 +2,7 @@
 
 use crate::core::{Core, Snapshot};
 use crate::decision::{Entry, Micros};
+use crate::opening::Awaits;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -11,9 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
-use weir_net::Setup;
-use weir_routing::windows::{Latency, Sample, Size};
-use weir_routing::{Lease, Request};
+use weir_routing::Lease;
+use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
 
 /// W3C trace context, in and out.
@@ -24,9 +24,6 @@ pub(crate) fn traceparent(span: &TraceContext) -> (HeaderName, HeaderValue) {
     // Hexadecimal digits and dashes always fit.
     (TRACEPARENT, HeaderValue::from_bytes(&span.header()).unwrap_or(HeaderValue::from_static("")))
 }
-
-/// What a call is taken to last at a deployment about which nothing is known.
-const UNKNOWN_WORK: Duration = Duration::from_secs(5);
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {
@@ -60,6 +57,8 @@ pub(crate) struct Tried {
     pub(crate) fault: Option<Class>,
     /// What it has cost, as far as that is known.
     pub(crate) cost: Cost,
+    /// It was cancelled because a call beside it answered first.
+    pub(crate) aborted: bool,
     /// The status and the error code that a client would get for its fault.
     pub(crate) status: u16,
     pub(crate) code: Option<Cow<'static, str>>,
@@ -88,6 +87,7 @@ impl Tried {
             cause,
             fault: None,
             cost: Cost::ZERO,
+            aborted: false,
             status: 0,
             code: None,
             ready: None,
@@ -155,8 +155,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     pub(crate) streamed: bool,
     pub(crate) attempts: SmallVec<[Tried; 2]>,
-    /// Which of them answered, when it is not the last one.
-    pub(crate) answered_by: Option<usize>,
+    /// Which of them answered, or was begun last.
+    pub(crate) current: usize,
     /// `None` until the end is known; a record dropped without one belongs to a client that hung up.
     outcome: Option<Outcome>,
     pub(crate) status: u16,
@@ -171,7 +171,7 @@ pub(crate) struct Record {
     /// The latest call, as far as its latency goes.
     pub(crate) called: Called,
     /// What that call's time goes into.
-    phases: Phases,
+    pub(crate) phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
     overhead: Option<Duration>,
@@ -209,7 +209,7 @@ impl Record {
             route: None,
             streamed: false,
             attempts: SmallVec::new(),
-            answered_by: None,
+            current: 0,
             outcome: None,
             status: 0,
             fault: None,
@@ -233,6 +233,11 @@ impl Record {
         self.clock
     }
 
+    /// The clock was looked at for it.
+    pub(crate) fn sees_clock(&mut self, clock: Instant, moment: Moment) {
+        (self.clock, self.moment) = (clock, moment);
+    }
+
     /// When it began, in seconds since 1970.
     pub(crate) fn unix_seconds(&self) -> i64 {
         let since = self.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -246,12 +251,22 @@ impl Record {
 
     /// The deployment that answered, or was tried last.
     pub(crate) fn deployment(&self) -> Option<&crate::deployment::Deployment> {
-        self.telling().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
+        self.tried().and_then(|tried| self.snapshot.gateway.deployments.get(tried.deployment))
     }
 
-    /// The attempt that answered, or the last one.
-    fn telling(&self) -> Option<&Tried> {
-        self.answered_by.map_or(self.attempts.last(), |answered| self.attempts.get(answered))
+    /// The attempt that answered, or was begun last.
+    fn tried(&self) -> Option<&Tried> {
+        self.attempts.get(self.current)
+    }
+
+    /// What waiting for a stream adds to.
+    pub(crate) fn awaits(&mut self) -> Awaits<'_> {
+        Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
+    }
+
+    /// This attempt is the one that counts from now on.
+    pub(crate) fn goes_on_with(&mut self, attempt: usize) {
+        self.current = attempt;
     }
 
     /// Route and deployment by their places.
@@ -260,49 +275,8 @@ impl Record {
         Some(Pair {
             generation: self.snapshot.gateway.generation,
             route: place(self.route?)?,
-            deployment: place(self.telling()?.deployment)?,
+            deployment: place(self.tried()?.deployment)?,
         })
-    }
-
-    /// A call of this size is about to begin under this lease.
-    pub(crate) fn calls(&mut self, request: &Request<'_>, lease: &mut Lease) {
-        let now = self.now();
-        // The call is in flight itself already.
-        let mut size = request.size(Some(lease.health()));
-        size.in_flight = size.in_flight.saturating_sub(1);
-        let windows = lease.windows();
-        let forecast = |latency| windows.forecast(latency, size, now).map(|forecast| forecast.median());
-        let total = forecast(Latency::Total);
-        let predicted = forecast(request.latency(Latency::First));
-        lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
-        self.called = Called { sent: self.clock, size, predicted };
-        self.phases = Phases::default();
-    }
-
-    /// The wait for the head of the latest call's answer is over, well or not; the clock is looked at.
-    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
-        let began = self.clock;
-        let waited = self.look_at_clock().saturating_duration_since(began);
-        self.waited += waited;
-        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
-        self.call_was_set_up(setup.connection());
-        let Setup { connect, tls, send } = setup;
-        self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
-    }
-
-    /// The head of the latest call's answer has come just now.
-    pub(crate) fn head_came(&mut self) {
-        let after = self.clock.saturating_duration_since(self.called.sent);
-        self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
-        self.first_byte_came();
-    }
-
-    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
-    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
-        let Some(after) = self.first_token else { return };
-        let first = (self.started + after).saturating_duration_since(self.called.sent);
-        let sample = Sample { size: self.called.size, first: Some(first), ..Sample::default() };
-        lease.record(&sample, self.now());
     }
 
     /// An answer has come in full, and the clock has been looked at: what its deployment's window learns of that.
@@ -340,7 +314,7 @@ impl Record {
     /// What the latest attempt took comes on top of what others did.
     pub(crate) fn spent(&mut self, usage: Usage) {
         let cost = self.deployment().map_or(Cost::ZERO, |d| d.pricing.cost(&usage));
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.cost += cost;
         }
         self.cost += cost;
@@ -405,6 +379,7 @@ impl Record {
                 cause: tried.cause,
                 fault: tried.fault,
                 cost: tried.cost,
+                aborted: tried.aborted,
             })
             .collect();
         let deployment = self.deployment();

@@ -2,7 +2,7 @@
 //!
 //! One relay for everything that flows: streams of events, and whole answers too large to be held.
 
-use crate::attempt::{Attempts, Begun, Opened, waited_in_vain};
+use crate::attempt::{Attempts, Begun, Opened};
 use crate::call::Call;
 use crate::headers;
 use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out};
@@ -426,7 +426,7 @@ impl Relay {
         record.attempt_failed(&fault);
         if let Some(mut lease) = self.lease.take() {
             if !self.has_begun() {
-                waited_in_vain(&record, &lease, &fault);
+                record.waited_in_vain(&lease, &fault);
             }
             lease.report(Err(&fault), record.now());
         }
@@ -512,7 +512,7 @@ impl Relay {
                 Ending::Broken(fault) => {
                     if self.first_token_at.is_none() && matches!(self.watched, Watched::Events(_)) {
                         record.look_at_clock();
-                        waited_in_vain(record, &lease, fault);
+                        record.waited_in_vain(&lease, fault);
                     }
                     lease.report(Err(fault), record.core.now());
                 }

@@ -7,11 +7,16 @@
 //!    may be called again;
 //! 3. after `1 + max_retries` calls, or with nobody left, goes on to the next fallback route.
 //!
+//! A call that is slow may get a second one beside it, to the next candidate, once for a request: a *hedge*. Whichever
+//! answers first wins, and the other is cancelled. Whoever drives the machine says when a call is slow, and keeps the
+//! hedges within their budget ([`crate::hedge`]); two calls are the most that are under way at once.
+//!
 //! Routes whose deployments are all kept out by breakers or rests are passed over first, and come into play when no
 //! other route led to a single call.
 //!
 //! ```text
-//!  Begin ──▶ Call ──Answered──▶ Done
+//!                    ┌──Slow──▶ Call beside it, or GoOn
+//!  Begin ──▶ Call ───┴Answered──▶ Done
 //!             │ ▲ ▲
 //!     Faulted │ │ └─Waited── Wait
 //!             ▼ │             ▲
@@ -68,6 +73,13 @@ pub enum Event {
     /// The deployment refused the call before it was made (see [`Health::acquire`](crate::Health::acquire)). Not an
     /// attempt.
     NotEntered(Reason),
+    /// The call has not answered by the time at which a second one may be made beside it.
+    Slow,
+    /// Of two calls that are under way this one ended in a fault, and nothing has reached the client.
+    OneFaulted(u32, Fault),
+    /// Of two calls that are under way this one answered; the other is cancelled. The answer may still break off, and
+    /// [`Event::Faulted`] tells that.
+    OneAnswered(u32),
     /// The wait is over.
     Waited,
     /// The plan that was asked for. Empty when the route cannot serve this request.
@@ -77,7 +89,9 @@ pub enum Event {
 /// What to do next.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// Call this deployment. Answered by [`Event::Answered`], [`Event::Faulted`] or [`Event::NotEntered`].
+    /// Call this deployment. Answered by [`Event::Answered`], [`Event::Slow`], [`Event::Faulted`] or
+    /// [`Event::NotEntered`]; by [`Event::OneAnswered`], [`Event::OneFaulted`] or [`Event::NotEntered`] when it is made
+    /// beside another ([`AttemptCause::Hedge`]).
     Call {
         /// Its index in the gateway's table of deployments.
         deployment: u32,
@@ -90,6 +104,8 @@ pub enum Action {
         /// Enter even if breaker or rest would refuse: there is nobody else.
         spread: bool,
     },
+    /// Go on waiting for the call that is under way.
+    GoOn,
     /// Do nothing until then. Answered by [`Event::Waited`].
     Wait {
         /// The end of the wait, before the deadline.
@@ -128,6 +144,8 @@ enum TryState {
 enum Phase {
     Fresh,
     Calling(u32),
+    /// The first, and the one beside it.
+    Both(u32, u32),
     Waiting(u32),
     Planning(usize),
     Ended,
@@ -151,6 +169,7 @@ pub struct Machine {
     waits_here: u32,
     /// Calls in all routes.
     calls: u32,
+    hedged: bool,
     /// Deployments that are not called again for this request, in whatever route.
     barred: SmallVec<[u32; 4]>,
     /// Deployments that asked, by a `Retry-After` short enough to wait out, not to be called before then.
@@ -179,6 +198,7 @@ impl Machine {
             calls_here: 0,
             waits_here: 0,
             calls: 0,
+            hedged: false,
             barred: SmallVec::new(),
             asked_to_wait: SmallVec::new(),
             kept_out: None,
@@ -230,6 +250,28 @@ impl Machine {
                 self.not_entered(deployment, reason);
                 self.next(now, chance)
             }
+            (Phase::Calling(first), Event::Slow) => self.hedge(first, None, now),
+            (Phase::Both(first, second), Event::NotEntered(reason)) => {
+                self.calls -= 1;
+                self.hedged = false;
+                // Nobody else would fit into the budget either.
+                let budget = reason == Reason::HedgeBudget;
+                if budget { self.go_on(first) } else { self.hedge(first, Some(second), now) }
+            }
+            (Phase::Both(first, second), Event::OneFaulted(faulted, fault))
+                if faulted == first || faulted == second =>
+            {
+                match self.note(faulted, fault, now) {
+                    Ok(()) => self.go_on(if faulted == first { second } else { first }),
+                    Err(fault) => Action::GiveUp(fault),
+                }
+            }
+            (Phase::Both(first, second), Event::OneAnswered(answered))
+                if answered == first || answered == second =>
+            {
+                self.phase = Phase::Calling(answered);
+                Action::Done
+            }
             (Phase::Waiting(deployment), Event::Waited) if now < self.deadline => self.call(deployment),
             (Phase::Waiting(_), Event::Waited) => self.give_up(now),
             (Phase::Planning(fallback), Event::Planned(plan)) => {
@@ -269,12 +311,23 @@ impl Machine {
     }
 
     fn faulted(&mut self, deployment: u32, fault: Fault, now: Moment, chance: &mut dyn Chance) -> Action {
+        match self.note(deployment, fault, now) {
+            Ok(()) => self.next(now, chance),
+            Err(fault) => Action::GiveUp(fault),
+        }
+    }
+
+    /// A call to this deployment ended in a fault.
+    ///
+    /// # Errors
+    /// The fault, when it is the answer.
+    fn note(&mut self, deployment: u32, fault: Fault, now: Moment) -> Result<(), Fault> {
         match retry(fault.class) {
             Retry::Never if fault.class == Class::ContentPolicy && self.leads_on(fault.class) => {
                 self.bar(deployment);
                 self.tries.clear();
             }
-            Retry::Never => return Action::GiveUp(fault),
+            Retry::Never => return Err(fault),
             Retry::OtherRoute => {
                 self.bar(deployment);
                 self.tries.clear();
@@ -297,7 +350,37 @@ impl Machine {
         if self.told.as_ref().is_none_or(|told| told.class != Class::ContextWindow) {
             self.told = Some(fault);
         }
-        self.next(now, chance)
+        Ok(())
+    }
+
+    /// A second call beside the first: to the next candidate that nobody has called, behind one that `refused`.
+    fn hedge(&mut self, first: u32, refused: Option<u32>, now: Moment) -> Action {
+        let behind = refused.and_then(|refused| self.tries.iter().position(|t| t.deployment == refused));
+        let left = self.tries.iter().skip(behind.map_or(0, |place| place + 1));
+        let untried = |t: &&Try| t.state == TryState::Untried && t.deployment != first;
+        let next = left.copied().find(|t| untried(&t)).filter(|_| !self.hedged && !self.spread);
+        let Some(Try { deployment: second, .. }) = next.filter(|_| now < self.deadline) else {
+            return self.go_on(first);
+        };
+        self.calls += 1;
+        self.hedged = true;
+        self.phase = Phase::Both(first, second);
+        // The two are cut by the same trouble, if it is not theirs: one of them has all the time there is.
+        let last = self.is_last(&[first, second]);
+        let cause = AttemptCause::Hedge;
+        Action::Call { deployment: second, fallback: self.route, cause, last, spread: false }
+    }
+
+    fn go_on(&mut self, with: u32) -> Action {
+        self.phase = Phase::Calling(with);
+        Action::GoOn
+    }
+
+    /// Whether nothing would be left to try if these were silent until a time limit.
+    fn is_last(&self, under_way: &[u32]) -> bool {
+        let another = |t: &Try| !under_way.contains(&t.deployment) && t.state != TryState::Gone;
+        let more_here = self.calls_here <= self.rules.max_retries && self.tries.iter().any(another);
+        !more_here && !self.leads_on(Class::Timeout)
     }
 
     fn not_entered(&mut self, deployment: u32, reason: Reason) {
@@ -366,9 +449,7 @@ impl Machine {
         self.calls += 1;
         self.calls_here += 1;
         self.phase = Phase::Calling(deployment);
-        let another = |t: &Try| t.deployment != deployment && t.state != TryState::Gone;
-        let more_here = self.calls_here <= self.rules.max_retries && self.tries.iter().any(another);
-        let last = !more_here && !self.leads_on(Class::Timeout);
+        let last = self.is_last(&[deployment]);
         Action::Call { deployment, fallback: self.route, cause, last, spread: self.spread }
     }
 
@@ -432,6 +513,9 @@ fn out_of_step(phase: Phase, event: &Event) -> Fault {
     Fault::new(Class::Gateway, 500, "internal_error", "The gateway met a defect of its own.")
         .with_cause(format!("attempt machine: {event:?} while {phase:?}"))
 }
+
+#[cfg(test)]
+mod hedging;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ pub mod concurrency;
 pub mod fault_policy;
 pub mod fit;
 pub mod health;
+pub mod hedge;
 pub mod pace;
 pub mod patience;
 pub mod plan;

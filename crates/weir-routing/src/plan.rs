@@ -59,6 +59,10 @@ pub enum Reason {
     NoContinuation,
     /// The route has made as many repeated calls as its traffic allows; see [`crate::retry_budget`].
     RetryBudget,
+    /// The route has made as many second calls beside first ones as its `hedge.extra` allows.
+    HedgeBudget,
+    /// It serves another model, and the client allows no fallback.
+    OtherModel,
     /// It is not in the table of deployments.
     Unknown,
     /// Its model does not take what the request uses.
@@ -97,6 +101,8 @@ impl Reason {
             Reason::Barred => "barred",
             Reason::NoContinuation => "no_continuation",
             Reason::RetryBudget => "retry_budget",
+            Reason::HedgeBudget => "hedge_budget",
+            Reason::OtherModel => "other_model",
             Reason::Unknown => "unknown",
             Reason::Lacks(_) => "lacks_capability",
             Reason::ContextTooSmall => "context_too_small",

@@ -9,23 +9,40 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use weir_core::Moment;
 
-/// One core's part: what requests have brought, in fifths.
-#[derive(Debug, Default)]
-pub struct Share(Cell<u32>);
+/// One core's part of a budget of further calls: so many for a hundred requests.
+#[derive(Debug)]
+pub struct Share {
+    percent: u32,
+    /// The most that is saved up, in hundredths of a call.
+    most: u32,
+    /// What requests have brought, in hundredths of a call.
+    saved: Cell<u32>,
+}
 
 impl Share {
-    const OF_ONE: u32 = 5;
-    /// So many repeats are saved up at most.
-    const MOST: u32 = 100;
+    const OF_ONE: u32 = 100;
+
+    /// A budget of `percent` calls for a hundred requests, of which `most` are saved up at most.
+    pub fn new(percent: u32, most: u32) -> Self {
+        Share { percent, most: most.saturating_mul(Self::OF_ONE), saved: Cell::new(0) }
+    }
 
     /// A request begins.
     pub fn deposit(&self) {
-        self.0.set((self.0.get() + 1).min(Self::MOST * Self::OF_ONE));
+        self.saved.set(self.saved.get().saturating_add(self.percent).min(self.most));
     }
 
-    fn withdraw(&self) -> bool {
-        let left = self.0.get().checked_sub(Self::OF_ONE);
-        left.map(|left| self.0.set(left)).is_some()
+    /// Takes one call out of the budget, if it is there.
+    pub fn withdraw(&self) -> bool {
+        let left = self.saved.get().checked_sub(Self::OF_ONE);
+        left.map(|left| self.saved.set(left)).is_some()
+    }
+}
+
+impl Default for Share {
+    /// That of repeats: a fifth, and a hundred saved up.
+    fn default() -> Self {
+        Share::new(20, 100)
     }
 }
 

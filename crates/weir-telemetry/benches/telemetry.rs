@@ -34,8 +34,13 @@ fn main() {
 
 /// A streamed chat that began at that time.
 fn answered(started_at: SystemTime) -> Exchange<'static> {
-    const ATTEMPTS: &[Attempt<'static>] =
-        &[Attempt { deployment: "openai-mini", cause: AttemptCause::First, fault: None, cost: Cost::ZERO }];
+    const ATTEMPTS: &[Attempt<'static>] = &[Attempt {
+        deployment: "openai-mini",
+        cause: AttemptCause::First,
+        fault: None,
+        cost: Cost::ZERO,
+        aborted: false,
+    }];
     Exchange {
         id: RequestId::from_random(7),
         trace: TraceContext { trace: 0xabc, span: 0xdef, sampled: true },

@@ -130,11 +130,16 @@ pub(crate) const ESTIMATED: Metric = Metric::counter(
 pub(crate) const ATTEMPTS: Metric = Metric::counter(
     "weir_attempts",
     &["route", "deployment", "cause", "outcome"],
-    "Upstream calls; route is the one that served the request, cause is first, retry or fallback, \
-     outcome is ok or the class of the fault",
+    "Upstream calls; route is the one that served the request, cause is first, retry, fallback, \
+     continuation or hedge, outcome is ok, client_gone, aborted (another answered first) or the class of the fault",
 );
 pub(crate) const RETRIES: Metric =
     Metric::counter("weir_retries", &["route"], "Upstream calls beyond the first in the same route");
+pub(crate) const HEDGES: Metric = Metric::counter(
+    "weir_hedges",
+    &["route"],
+    "Second upstream calls beside a first that had not answered in time",
+);
 pub(crate) const FALLBACKS: Metric = Metric::counter(
     "weir_fallbacks",
     &["route"],
@@ -209,7 +214,7 @@ const POOL_STALE: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 24] = [
+pub(crate) const COUNTED: [&Metric; 25] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
@@ -223,6 +228,7 @@ pub(crate) const COUNTED: [&Metric; 24] = [
     &ESTIMATED,
     &ATTEMPTS,
     &RETRIES,
+    &HEDGES,
     &FALLBACKS,
     &REQUEST_BYTES,
     &RESPONSE_BYTES,

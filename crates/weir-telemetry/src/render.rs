@@ -185,6 +185,7 @@ impl Snapshot {
             }
         };
         counters(encoder, &metric::RETRIES, &self.by_route(caused(AttemptCause::Retry)))?;
+        counters(encoder, &metric::HEDGES, &self.by_route(caused(AttemptCause::Hedge)))?;
         counters(encoder, &metric::FALLBACKS, &self.by_route(caused(AttemptCause::Fallback)))
     }
 

@@ -61,9 +61,13 @@ fn absorb(into: &[AtomicU64], from: &[AtomicU64]) {
     }
 }
 
+/// The place of an attempt that was cancelled because another answered first; no request ends so.
+const ABORTED: usize = 2 + Class::ALL.len();
+
 /// Label values of an outcome, by its index.
-pub(crate) const OUTCOMES: [&str; 2 + Class::ALL.len()] = {
-    let mut names = [""; 2 + Class::ALL.len()];
+pub(crate) const OUTCOMES: [&str; ABORTED + 1] = {
+    let mut names = [""; ABORTED + 1];
+    names[ABORTED] = "aborted";
     names[outcome_index(Outcome::Answered)] = Outcome::Answered.name();
     names[outcome_index(Outcome::ClientGone)] = Outcome::ClientGone.name();
     let mut i = 0;
@@ -83,8 +87,13 @@ const fn outcome_index(outcome: Outcome) -> usize {
 }
 
 /// Label values of an attempt's cause, by its index.
-pub(crate) const CAUSES: [AttemptCause; 4] =
-    [AttemptCause::First, AttemptCause::Retry, AttemptCause::Fallback, AttemptCause::Continuation];
+pub(crate) const CAUSES: [AttemptCause; 5] = [
+    AttemptCause::First,
+    AttemptCause::Retry,
+    AttemptCause::Fallback,
+    AttemptCause::Continuation,
+    AttemptCause::Hedge,
+];
 
 /// Label values of `token_type`, in the order in which tokens are kept.
 pub(crate) const TOKEN_TYPES: [&str; 5] = ["input", "output", "cached_input", "cache_write", "reasoning"];
@@ -182,8 +191,11 @@ impl Counts {
 
     /// Counts one upstream call.
     pub(crate) fn count_attempt(&self, attempt: &Attempt<'_>, unfaulted: Outcome) {
-        let outcome = attempt.fault.map_or(unfaulted, Outcome::Failed);
-        let cell = self.attempts.get(attempt.cause as usize).and_then(|row| row.get(outcome_index(outcome)));
+        let outcome = match attempt.fault {
+            _ if attempt.aborted => ABORTED,
+            fault => outcome_index(fault.map_or(unfaulted, Outcome::Failed)),
+        };
+        let cell = self.attempts.get(attempt.cause as usize).and_then(|row| row.get(outcome));
         if let Some(cell) = cell {
             add(cell, 1);
         }

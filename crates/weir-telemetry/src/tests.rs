@@ -6,7 +6,7 @@ use weir_core::usage::UsageSource;
 use weir_core::{Class, Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 
 const FIRST: Attempt<'static> =
-    Attempt { deployment: "a", cause: AttemptCause::First, fault: None, cost: Cost::ZERO };
+    Attempt { deployment: "a", cause: AttemptCause::First, fault: None, cost: Cost::ZERO, aborted: false };
 
 /// An answered, streamed chat on deployment `a` of route `smart`.
 pub(crate) fn answered() -> Exchange<'static> {

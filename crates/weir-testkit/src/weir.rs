@@ -22,6 +22,7 @@ pub struct Start {
     config: String,
     env: Vec<(String, OsString)>,
     token: String,
+    open_files: Option<u32>,
 }
 
 impl Start {
@@ -33,6 +34,7 @@ impl Start {
             config: config.to_owned(),
             env: Vec::new(),
             token: ADMIN_TOKEN.to_owned(),
+            open_files: None,
         }
     }
 
@@ -47,6 +49,13 @@ impl Start {
     #[must_use]
     pub fn admin_token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
+        self
+    }
+
+    /// The system lets it open so many files, sockets among them, and no more.
+    #[must_use]
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
         self
     }
 
@@ -76,7 +85,14 @@ impl Start {
         let (public, admin) = (addr(), addr());
         let scratch = Scratch::new();
         let config = scratch.write("weir.yaml", &fill(&self.config, public, admin));
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.open_files {
+            None => Command::new(&self.binary),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\"")).arg(&self.binary);
+                shell
+            }
+        };
         command.arg("serve").arg("-c").arg(&config).current_dir(scratch.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let process = Process::start(&mut command);

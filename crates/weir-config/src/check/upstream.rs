@@ -4,8 +4,8 @@ use super::names::Names;
 use super::rules;
 use super::server::{above_zero, optional};
 use crate::config::{
-    Answers, Breaker, Continues, Deployment, Fallback, HealthCheck, Hint, LeadsTo, Otherwise, Pool, Provider,
-    Retries, Route,
+    Answers, Breaker, Continues, Deployment, Fallback, HealthCheck, Hedge, Hint, LeadsTo, Otherwise, Pool,
+    Provider, Retries, Route,
 };
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
@@ -328,6 +328,7 @@ pub(super) fn check_routes(
             fallbacks,
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
+            hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
             answers: check_answers(&route.answers, &place.key("answers"), problems),
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
@@ -364,6 +365,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             fallbacks: Vec::new(),
             hints: Route::HINTS.to_vec(),
             retries: Retries::default(),
+            hedge: None,
             answers: Answers::default(),
             timeouts: Timeouts::default(),
             at: place.key_at.clone(),

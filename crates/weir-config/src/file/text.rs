@@ -1,5 +1,6 @@
 //! Values that are written as text, and maps keyed by name.
 
+use crate::config::HedgeAfter;
 use crate::format;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
@@ -26,6 +27,10 @@ pub(crate) const DAY: &str = "day";
 pub(crate) const TIME: &str = "time of day";
 /// The days of the week.
 pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// A share such as 5%.
+pub(crate) const PERCENT: &str = "percentage";
+/// A percentile such as p95, or a duration.
+pub(crate) const AFTER: &str = "percentile or duration";
 /// OpenAPI's word for text that must not be shown.
 pub(crate) const SECRET: &str = "password";
 
@@ -44,6 +49,8 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         CAUSE => cause(text).map(drop),
         DAY => day(text).map(drop),
         TIME => format::time_of_day(text).map(drop).map_err(str::to_owned),
+        PERCENT => percent(text).map(drop).map_err(str::to_owned),
+        AFTER => after(text).map(drop).map_err(str::to_owned),
         _ => Ok(()),
     }
 }
@@ -62,6 +69,23 @@ fn class(text: &str) -> Result<ModelClass, String> {
 
 fn cause(text: &str) -> Result<Cause, String> {
     format::one_of(text, &Cause::ALL, Cause::name)
+}
+
+fn percent(text: &str) -> Result<u32, &'static str> {
+    let number = text.strip_suffix('%').and_then(|number| number.parse::<u32>().ok());
+    number.filter(|number| (1..=100).contains(number)).ok_or("write a whole number from 1% to 100%")
+}
+
+fn after(text: &str) -> Result<HedgeAfter, &'static str> {
+    const WANTED: &str = "write a percentile from p50 to p99, or a number and its unit: 500ms, 2s";
+    match text.strip_prefix('p').map(str::parse::<u8>) {
+        Some(Ok(percentile @ 50..=99)) => Ok(HedgeAfter::Percentile(percentile)),
+        Some(_) => Err(WANTED),
+        None => match format::duration(text) {
+            Ok(time) if !time.is_zero() => Ok(HedgeAfter::Time(time)),
+            _ => Err(WANTED),
+        },
+    }
 }
 
 /// 0 is Monday.
@@ -137,6 +161,8 @@ text!(ClassText, ModelClass, class, |value: &ModelClass| value.name().to_owned()
 text!(CauseText, Cause, cause, |value: &Cause| value.name().to_owned(), { "type": "string", "format": "cause" });
 text!(DayText, u8, day, |value: &u8| DAYS.get(usize::from(*value)).copied().unwrap_or_default().to_owned(), { "type": "string", "format": "day" });
 text!(TimeText, u16, format::time_of_day, |value: &u16| format!("{:02}:{:02}", value / 60, value % 60), { "type": "string", "format": "time of day" });
+text!(PercentText, u32, percent, |value: &u32| format!("{value}%"), { "type": "string", "format": "percentage" });
+text!(AfterText, HedgeAfter, after, HedgeAfter::to_string, { "type": "string", "format": "percentile or duration" });
 
 /// One value, or a list of them.
 #[derive(JsonSchema)]

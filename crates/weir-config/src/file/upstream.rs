@@ -2,7 +2,8 @@
 
 use super::rules::{RoutePool, Rule};
 use super::text::{
-    CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PriceText, SecretText, UrlText,
+    AfterText, CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PercentText, PriceText,
+    SecretText, UrlText,
 };
 use crate::config;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -302,6 +303,8 @@ pub(crate) struct Route {
     /// How often and how soon to try again.
     #[serde(default)]
     pub retries: Retries,
+    /// A second call, to the next deployment, beside one that is slow; whichever answers first is the answer. Absent: none.
+    pub hedge: Option<Hedge>,
     /// Which chat answers are of no use, although they came in full and in order: another deployment is asked then, and
     /// after that the fallbacks that are for `invalid_output`.
     #[serde(default)]
@@ -309,6 +312,26 @@ pub(crate) struct Route {
     /// How long each phase of a call may take.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+/// Second calls beside first ones that are slow.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Hedge {
+    /// When a call without a first token (without an answer, when it is no stream) is slow: a percentile of what its own
+    /// deployment takes for calls of its size, p50 to p99, or a time.
+    #[schemars(example = "800ms")]
+    pub after: AfterText,
+    /// How many second calls there may be for a hundred requests of the route: 1% to 100%.
+    #[schemars(example = "2%")]
+    pub extra: PercentText,
+}
+
+impl Default for Hedge {
+    fn default() -> Self {
+        let from = config::Hedge::default();
+        Hedge { after: AfterText(from.after), extra: PercentText(from.extra_percent) }
+    }
 }
 
 /// Which chat answers are of no use. Streams are judged at their end where `buffer` holds them, else only by whether they

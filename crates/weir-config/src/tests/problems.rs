@@ -313,6 +313,32 @@ fn fallbacks_that_go_round() {
 }
 
 #[test]
+fn hedges_that_nobody_could_make() {
+    let hedge = |hedge: &str| format!("routes: {{r: {{deployments: [a, b], hedge: {hedge}}}}}\n");
+    check_routes(&hedge("{}"), &[]);
+    check_routes(&hedge("{after: 800ms, extra: 100%}"), &[]);
+    const WANTED: &str =
+        "a percentile or duration; write a percentile from p50 to p99, or a number and its unit";
+    for after in ["p100", "p49", "95", "0s", "p9x"] {
+        check_routes(
+            &hedge(&format!("{{after: {after}}}")),
+            &[&format!("3:50: routes.r.hedge.after: \"{after}\" is not {WANTED}")],
+        );
+    }
+    for extra in ["0%", "101%", "5", "5.5%"] {
+        let wanted = "a percentage; write a whole number from 1% to 100%";
+        check_routes(
+            &hedge(&format!("{{extra: {extra}}}")),
+            &[&format!("3:50: routes.r.hedge.extra: \"{extra}\" is not {wanted}")],
+        );
+    }
+    check_routes(
+        &hedge("{afer: p95}"),
+        &["3:43: routes.r.hedge.afer: unknown key \"afer\"; did you mean \"after\"?"],
+    );
+}
+
+#[test]
 fn timeouts_that_cannot_be_kept() {
     check_provider(
         "timeouts: {connect: 0s, total: 10m}",

@@ -58,14 +58,14 @@ impl Book {
 
     /// The request has ended. `kept` says whether its record stays; `chance` is from 0 to 1.
     pub(super) fn end(&self, entry: Rc<RefCell<Entry>>, kept: bool, chance: impl FnOnce() -> f64) {
+        let place = entry.borrow().place;
         if kept {
-            let ended = entry.borrow();
-            self.recent.borrow_mut().put(&ended);
+            let mut ended = entry.borrow_mut();
             if ended.is_special() || chance() < self.sample.get() {
                 self.sampled.borrow_mut().put(&ended);
             }
+            self.recent.borrow_mut().exchange(&mut ended);
         }
-        let place = entry.borrow().place;
         let mut running = self.running.borrow_mut();
         if running.get(place).is_some_and(|known| Rc::ptr_eq(known, &entry)) {
             running.swap_remove(place);
@@ -133,6 +133,17 @@ impl Ring {
             self.entries.push(entry.clone());
         } else if let Some(oldest) = self.entries.get_mut(self.next) {
             oldest.copy(entry);
+            self.next = (self.next + 1) % self.most;
+        }
+    }
+
+    /// Puts an entry in that is not needed any more, and leaves the oldest one's memory in its place: that is cheaper than
+    /// to copy it.
+    fn exchange(&mut self, entry: &mut Entry) {
+        if self.entries.len() < self.most {
+            self.entries.push(entry.clone());
+        } else if let Some(oldest) = self.entries.get_mut(self.next) {
+            std::mem::swap(oldest, entry);
             self.next = (self.next + 1) % self.most;
         }
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::call::Call;
 use crate::choose::Place;
-use crate::record::{Asked, Record, Tried};
+use crate::record::{Asked, Record, Times, Tried};
 use std::borrow::Cow;
 use std::time::Duration;
 use weir_core::{Fault, Moment, Outcome};
@@ -29,13 +29,9 @@ impl Record {
         let series = if call.facts.stream { Series::First } else { Series::Total };
         let weighed = plan.candidates.iter().map(|candidate| {
             let health = snapshot.healths.get(candidate.deployment as usize);
-            Weighed {
-                candidate: *candidate,
-                in_flight: health.map_or(0, |health| health.in_flight()),
-                p95: health.map_or(Micros::default(), |health| {
-                    Micros::of_seconds(health.windows().percentiles(series).p95)
-                }),
-            }
+            let p95 = health.map_or(0.0, |health| health.windows().percentiles(series).p95);
+            let in_flight = health.map_or(0, |health| health.in_flight());
+            Weighed::new(candidate, in_flight, Micros::of_seconds(p95))
         });
         let policy = call.hints.policy.map(|kind| kind.name);
         entry.plan(
@@ -73,10 +69,12 @@ impl Record {
         }
     }
 
-    /// A call begins.
-    pub(crate) fn call_begins(&mut self, tried: Tried) {
+    /// A call begins. Gives its place among all.
+    pub(crate) fn call_begins(&mut self, tried: Tried) -> usize {
+        self.current = self.attempts.len();
         self.attempts.push(tried);
         self.note_attempts();
+        self.current
     }
 
     /// Nothing is called until then.
@@ -106,7 +104,7 @@ impl Record {
             }
             known => known.clone(),
         };
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.fault = Some(fault.class);
             (tried.status, tried.code, tried.ready) = (fault.status, code, ready);
             tried.times.ended = Some(after);
@@ -114,19 +112,21 @@ impl Record {
         self.note_attempts();
     }
 
-    /// The latest call had to wait so long for a connection.
-    pub(crate) fn call_was_set_up(&mut self, took: Duration) {
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.times.connect = Micros::of(took);
+    /// Such was the course of the latest attempt.
+    pub(crate) fn attempt_went(&mut self, times: Times) {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.times = times;
         }
     }
 
-    /// The head of the latest call's answer is there, and the clock has been looked at.
-    pub(crate) fn first_byte_came(&mut self) {
+    /// The latest attempt was cancelled, since another one had answered.
+    pub(crate) fn attempt_aborted(&mut self) {
         let after = Micros::of(self.clock.saturating_duration_since(self.started));
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.times.first_byte = Some(after);
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.aborted = true;
+            tried.times.ended = Some(after);
         }
+        self.note_attempts();
     }
 
     fn note_attempts(&self) {
@@ -139,7 +139,7 @@ impl Record {
     pub(crate) fn decision_ends(&mut self, outcome: Outcome, total: Duration, overhead: Duration) {
         let Some(entry) = self.decision.take() else { return };
         let total = Micros::of(total);
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.attempts.get_mut(self.current) {
             tried.times.ended.get_or_insert(total);
         }
         let mut ended = entry.borrow_mut();
@@ -155,7 +155,9 @@ impl Record {
             first_token: self.first_token.map(Micros::of),
             predicted: self.called.predicted.filter(|_| !self.attempts.is_empty()).map(Micros::of),
             overhead: Micros::of(overhead),
-            answered_by: self.answered_by.and_then(|nth| u32::try_from(nth).ok()),
+            answered_by: Some(self.current)
+                .filter(|nth| outcome == Outcome::Answered && nth + 1 < self.attempts.len())
+                .and_then(|nth| u32::try_from(nth).ok()),
         });
         drop(ended);
         let core = &self.core;
@@ -184,8 +186,9 @@ impl Entry {
             return;
         }
         let (before, dropped) = (self.candidates.len(), self.dropped.len());
-        self.candidates.extend(weighed.take(MOST_CANDIDATES - before));
-        self.dropped.extend(plan.dropped.iter().copied().take(MOST_DROPPED - dropped));
+        // One by one: there are two or three, and what `extend` does first costs more than they do.
+        weighed.take(MOST_CANDIDATES - before).for_each(|one| self.candidates.push(one));
+        plan.dropped.iter().take(MOST_DROPPED - dropped).for_each(|one| self.dropped.push(*one));
         planned.candidates = small(self.candidates.len() - before);
         planned.dropped = small(self.dropped.len() - dropped);
         self.left_out += u32::from(small(lines)) - u32::from(planned.candidates) - u32::from(planned.dropped);

@@ -58,7 +58,7 @@ fn simulate(seed: u64, seconds: u64, fails: impl Fn(Moment, &mut SplitMix64) -> 
                     figures.errors += 1;
                     break;
                 }
-                Action::Done => break,
+                Action::Done | Action::GoOn => break,
             };
         }
     }

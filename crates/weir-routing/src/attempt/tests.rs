@@ -508,7 +508,7 @@ proptest! {
                     prop_assert_eq!(fault.class == Class::Credential, ours);
                     break;
                 }
-                Action::Done => return Err(TestCaseError::fail("done without an answer")),
+                Action::Done | Action::GoOn => return Err(TestCaseError::fail("done without an answer")),
             };
         }
         prop_assert!(calls <= (1 + max_retries) as usize * plans.len(), "{calls} calls");

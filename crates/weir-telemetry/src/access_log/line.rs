@@ -25,7 +25,7 @@ impl LineFormat {
     /// `ts` (RFC 3339, UTC, microseconds), `request_id`, `trace_id`, `key`, `endpoint`, `method` and `path` (of what is no call to a model), `model` (as asked), `route`,
     /// `deployment`, `provider`, `served_model`, `stream`, `status`, `outcome`, `code`, `blame` and `cause` of a
     /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one or a fault), `retries`,
-    /// `fallbacks`, `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
+    /// `fallbacks`, `hedges` (when there were any), `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
     /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`; of the latest call `connect_ms`,
     /// `tls_ms` and `send_ms` where they took any time, `first_byte_ms` and `generation_ms`.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, exchange: &Exchange<'_>) {
@@ -46,6 +46,9 @@ impl LineFormat {
         }
         line.number(name!("retries"), exchange.retries() as u64);
         line.number(name!("fallbacks"), exchange.fallbacks() as u64);
+        if exchange.hedges() > 0 {
+            line.number(name!("hedges"), exchange.hedges() as u64);
+        }
         if let Some(tokens) = &exchange.usage {
             usage(line.member(name!("usage")), tokens);
         }
@@ -130,6 +133,9 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
         object.text(name!("deployment"), attempt.deployment);
         object.text(name!("cause"), attempt.cause.name());
         object.text_if(name!("fault"), attempt.fault.map(|class| class.name()));
+        if attempt.aborted {
+            object.flag(name!("aborted"), true);
+        }
         if attempt.cost != weir_core::Cost::ZERO {
             let cost = object.member(name!("cost_usd"));
             cost.push(b'"');

@@ -221,7 +221,9 @@ fn called(nth: usize, began: f64, attempt: &Json) -> Vec<String> {
             let told = format!("{} {code}", attempt["status"]);
             format!("{} by the {}: {}", words(fault), word(attempt, "blame"), told.trim_end())
         }
+        None if attempt["aborted"] == true => "cancelled: another answered first".to_owned(),
         None if attempt["ms"].is_null() => String::new(),
+        None if attempt["aborted"] == true => "given up: another had answered".to_owned(),
         None => "answered".to_owned(),
     };
     let cost = attempt["cost_usd"].as_str().filter(|cost| *cost != "0").map(|cost| format!("${cost}"));

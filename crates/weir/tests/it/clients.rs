@@ -37,6 +37,7 @@ fn house() -> House {
     model("cut", Some(Answer::stream(["Hel", "lo", "never seen"]).eof_after_events(3)));
     model("silent", Some(Answer::never()));
     model("endless", Some(Answer::stream(["one ", "two ", "three "]).pause_after_events(3)));
+    model("down", Some(Answer::status(503)));
     // The script's answers are left for this one: the first call fails, the client itself tries again.
     model("second-time", None);
     upstream.script([Answer::status(503).header("retry-after", "0"), Answer::chat("Now")]);
@@ -46,10 +47,14 @@ fn house() -> House {
         upstream.url()
     );
     models.iter().for_each(|name| config.push_str(&format!("  {name}: {{ provider: up, model: {name} }}\n")));
+    for name in ["down-too", "down-as-well"] {
+        config.push_str(&format!("  {name}: {{ provider: up, model: down }}\n"));
+    }
     config.push_str("routes:\n");
-    for name in &models {
+    for name in models.iter().filter(|name| *name != "down") {
         config.push_str(&format!("  {name}: {{ deployments: [{name}], retries: {{ max: 0 }} }}\n"));
     }
+    config.push_str("  down: { deployments: [down, down-too, down-as-well] }\n");
     House { weir: weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config), upstream }
 }
 
@@ -122,6 +127,9 @@ fn check(mut client: Command, last: &str) {
             call.headers.iter().find(|(name, value)| name.starts_with("x-stainless") || value.contains(KEY));
         assert_eq!(foreign, None, "clients talk about themselves; upstreams need not know");
     }
+    // R5: a client with two retries of its own, in front of three deployments that are all down.
+    let amplified = calls.iter().filter(|call| call.json()["model"] == "down").count();
+    assert!((2..=6).contains(&amplified), "one request became {amplified} calls");
     weir.wait_for_metric("weir_requests_in_flight", &[], 0.0);
 }
 

@@ -9,6 +9,7 @@ mod clients;
 mod credentials;
 mod crowds;
 mod door;
+mod exhaustion;
 mod explaining;
 mod failover;
 mod faults;

@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
-use weir_testkit::{Answer, How, RunningWeir, Upstream};
+use weir_testkit::client::Reply;
+use weir_testkit::{Answer, Gate, How, RunningWeir, Upstream};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -23,7 +24,7 @@ fn weir_at(upstreams: &[(&Upstream, &str)], route: &str) -> RunningWeir {
     let config = format!(
         "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
          providers:\n{providers}deployments:\n{deployments}\
-         routes:\n  m: {{ policy: priority, deployments: [{}], retries: {{ base: 1ms, cap: 5ms }}, {route} }}\n",
+         routes:\n  m: {{ policy: priority, deployments: [{}], {route} }}\n",
         members.join(", ")
     );
     weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config)
@@ -97,4 +98,194 @@ fn a_stream_that_drips_and_has_nobody_ends_in_an_error_event() {
     let last = events.last().unwrap().json();
     assert_eq!(last["error"]["code"], "upstream_too_slow", "{last}");
     assert_eq!(upstream.wait_for_end(0).how, How::PeerClosed);
+}
+
+const HEDGED: &str = "hedge: { after: 50ms, extra: 100% }";
+
+/// The log's line about the one call.
+fn entry(weir: &RunningWeir) -> Value {
+    weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat")
+}
+
+/// The record of the decision that this answer names, once its request has ended.
+fn decision(weir: &RunningWeir, reply: &Reply) -> Value {
+    let id = reply.header("x-weir-decision").unwrap();
+    entry(weir);
+    weir.admin("GET", &format!("/admin/decisions/{id}")).json()
+}
+
+/// A slow first and a quick second: the answer is the second's, once; the first one's connection is closed, its prompt is
+/// on the bill, and its health is none the worse.
+#[test]
+fn a_second_call_answers_for_a_slow_first() {
+    let silent = || Answer::stream(["never"]).pause_after_events(1); // head and role, no token
+    for (stream, slow) in [(true, Answer::never()), (true, silent()), (false, Answer::never())] {
+        let upstreams = [Upstream::start(), Upstream::start()];
+        upstreams[0].always(slow);
+        upstreams[1].always(Answer::auto("the second").usage(9, 5));
+        let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], HEDGED);
+        let reply = weir.post(CHAT, &[], &call(stream));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(reply.text().matches("second").count(), 1, "{}", reply.text());
+        assert_eq!(
+            (reply.header("x-weir-deployment"), reply.header("x-weir-attempts")),
+            (Some("d1"), Some("2"))
+        );
+        assert_eq!(upstreams[0].wait_for_end(0).how, How::PeerClosed);
+        assert_eq!([upstreams[0].calls().len(), upstreams[1].calls().len()], [1, 1]);
+        let told = decision(&weir, &reply);
+        let [first, second] = told["attempts"].as_array().unwrap().as_slice() else { panic!("{told}") };
+        assert_eq!((&first["aborted"], &second["cause"]), (&json!(true), &json!("hedge")), "{told}");
+        assert!(
+            first["ms"].as_f64() >= second["began_ms"].as_f64(),
+            "it ended when the other answered: {told}"
+        );
+        let entry = entry(&weir);
+        assert_eq!(
+            (&entry["outcome"], &entry["deployment"], &entry["hedges"]),
+            (&json!("ok"), &json!("d1"), &json!(1))
+        );
+        let [first, second] = entry["attempted"].as_array().unwrap().as_slice() else { panic!("{entry}") };
+        assert_eq!(
+            (&first["cause"], &first["aborted"], &first["fault"]),
+            (&json!("first"), &json!(true), &Value::Null)
+        );
+        assert_eq!((&second["cause"], &second["aborted"]), (&json!("hedge"), &Value::Null));
+        assert_eq!(second["cost_usd"], "0.000019", "9 and 5 tokens at 1 and 2 USD per million: {entry}");
+        let cost = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
+        let sum = cost(&first["cost_usd"]) + cost(&second["cost_usd"]);
+        assert!(cost(&first["cost_usd"]) > 0.0 && (cost(&entry["cost_usd"]) - sum).abs() < 1e-12, "{entry}");
+        assert!(entry["usage"]["input"].as_u64() > Some(9), "the prompt was read twice: {entry}");
+        assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d0")]), Some(0.0));
+        weir.wait_for_metric("weir_deployment_in_flight", &[("deployment", "d0")], 0.0);
+        weir.wait_for_metric("weir_hedges_total", &[("route", "m")], 1.0);
+        let aborted = [("deployment", "d0"), ("cause", "first"), ("outcome", "aborted")];
+        weir.wait_for_metric("weir_attempts_total", &aborted, 1.0);
+    }
+}
+
+/// The first may still win: then it is the second that is cancelled, and everything is told of the first.
+#[test]
+fn a_first_that_comes_after_all_is_the_answer() {
+    let (upstreams, gate) = ([Upstream::start(), Upstream::start()], Gate::new());
+    upstreams[0].always(Answer::auto("the first").hold(&gate));
+    upstreams[1].always(Answer::never());
+    let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], HEDGED);
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(true)).unwrap();
+    upstreams[1].wait_for_calls(1);
+    gate.release();
+    let reply = client.read_reply().unwrap();
+    assert!(reply.status == 200 && reply.text().contains("first"), "{}", reply.text());
+    assert_eq!(reply.header("x-weir-deployment"), Some("d0"));
+    assert_eq!(upstreams[1].wait_for_end(0).how, How::PeerClosed);
+    let told = decision(&weir, &reply);
+    assert_eq!((&told["answered_by"], &told["attempts"][1]["aborted"]), (&json!(1), &json!(true)), "{told}");
+    let entry = entry(&weir);
+    assert_eq!((&entry["deployment"], &entry["served_model"]), (&json!("d0"), &json!("up0")), "{entry}");
+    assert_eq!(
+        (&entry["attempted"][1]["cause"], &entry["attempted"][1]["aborted"]),
+        (&json!("hedge"), &json!(true))
+    );
+}
+
+/// Without a hedge, or with one whose budget is spent, a slow call has nobody beside it.
+#[test]
+fn a_budget_that_is_spent_is_no_hedge() {
+    for hedge in ["", "hedge: { after: 1ms, extra: 1% }"] {
+        let (upstreams, gate) = ([Upstream::start(), Upstream::start(), Upstream::start()], Gate::new());
+        upstreams[0].always(Answer::auto("the first").hold(&gate));
+        upstreams[2].always(Answer::never());
+        let clock = "clock: { deployments: [d2], timeouts: { first_byte: 50ms }";
+        let keyed = [(&upstreams[0], ""), (&upstreams[1], ""), (&upstreams[2], "")];
+        let weir = weir_at(&keyed, &format!("{hedge} }}\n  {clock}"));
+        let mut client = weir.connect().unwrap();
+        client.post(CHAT, &[], &call(true)).unwrap();
+        upstreams[0].wait_for_calls(1);
+        // On the one core that there is, fifty later milliseconds pass behind the first one's.
+        let mut later = call(true);
+        later["model"] = json!("clock");
+        assert_eq!(weir.post(CHAT, &[], &later).status, 504);
+        gate.release();
+        let reply = client.read_reply().unwrap();
+        assert_eq!((reply.status, reply.header("x-weir-attempts")), (200, Some("1")), "{}", reply.text());
+        assert_eq!(upstreams[1].calls().len(), 0, "{hedge}");
+    }
+}
+
+/// One of two that fails leaves the other to answer; two that fail are one fault.
+#[test]
+fn two_calls_that_fail_are_one_fault() {
+    let upstreams = [Upstream::start(), Upstream::start()];
+    let gate = Gate::new();
+    let refused = |code: &str| Answer::status(400).error(code, "no");
+    upstreams[0].always(Answer::status(503).hold(&gate));
+    upstreams[1].always(Answer::status(500));
+    let weir =
+        weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], &format!("{HEDGED}, retries: {{ max: 0 }}"));
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(false)).unwrap();
+    upstreams[1].wait_for_end(0);
+    gate.release();
+    let reply = client.read_reply().unwrap();
+    assert_eq!((reply.status, reply.header("x-weir-attempts")), (503, Some("2")), "{}", reply.text());
+    let entry = entry(&weir);
+    let faults: Vec<&Value> = entry["attempted"].as_array().unwrap().iter().map(|a| &a["fault"]).collect();
+    assert_eq!(faults, [&json!("server_error"), &json!("server_error")], "{entry}");
+    // A caller's mistake is the answer at once, whoever says so.
+    upstreams[0].always(Answer::never());
+    upstreams[1].always(refused("invalid_value"));
+    let reply = weir.post(CHAT, &[], &call(false));
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!("invalid_value")));
+    assert_eq!(upstreams[0].wait_for_end(1).how, How::PeerClosed);
+}
+
+/// Who wants no fallback gets the model that was chosen for it: a hedge goes to the same model only.
+#[test]
+fn a_hedge_is_no_fallback() {
+    let upstreams = [Upstream::start(), Upstream::start(), Upstream::start()];
+    let gate = Gate::new();
+    upstreams[0].always(Answer::auto("the first").hold(&gate));
+    upstreams[2].always(Answer::auto("the same"));
+    let same = "same_as: one";
+    let weir = weir_at(&[(&upstreams[0], same), (&upstreams[1], ""), (&upstreams[2], same)], HEDGED);
+    let reply = weir.post(CHAT, &[("x-weir-no-fallback", "1")], &call(true));
+    assert_eq!((reply.status, reply.header("x-weir-deployment")), (200, Some("d2")), "{}", reply.text());
+    assert_eq!(upstreams[1].calls().len(), 0);
+    let reply = weir.post(CHAT, &[], &call(true));
+    assert_eq!((reply.status, reply.header("x-weir-deployment")), (200, Some("d1")), "{}", reply.text());
+}
+
+/// A stream that won the race and breaks off is completed like any other, by the one that lost if it comes to that.
+#[test]
+fn a_winner_that_breaks_off_is_completed() {
+    let words: Vec<String> = (0..20).map(|i| format!("{i} ")).collect();
+    let upstreams = [Upstream::start(), Upstream::start()];
+    upstreams[0].script([Answer::never()]);
+    upstreams[0].always(Answer::stream(words.clone()));
+    upstreams[1].always(Answer::stream(words.clone()).broken_after_events(11));
+    let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "continues: none")], HEDGED);
+    let (text, events) = stream_words(&weir);
+    assert_eq!((text, &*events.last().unwrap().data), (words.concat(), "[DONE]"));
+    let entry = entry(&weir);
+    let attempts = entry["attempted"].as_array().unwrap();
+    let causes: Vec<&Value> = attempts.iter().map(|attempt| &attempt["cause"]).collect();
+    assert_eq!(causes, [&json!("first"), &json!("hedge"), &json!("continuation")], "{entry}");
+    assert_eq!(attempts[1]["fault"], "truncated", "{entry}");
+}
+
+/// A client that leaves takes both calls along.
+#[test]
+fn a_client_that_leaves_ends_both_calls() {
+    let upstreams = [Upstream::start(), Upstream::start()];
+    upstreams.iter().for_each(|upstream| upstream.always(Answer::never()));
+    let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], HEDGED);
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(true)).unwrap();
+    upstreams[1].wait_for_calls(1);
+    drop(client);
+    for upstream in &upstreams {
+        assert_eq!(upstream.wait_for_end(0).how, How::PeerClosed);
+    }
+    assert_eq!(entry(&weir)["outcome"], "client_gone");
 }

@@ -127,6 +127,13 @@ const checks = {
     assert.equal(reply.choices[0].message.content, 'Now');
   },
 
+  async no_retries_on_top_of_retries() {
+    await assert.rejects(chat('down', {}, { maxRetries: 2 }), (error) => {
+      assert.equal(error.status, 503);
+      return true;
+    });
+  },
+
   async timeout() {
     await assert.rejects(chat('silent', {}, { timeout: 300 }), OpenAI.APIConnectionTimeoutError);
   },

@@ -163,6 +163,14 @@ def retries_of_its_own():
 
 
 @check
+def no_retries_on_top_of_retries():
+    stubborn = client.with_options(max_retries=2)
+    ask = lambda: stubborn.chat.completions.create(model="down", messages=HELLO)
+    error = raises(openai.InternalServerError, 503, "upstream_503", ask)
+    equal(error.response.headers["x-should-retry"], "false")
+
+
+@check
 def timeout():
     try:
         client.with_options(timeout=0.3).chat.completions.create(model="silent", messages=HELLO)

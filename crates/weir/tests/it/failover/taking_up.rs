@@ -104,6 +104,18 @@ fn a_refused_prefill_is_never_shown() {
     assert!(!seen.reply.text().contains("no_prefill"), "{}", seen.reply.text());
 }
 
+/// Who wants no fallback is told of the break rather than completed by the fallback's model.
+#[test]
+fn no_fallback_is_no_fallback_in_the_middle_either() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(right());
+    let weir = weir(&upstreams, "continues: none", "");
+    let seen = super::Seen::of(weir.post(super::CHAT, &[("x-weir-no-fallback", "1")], &call()));
+    seen.assert_safe("no fallback", &words()[..40].concat());
+    assert_eq!(upstreams.each_ref().map(calls), [1, 0]);
+}
+
 /// A second break is taken up like the first, behind all that the client has by then.
 #[test]
 fn a_completion_may_itself_be_completed() {

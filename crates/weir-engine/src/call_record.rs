@@ -1,0 +1,190 @@
+//! What one upstream call notes while it lasts. The request's own record takes it up when the call has ended, so that two
+//! calls can be under way for one request.
+
+use crate::core::{Core, Snapshot};
+use crate::decision::Micros;
+use crate::opening::Awaits;
+use crate::record::{Called, Record, Times};
+use std::time::{Duration, Instant};
+use weir_core::exchange::Phases;
+use weir_core::{Class, Fault, Moment, TraceContext, Usage};
+use weir_net::Setup;
+use weir_routing::windows::{Latency, Sample};
+use weir_routing::{Lease, Request};
+
+/// What a call is taken to last at a deployment about which nothing is known.
+const UNKNOWN_WORK: Duration = Duration::from_secs(5);
+
+/// The record of one upstream call.
+pub(crate) struct CallRecord<'a> {
+    core: &'a Core,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) trace: TraceContext,
+    /// Its place among the attempts of the request.
+    pub(crate) attempt: usize,
+    pub(crate) deployment: usize,
+    pub(crate) streamed: bool,
+    /// When the request began.
+    pub(crate) started: Instant,
+    /// When the clock was last looked at.
+    pub(crate) clock: Instant,
+    /// The same as the decision side counts time.
+    moment: Moment,
+    pub(crate) called: Called,
+    /// Time spent waiting for the upstream.
+    pub(crate) waited: Duration,
+    /// Of a stream, since the request began.
+    pub(crate) first_token: Option<Duration>,
+    /// What it took although it came to nothing.
+    pub(crate) spent: Option<Usage>,
+    phases: Phases,
+    times: Times,
+}
+
+impl<'a> CallRecord<'a> {
+    /// A call of this size is about to begin under this lease.
+    pub(crate) fn begin(
+        record: &Record,
+        (core, snapshot): (&'a Core, &'a Snapshot),
+        (attempt, deployment): (usize, usize),
+        request: &Request<'_>,
+        lease: &mut Lease,
+    ) -> Self {
+        let moment = record.now();
+        // The call is in flight itself already.
+        let mut size = request.size(Some(lease.health()));
+        size.in_flight = size.in_flight.saturating_sub(1);
+        let windows = lease.windows();
+        let forecast = |latency| windows.forecast(latency, size, moment).map(|forecast| forecast.median());
+        let total = forecast(Latency::Total);
+        let predicted = forecast(request.latency(Latency::First));
+        lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
+        CallRecord {
+            core,
+            snapshot,
+            trace: record.trace,
+            attempt,
+            deployment,
+            streamed: record.streamed,
+            started: record.started,
+            clock: record.clock,
+            moment,
+            called: Called { sent: record.clock, size, predicted },
+            waited: Duration::ZERO,
+            first_token: None,
+            spent: None,
+            phases: Phases::default(),
+            times: record.attempts.get(attempt).map(|tried| tried.times).unwrap_or_default(),
+        }
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn look_at_clock(&mut self) -> Instant {
+        self.clock = Instant::now();
+        self.moment = self.core.engine.moment(self.clock);
+        self.clock
+    }
+
+    /// The last look at it as the decision side counts time.
+    pub(crate) fn now(&self) -> Moment {
+        self.moment
+    }
+
+    /// The wait for the head of the answer is over, well or not; the clock is looked at.
+    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
+        let began = self.clock;
+        let waited = self.look_at_clock().saturating_duration_since(began);
+        self.waited += waited;
+        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
+        self.times.connect = Micros::of(setup.connection());
+        let Setup { connect, tls, send } = setup;
+        self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
+    }
+
+    /// The head of the answer has come just now.
+    pub(crate) fn head_came(&mut self) {
+        let after = self.clock.saturating_duration_since(self.called.sent);
+        self.phases.first_byte = Some(after.saturating_sub(self.phases.send));
+        self.times.first_byte = Some(Micros::of(self.clock.saturating_duration_since(self.started)));
+    }
+
+    /// What waiting for its stream adds to.
+    pub(crate) fn awaits(&mut self) -> Awaits<'_> {
+        Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
+    }
+
+    /// The first token of a stream has come.
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
+        if let Some(after) = self.first_token {
+            self.called.first_token_came(self.started + after, lease, self.moment);
+        }
+    }
+
+    /// What this call, which ended in a fault, says about its deployment's latency.
+    pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
+        self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.moment);
+    }
+
+    /// The same of a call that another one was faster than. Less than what it was expected to take would make it look
+    /// faster than it is, and is left out.
+    pub(crate) fn lost(&self) {
+        let wait = self.called.wait(self.streamed, self.clock);
+        let longer = wait.first >= self.called.predicted;
+        if let Some(health) = self.snapshot.healths.get(self.deployment).filter(|_| longer) {
+            health.windows().record(&wait, self.moment);
+        }
+    }
+}
+
+impl Called {
+    /// The first token of a stream has come: its deployment's window learns of it at once, since streams last long.
+    fn first_token_came(&self, at: Instant, lease: &mut Lease, now: Moment) {
+        let first = Some(at.saturating_duration_since(self.sent));
+        lease.record(&Sample { size: self.size, first, ..Sample::default() }, now);
+    }
+
+    /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
+    /// least so long.
+    fn waited_in_vain(&self, streamed: bool, clock: Instant, lease: &Lease, fault: &Fault, now: Moment) {
+        if fault.class == Class::Timeout {
+            lease.windows().record(&self.wait(streamed, clock), now);
+        }
+    }
+
+    fn wait(&self, streamed: bool, until: Instant) -> Sample {
+        let waited = Some(until.saturating_duration_since(self.sent));
+        let total = waited.filter(|_| !streamed);
+        Sample { size: self.size, first: waited, total, ..Sample::default() }
+    }
+}
+
+impl Record {
+    /// The first token of a stream has come, behind events that were passed on without one.
+    pub(crate) fn first_token_came(&self, lease: &mut Lease) {
+        if let Some(after) = self.first_token {
+            self.called.first_token_came(self.started + after, lease, self.now());
+        }
+    }
+
+    /// What the latest call, which ended in a fault behind such events, says about its deployment's latency.
+    pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
+        self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.now());
+    }
+
+    /// Takes up what a call noted that has ended; with its fault, if it ended in one.
+    pub(crate) fn takes_up(&mut self, call: &CallRecord<'_>, fault: Option<&Fault>) {
+        self.goes_on_with(call.attempt);
+        self.sees_clock(call.clock, call.moment);
+        self.waited += call.waited;
+        self.called = call.called;
+        self.phases = call.phases;
+        self.first_token = self.first_token.or(call.first_token);
+        if let Some(usage) = call.spent {
+            self.spent(usage);
+        }
+        self.attempt_went(call.times);
+        if let Some(fault) = fault {
+            self.attempt_failed(fault);
+        }
+    }
+}
