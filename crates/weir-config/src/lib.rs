@@ -28,8 +28,8 @@ mod yaml;
 
 pub use config::{
     AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Decisions, Deployment, Fallback,
-    HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, ResponseHeaders,
-    Retries, Route, RoutePool, Rule, Server, Telemetry,
+    HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, Queue,
+    ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};

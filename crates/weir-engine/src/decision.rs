@@ -139,6 +139,8 @@ pub(crate) enum Why {
     Backoff,
     /// A deployment asked not to be called before then.
     RetryAfter,
+    /// Every deployment was full.
+    Queue,
 }
 
 impl Why {
@@ -146,6 +148,7 @@ impl Why {
         match self {
             Why::Backoff => "backoff",
             Why::RetryAfter => "retry_after",
+            Why::Queue => "queue",
         }
     }
 }

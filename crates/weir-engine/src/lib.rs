@@ -23,6 +23,7 @@ pub mod line;
 mod opening;
 mod panics;
 mod quality;
+mod queue;
 mod race;
 mod record;
 mod relay;

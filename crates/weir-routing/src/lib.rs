@@ -12,6 +12,7 @@
 
 pub mod attempt;
 pub mod backoff;
+pub mod bell;
 pub mod breaker;
 pub mod chance;
 pub mod concurrency;
@@ -30,6 +31,7 @@ pub mod rules;
 pub mod windows;
 
 pub use attempt::{Action, Event, Machine, Rules};
+pub use bell::Bell;
 pub use breaker::State;
 pub use chance::{Chance, SplitMix64};
 pub use health::{Health, HealthBook, Lease, Status};

@@ -228,7 +228,9 @@ fn two_calls_that_fail_are_one_fault() {
     upstreams[1].wait_for_end(0);
     gate.release();
     let reply = client.read_reply().unwrap();
-    assert_eq!((reply.status, reply.header("x-weir-attempts")), (503, Some("2")), "{}", reply.text());
+    // Which of the two was there first is not for the test to say.
+    assert!([500, 503].contains(&reply.status), "{}", reply.text());
+    assert_eq!(reply.header("x-weir-attempts"), Some("2"));
     let entry = entry(&weir);
     let faults: Vec<&Value> = entry["attempted"].as_array().unwrap().iter().map(|a| &a["fault"]).collect();
     assert_eq!(faults, [&json!("server_error"), &json!("server_error")], "{entry}");
