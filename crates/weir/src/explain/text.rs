@@ -16,6 +16,10 @@ pub(super) fn text(told: &Json) -> String {
         self::plan(&mut out, plan);
     }
     calls(&mut out, told);
+    if let Some(most) = told["queues_up_to_ms"].as_f64() {
+        let _infallible =
+            write!(out, "\nevery place is taken: it would wait for one, {} at most\n", time(most));
+    }
     if let Some(first) = told["first_call"].as_str() {
         let _infallible = write!(out, "\nfirst call: {first}\n");
     }
@@ -223,7 +227,6 @@ fn called(nth: usize, began: f64, attempt: &Json) -> Vec<String> {
         }
         None if attempt["aborted"] == true => "cancelled: another answered first".to_owned(),
         None if attempt["ms"].is_null() => String::new(),
-        None if attempt["aborted"] == true => "given up: another had answered".to_owned(),
         None => "answered".to_owned(),
     };
     let cost = attempt["cost_usd"].as_str().filter(|cost| *cost != "0").map(|cost| format!("${cost}"));

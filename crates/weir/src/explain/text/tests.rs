@@ -56,7 +56,7 @@ route m, by latency_budget
 calls
   1.  a     first    at 0.1 ms  took 5 ms    server error by the upstream: 500 overloaded
   –   wait  backoff  at 5.1 ms  took 9.9 ms
-  2.  c     hedge    at 6 ms    took 3 ms    given up: another had answered                $0.1
+  2.  c     hedge    at 6 ms    took 3 ms    cancelled: another answered first             $0.1
   3.  a     retry    at 15 ms   runs
 
 3 more lines were not kept
