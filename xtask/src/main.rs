@@ -39,7 +39,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "sim",
-        about: "simulate prefix-aware placement on a trace; --trace FILE or WEIR_DATA=FOLDER, --variants; or --latency-budget",
+        about: "simulate prefix-aware placement on a trace; --trace FILE or WEIR_DATA=FOLDER, --variants; or --latency-budget, --breaker",
         run: sim::run,
     },
 ];

@@ -156,8 +156,8 @@ pub struct Provider {
     pub kind: Spanned<String>,
     /// `http` or `https` URL without user, query, fragment and trailing slash; `None` for the kind's own.
     pub base_url: Option<Spanned<String>>,
-    /// The credential that is sent upstream. Never empty; visible ASCII.
-    pub api_key: Option<Secret>,
+    /// The credentials that calls are made with, in turn. None of them empty or there twice; visible ASCII.
+    pub api_keys: Vec<Secret>,
     /// Headers added to every call: names in lower case and each only once, values of visible ASCII, space and tab.
     pub headers: Vec<(String, Secret)>,
     /// Its limits of time.
@@ -272,13 +272,43 @@ pub struct Breaker {
     pub failures: u32,
     /// Faults in a hundred calls that open it, too; 1 to 100.
     pub error_percent: u32,
-    /// How long it stays open before one call probes.
+    /// How long it stays open before a call probes; chance takes up to a fifth off.
     pub cooldown: Duration,
+    /// Calls that probe at the same time; at least 1.
+    pub probes: u32,
+    /// How long it takes to get its whole share of calls again.
+    pub ramp: Duration,
+    /// What is too slow.
+    pub slow: Slow,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Breaker { failures: 5, error_percent: 40, cooldown: Duration::from_secs(10) }
+        Breaker {
+            failures: 5,
+            error_percent: 40,
+            cooldown: Duration::from_secs(10),
+            probes: 1,
+            ramp: Duration::from_secs(10),
+            slow: Slow::default(),
+        }
+    }
+}
+
+/// When a deployment is too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slow {
+    /// For the 95th percentile of the time to the first token; `None` for no limit.
+    pub first_token_p95: Option<Duration>,
+    /// For the 95th percentile of the time to the end of the answer; `None` for no limit.
+    pub total_p95: Option<Duration>,
+    /// Fewer calls say nothing; at least 1.
+    pub min_samples: u32,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Slow { first_token_p95: None, total_p95: None, min_samples: 20 }
     }
 }
 
@@ -300,6 +330,8 @@ pub struct Route {
     pub pools: Vec<RoutePool>,
     /// Which of them, or which other route, serves a request: the first that holds.
     pub rules: Vec<Rule>,
+    /// When breakers keep out more of a hundred deployments of a pool, they are not kept to; 100 for never.
+    pub panic_percent: u32,
     /// Routes to go on with. No cycles.
     pub fallbacks: Vec<Fallback>,
     /// What a request may ask of the route by its headers; none twice.
@@ -354,6 +386,8 @@ impl fmt::Display for HedgeAfter {
 impl Route {
     /// Default for `policy`.
     pub const POLICY: &str = "weighted";
+    /// Default for `panic_percent`, as Envoy's panic threshold has it.
+    pub const PANIC_PERCENT: u32 = 50;
     /// Default for `hints`: those that ask for no more than the route would give. A session is kept in one place, and
     /// without fallbacks there is only less to call.
     pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback];
@@ -499,10 +533,18 @@ pub struct Retries {
     pub retry_after_max: Duration,
 }
 
+impl Retries {
+    /// Default for `max`, of a route that orders so many deployments: two, or enough for a call to each of them, up to
+    /// five. So a single one that is well is found, though all the others fail.
+    pub fn usual(deployments: usize) -> u32 {
+        u32::try_from(deployments.saturating_sub(1).clamp(2, 4)).unwrap_or(2)
+    }
+}
+
 impl Default for Retries {
     fn default() -> Self {
         Retries {
-            max: 2,
+            max: Retries::usual(0),
             base: Duration::from_millis(250),
             cap: Duration::from_secs(5),
             retry_after_max: Duration::from_secs(10),

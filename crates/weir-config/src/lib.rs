@@ -29,7 +29,7 @@ mod yaml;
 pub use config::{
     AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Decisions, Deployment, Fallback,
     HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, Queue,
-    ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Telemetry,
+    ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};

@@ -79,7 +79,15 @@ impl Config {
             "health": health(deployment.health.as_ref()),
             "breaker": {
                 "failures": deployment.breaker.failures,
+                "error_percent": deployment.breaker.error_percent,
                 "cooldown": duration_text(deployment.breaker.cooldown),
+                "probes": deployment.breaker.probes,
+                "ramp": duration_text(deployment.breaker.ramp),
+                "slow": {
+                    "first_token_p95": optional(deployment.breaker.slow.first_token_p95),
+                    "total_p95": optional(deployment.breaker.slow.total_p95),
+                    "min_samples": deployment.breaker.slow.min_samples,
+                },
             },
         })
     }
@@ -114,6 +122,7 @@ impl Config {
             "pools": pools,
             "rules": rules.collect::<Vec<_>>(),
             "fallbacks": fallbacks.collect::<Vec<_>>(),
+            "panic_percent": route.panic_percent,
             "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
@@ -222,7 +231,7 @@ fn provider(provider: &Provider) -> Json {
     json!({
         "kind": provider.kind.value,
         "base_url": provider.base_url.as_ref().map(|url| &url.value),
-        "api_key": provider.api_key.as_ref().map(secret),
+        "api_keys": provider.api_keys.iter().map(secret).collect::<Vec<_>>(),
         "headers": headers,
         "timeouts": timeouts(&provider.timeouts),
         "tls": { "ca": provider.ca.as_ref().map(|path| path.display().to_string()) },

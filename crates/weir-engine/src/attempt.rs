@@ -132,7 +132,11 @@ impl Attempts {
                                         Err(fault) => Event::Faulted(fault),
                                     }
                                 }
-                                Raced::Faulted(fault) => Event::Faulted(fault), // the clock has been looked at
+                                // The clock has been looked at.
+                                Raced::Faulted(fault) if has_another_credential(record, &fault) => {
+                                    Event::CredentialFaulted(fault)
+                                }
+                                Raced::Faulted(fault) => Event::Faulted(fault),
                                 Raced::GaveUp(fault) => {
                                     return self.quality.last_resort(record, &self.call, fault);
                                 }
@@ -247,8 +251,13 @@ fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) 
     } else if repeats && !allows(&snapshot.retry_shares[asked], floor, now) {
         Err(Reason::RetryBudget)
     } else {
-        snapshot.healths[index].acquire(now, spread)
+        record.core.with_chance(|chance| snapshot.healths[index].acquire(now, spread, chance))
     }
+}
+
+/// Whether the call that has just ended in this fault may be made again at the same deployment with another credential.
+fn has_another_credential(record: &Record, fault: &Fault) -> bool {
+    record.deployment().is_some_and(|there| there.health.has_another_credential(fault, record.now()))
 }
 
 /// Where the n-th fallback is served; without one, the call itself.
@@ -292,6 +301,8 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     if call.chosen.size.is_some() || call.hints.max_cost.is_some() {
         request.excluded = Some(&excluded);
     }
+    let pool = &snapshot.gateway.pools[place.pool];
+    (request.pool, request.panic_percent) = (&pool.members, pool.panic_percent);
     record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
     })
@@ -418,19 +429,19 @@ pub(crate) async fn one_call(
         Ok(Opened::Stream(answer)) => {
             if answer.watch.has_first_token() {
                 record.first_token_came(&mut lease);
-                lease.begun();
+                lease.begun(record.now());
             }
             answer.lease = Some(lease);
         }
         Ok(Opened::Whole(answer)) => {
-            match answer.rest {
-                Some(_) => lease.begun(),
-                None => lease.report(Ok(()), record.now()),
+            // Of a whole one the end is told together with what it took.
+            if answer.rest.is_some() {
+                lease.begun(record.now());
             }
             answer.lease = Some(lease);
         }
         Err(fault) => {
-            record.waited_in_vain(&lease, fault);
+            record.waited_in_vain(&mut lease, fault);
             lease.report(Err(&*fault), record.now());
         }
     }

@@ -69,7 +69,7 @@ impl<'a> CallRecord<'a> {
             started: record.started,
             clock: record.clock,
             moment,
-            called: Called { sent: record.clock, size, predicted },
+            called: Called { sent: record.clock, size, predicted, credential: lease.credential() },
             waited: Duration::ZERO,
             first_token: None,
             spent: None,
@@ -121,7 +121,7 @@ impl<'a> CallRecord<'a> {
     }
 
     /// What this call, which ended in a fault, says about its deployment's latency.
-    pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
+    pub(crate) fn waited_in_vain(&self, lease: &mut Lease, fault: &Fault) {
         self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.moment);
     }
 
@@ -145,9 +145,9 @@ impl Called {
 
     /// What a call that ended in this fault says about its deployment's latency: one that was given up waiting for took at
     /// least so long.
-    fn waited_in_vain(&self, streamed: bool, clock: Instant, lease: &Lease, fault: &Fault, now: Moment) {
+    fn waited_in_vain(&self, streamed: bool, clock: Instant, lease: &mut Lease, fault: &Fault, now: Moment) {
         if fault.class == Class::Timeout {
-            lease.windows().record(&self.wait(streamed, clock), now);
+            lease.record(&self.wait(streamed, clock), now);
         }
     }
 
@@ -167,7 +167,7 @@ impl Record {
     }
 
     /// What the latest call, which ended in a fault behind such events, says about its deployment's latency.
-    pub(crate) fn waited_in_vain(&self, lease: &Lease, fault: &Fault) {
+    pub(crate) fn waited_in_vain(&self, lease: &mut Lease, fault: &Fault) {
         self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.now());
     }
 

@@ -6,7 +6,6 @@ use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::queue::Queue;
 use crate::record::traceparent;
-use crate::watch::Watch;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -147,7 +146,7 @@ impl Core {
     /// Does the core's chores for ever, and what others ask of it. `first` is true on the one core that also asks deployments whether they are well
     /// and tells the operator how they are doing.
     pub async fn chores(self: Rc<Core>, first: bool) {
-        let (mut probes, mut watch) = (Vec::new(), Watch::default());
+        let mut probes = Vec::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut jobs = self.jobs.take();
@@ -161,16 +160,8 @@ impl Core {
             self.snapshot.borrow().queues.iter().for_each(Queue::nudge);
             if first {
                 self.probe(&mut probes);
-                self.watch(&mut watch);
+                self.engine.look_at_breakers();
             }
-        }
-    }
-
-    fn watch(&self, watch: &mut Watch) {
-        let snapshot = self.snapshot();
-        let deployments = snapshot.gateway.deployments.iter().map(|d| (&d.name, &d.health));
-        for (deployment, turn) in watch.look(deployments, self.now()) {
-            turn.tell(&deployment);
         }
     }
 
@@ -200,7 +191,8 @@ impl Core {
             tokio::task::spawn_local(async move {
                 let healthy = core.ask(&snapshot, index).await;
                 let deployment = &snapshot.gateway.deployments[index];
-                deployment.health.probed(healthy.as_ref().copied(), core.now());
+                let now = core.now();
+                core.with_chance(|chance| deployment.health.probed(healthy.as_ref().copied(), now, chance));
                 let name = &*deployment.name;
                 match (well.replace(healthy.is_ok()), healthy) {
                     (true, Err(fault)) => tracing::warn!(deployment = name, %fault, "health probe fails"),

@@ -6,10 +6,10 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
 use weir_config::{Continues, ResponseHeaders};
-use weir_core::{Endpoint, ModelClass, Pricing, Timeouts};
+use weir_core::{Endpoint, ModelClass, Pricing, Secret, Timeouts};
 use weir_net::{Head, Origin};
 use weir_provider::{Private, Quirks};
-use weir_routing::Health;
+use weir_routing::{Credential, Health};
 use weir_wire::HeaderLines;
 
 /// One deployment of the snapshot: everything a call to it needs, prepared once, and small, since with hundreds of them
@@ -45,10 +45,12 @@ pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) quirks: Quirks,
-    /// In the order of [`Endpoint::ALL`].
-    heads: Box<[Head]>,
-    /// What every call carries; the credential is among it.
+    /// For each credential, in the order of [`Endpoint::ALL`].
+    heads: Box<[[Head; Endpoint::ALL.len()]]>,
+    /// What every call carries; the first credential is among it.
     headers: HeaderMap,
+    /// One at least, even if there is nothing to send; in the order of `heads`.
+    pub(crate) credentials: Vec<Arc<Credential>>,
     /// What a call must not show to a client.
     pub(crate) private: Private,
 }
@@ -60,25 +62,37 @@ impl Provider {
         kind: &weir_provider::Kind,
         origin: Origin,
     ) -> Result<Self, String> {
-        let mut headers =
-            kind.headers(origin.host_header(), config.api_key.as_ref(), &config.headers).map_err(|name| {
+        let headers_with = |key: Option<&Secret>| {
+            let mut headers = kind.headers(origin.host_header(), key, &config.headers).map_err(|name| {
                 format!("the value of header {name:?} holds a character that no header may hold")
             })?;
-        headers.remove(TRACEPARENT); // every call has one of its own
-        let head = |endpoint| {
-            Ok(Head::new(&Method::POST, &path(&kind.path(origin.base_path(), endpoint))?, &headers))
+            headers.remove(TRACEPARENT); // every call has one of its own
+            Ok::<_, String>(headers)
         };
-        let heads = Endpoint::ALL.into_iter().map(head).collect::<Result<_, String>>()?;
-        let secrets = config.api_key.iter().chain(config.headers.iter().map(|(_, value)| value));
+        let paths = Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), endpoint)));
+        let heads_with = |key: Option<&Secret>| {
+            let headers = headers_with(key)?;
+            let mut heads = paths.iter().map(|path| Ok(Head::new(&Method::POST, path.as_ref()?, &headers)));
+            let heads = heads.by_ref().collect::<Result<Vec<_>, &String>>().map_err(String::clone)?;
+            heads.try_into().map_err(|_| "as many heads as endpoints".to_owned())
+        };
+        let headers = headers_with(config.api_keys.first())?;
+        let heads = if config.api_keys.is_empty() {
+            Box::from([heads_with(None)?])
+        } else {
+            config.api_keys.iter().map(|key| heads_with(Some(key))).collect::<Result<_, String>>()?
+        };
+        let secrets = config.api_keys.iter().chain(config.headers.iter().map(|(_, value)| value));
         let authority = origin.host_header().to_str().unwrap_or_default();
         let private = Private::new(secrets, authority, config.base_url.is_some());
         let (name, quirks) = (config.name.clone(), kind.quirks);
-        Ok(Provider { name, origin: Arc::new(origin), quirks, heads, headers, private })
+        let credentials = Vec::new();
+        Ok(Provider { name, origin: Arc::new(origin), quirks, heads, headers, credentials, private })
     }
 
-    /// The head of a call to `endpoint`.
-    pub(crate) fn head(&self, endpoint: Endpoint) -> &Head {
-        &self.heads[endpoint as usize]
+    /// The head of a call to `endpoint` with the nth credential.
+    pub(crate) fn head(&self, credential: usize, endpoint: Endpoint) -> &Head {
+        &self.heads[credential][endpoint as usize]
     }
 
     /// Whether the operator, or the vendor's API, says what this header holds.

@@ -3,6 +3,7 @@
 use crate::asking::Questions;
 use crate::gateway::{Gateway, Rosters};
 use crate::shown::shown;
+use crate::watch::Watch;
 use arc_swap::ArcSwap;
 use ring::rand::SecureRandom;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use weir_config::{Config, Draft, Problems};
 use weir_core::Moment;
 use weir_net::Counts;
+use weir_routing::events::Subject;
 use weir_routing::{HealthBook, State};
 use weir_telemetry::{DeploymentInfo, Sample, Telemetry};
 
@@ -48,6 +50,7 @@ pub struct Engine {
     /// The generation of `current`, so that a core sees with one plain load whether its copy is still the newest.
     generation: AtomicU64,
     book: Mutex<HealthBook>,
+    watch: Watch,
     telemetry: Arc<Telemetry>,
     report: Mutex<ReloadReport>,
     pools: Mutex<Vec<PoolCounts>>,
@@ -72,7 +75,8 @@ impl Engine {
         rosters: Rosters,
         telemetry: Arc<Telemetry>,
     ) -> Result<Arc<Engine>, Problems> {
-        let mut book = HealthBook::default();
+        let (watch, events) = Watch::new();
+        let mut book = HealthBook::telling(events);
         let gateway = Gateway::compile(config, rosters, &mut book, 1)?;
         telemetry.set_deployments(describe(config));
         telemetry.gauges().config_loaded(1);
@@ -83,6 +87,7 @@ impl Engine {
             current: ArcSwap::from_pointee(gateway),
             generation: AtomicU64::new(1),
             book: Mutex::new(book),
+            watch,
             telemetry,
             report: Mutex::new(report),
             pools: Mutex::default(),
@@ -167,6 +172,16 @@ impl Engine {
         &self.telemetry
     }
 
+    /// Tells the operator of breakers that have changed.
+    pub(crate) fn look_at_breakers(&self) {
+        self.watch.look(self.now());
+    }
+
+    /// The latest changes of breakers, newest first.
+    pub fn breaker_events(&self) -> serde_json::Value {
+        self.watch.shown(self.now())
+    }
+
     /// Requests being served now.
     pub fn requests_in_flight(&self) -> usize {
         self.requests.load(Relaxed)
@@ -206,14 +221,40 @@ impl Engine {
                 let help = "Calls at a time that it was learnt to bear.";
                 push("weir_deployment_learned_limit", help, f64::from(limit));
             }
-            let state = match status.state {
-                State::Closed => 0.0,
-                State::HalfOpen => 1.0,
-                State::Open => 2.0,
-            };
+            let state = state_figure(status.state);
             push("weir_breaker_state", "Breaker: 0 closed, 1 half-open, 2 open.", state);
             let rest = "Seconds for which it asked to be left alone.";
             push("weir_deployment_resting_seconds", rest, status.resting_for.as_secs_f64());
+        }
+        for (subject, to, cause, count) in self.watch.counts(now) {
+            let mut labels = match subject {
+                Subject::Deployment(name) => {
+                    vec![
+                        ("deployment", name.to_string()),
+                        ("provider", String::new()),
+                        ("credential", String::new()),
+                    ]
+                }
+                Subject::Credential { provider, nth } => vec![
+                    ("deployment", String::new()),
+                    ("provider", provider.to_string()),
+                    ("credential", nth.to_string()),
+                ],
+            };
+            labels.extend([("to", to.to_owned()), ("cause", cause.to_owned())]);
+            #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 changes")]
+            let value = count as f64;
+            let help = "Changes of breakers, by the state they led to and their cause.";
+            samples.push(Sample { metric: "weir_breaker_transitions_total", help, labels, value });
+        }
+        for provider in &gateway.providers {
+            for (nth, credential) in (1..).zip(&provider.credentials) {
+                let nth: u32 = nth;
+                let labels = vec![("provider", provider.name.to_string()), ("credential", nth.to_string())];
+                let help = "Breaker of a credential: 0 closed, 1 half-open, 2 open.";
+                let value = state_figure(credential.state(now));
+                samples.push(Sample { metric: "weir_credential_state", help, labels, value });
+            }
         }
         for route in &gateway.routes {
             let counts = &route.queue_counts;
@@ -266,6 +307,14 @@ impl Engine {
             );
         }
         samples
+    }
+}
+
+fn state_figure(state: State) -> f64 {
+    match state {
+        State::Closed => 0.0,
+        State::HalfOpen => 1.0,
+        State::Open => 2.0,
     }
 }
 

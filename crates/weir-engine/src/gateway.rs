@@ -17,7 +17,7 @@ use weir_net::{Origin, OriginError, OriginSettings};
 use weir_routing::fit::Takes;
 use weir_routing::hedge::{After, Hedge};
 use weir_routing::retry_budget::Floor;
-use weir_routing::{Compiled, Health, HealthBook, Member, Rules, breaker, health};
+use weir_routing::{Compiled, Credential, Health, HealthBook, Member, Rules, breaker, health, slow};
 
 /// The plug-ins a configuration may name.
 #[derive(Clone, Copy)]
@@ -91,6 +91,8 @@ pub(crate) struct Pool {
     pub(crate) name: String,
     pub(crate) policy: Compiled,
     pub(crate) members: Vec<Member>,
+    /// When breakers keep out more of a hundred of them, they are not kept to.
+    pub(crate) panic_percent: u32,
     /// Whether a member states what its model takes.
     pub(crate) states: bool,
 }
@@ -153,14 +155,20 @@ impl Gateway {
         generation: u64,
     ) -> Result<Gateway, Problems> {
         let mut problems = Vec::new();
-        let providers = compile_providers(config, &mut problems);
+        let mut providers = compile_providers(config, &mut problems);
         let mut deployments = compile_deployments(config, &providers, &mut problems);
         let (routes, pools) = compile_routes(config, rosters.policies, &mut problems);
         Problems::none_of(problems)?;
         // Only a configuration that is known to be good may touch what is known about deployments.
+        for (stated, compiled) in config.providers.iter().zip(&mut providers) {
+            let Some((compiled, _)) = compiled else { continue };
+            compiled.credentials = credentials(stated, book);
+        }
         for (compiled, stated) in deployments.iter_mut().zip(&config.deployments) {
             let (identity, settings) = (identity(config, stated), health_settings(stated));
-            compiled.health = book.get_or_insert(&stated.name, identity, &settings);
+            let provider = providers.get(stated.provider).and_then(Option::as_ref);
+            let credentials = provider.map_or(&[][..], |(provider, _)| &provider.credentials);
+            compiled.health = book.get_or_insert(&stated.name, identity, &settings, credentials);
         }
         let mut by_name = HashMap::new();
         let mut models = Vec::new();
@@ -394,6 +402,13 @@ fn health_settings(deployment: &weir_config::Deployment) -> health::Settings {
         failures: deployment.breaker.failures,
         cooldown: deployment.breaker.cooldown,
         cooldown_max: LONGEST_COOLDOWN.max(deployment.breaker.cooldown),
+        probes: deployment.breaker.probes,
+        ramp: deployment.breaker.ramp,
+    };
+    let slow = slow::Settings {
+        first_token: deployment.breaker.slow.first_token_p95,
+        total: deployment.breaker.slow.total_p95,
+        min_samples: deployment.breaker.slow.min_samples,
     };
     let error_percent = deployment.breaker.error_percent;
     health::Settings {
@@ -401,7 +416,24 @@ fn health_settings(deployment: &weir_config::Deployment) -> health::Settings {
         learns_concurrency: deployment.learns_concurrency,
         breaker,
         error_percent,
+        slow,
     }
+}
+
+/// The credentials of a provider, one at least. Providers at one address share those that are the same.
+fn credentials(provider: &weir_config::Provider, book: &mut HealthBook) -> Vec<Arc<Credential>> {
+    let identity = |key: Option<&weir_core::Secret>| {
+        let mut identity = DefaultHasher::new();
+        (provider.kind.value.as_str(), provider.base_url.as_ref().map(|u| u.value.as_str()))
+            .hash(&mut identity);
+        key.map(weir_core::Secret::expose).hash(&mut identity);
+        identity.finish()
+    };
+    if provider.api_keys.is_empty() {
+        return vec![book.credential(identity(None), &provider.name, 1)];
+    }
+    let keys = (1..).zip(&provider.api_keys);
+    keys.map(|(nth, key)| book.credential(identity(Some(key)), &provider.name, nth)).collect()
 }
 
 /// What makes a deployment the same place: what is known about it holds only while this stays the same.
@@ -409,7 +441,8 @@ fn identity(config: &Config, deployment: &weir_config::Deployment) -> u64 {
     let provider = &config.providers[deployment.provider];
     let mut identity = DefaultHasher::new();
     (provider.kind.value.as_str(), provider.base_url.as_ref().map(|u| u.value.as_str())).hash(&mut identity);
-    (provider.api_key.as_ref().map(weir_core::Secret::expose), &deployment.model).hash(&mut identity);
+    let keys: Vec<&str> = provider.api_keys.iter().map(weir_core::Secret::expose).collect();
+    (keys, &deployment.model).hash(&mut identity);
     identity.finish()
 }
 
@@ -442,6 +475,7 @@ fn compile_routes(
                 name,
                 policy,
                 members: deployments.iter().map(member).collect(),
+                panic_percent: route.panic_percent,
                 states: deployments.iter().any(states),
             });
         }

@@ -55,6 +55,9 @@ pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call:
             record.answered(lease, None);
         }
     }
+    if let Some(lease) = answer.lease.as_mut().filter(|_| answer.rest.is_none()) {
+        lease.report(Ok(()), record.now());
+    }
     let mut headers = begin(&mut record, StatusCode::OK);
     let stated = answer.content_type.as_ref().map_or(&b"application/json"[..], HeaderValue::as_bytes);
     headers.text(&header::CONTENT_TYPE, stated);

@@ -222,7 +222,7 @@ fn request(
     let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
     // What the operator set for this provider stands.
     more.extend(call.passed_on.iter().filter(|(name, _)| !provider.sets(name)).cloned());
-    Request::new(provider.head(call.endpoint), &more, Pieces::new(body.pieces))
+    Request::new(provider.head(record.called.credential, call.endpoint), &more, Pieces::new(body.pieces))
 }
 
 /// What an answer says about its type, unless that is what Weir would say anyway.

@@ -81,6 +81,7 @@ impl Quality {
                 record.spent(usage.unwrap_or_default());
                 if let Some(mut lease) = answer.lease.take() {
                     record.answered(&mut lease, None);
+                    lease.report(Ok(()), record.now());
                 }
             }
             Opened::Stream(answer) => {

@@ -146,7 +146,8 @@ fn enter(record: &Record, call: &Call, deployment: usize) -> Result<Lease, Reaso
     if call.hints.no_fallback && !same() {
         return Err(Reason::OtherModel);
     }
-    let lease = there.health.acquire(record.now(), false)?;
+    let now = record.now();
+    let lease = record.core.with_chance(|chance| there.health.acquire(now, false, chance))?;
     let share = snapshot.hedge_shares.get(call.chosen.places[0].route).and_then(Option::as_ref);
     if share.is_some_and(Share::withdraw) { Ok(lease) } else { Err(Reason::HedgeBudget) }
 }

@@ -128,6 +128,8 @@ pub(crate) struct Called {
     pub(crate) size: Size,
     /// How long its first token, or its answer when that is no stream, was expected to take.
     pub(crate) predicted: Option<Duration>,
+    /// Which of its provider's credentials it is made with.
+    pub(crate) credential: usize,
 }
 
 /// The record of one request. It travels with the request, then with the response's body, and is written when it is
@@ -221,7 +223,7 @@ impl Record {
             response_bytes: 0,
             first_token: None,
             inter_token: None,
-            called: Called { sent: received, size: Size::default(), predicted: None },
+            called: Called { sent: received, size: Size::default(), predicted: None, credential: 0 },
             phases: Phases::default(),
             waited: Duration::ZERO,
             queued: Duration::ZERO,
@@ -294,7 +296,7 @@ impl Record {
             gap: self.inter_token,
             usage: self.usage,
         };
-        lease.windows().record(&sample, self.moment);
+        lease.record(&sample, self.moment);
         if let (Some(usage), Some(route)) =
             (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
         {

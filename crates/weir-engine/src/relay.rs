@@ -328,7 +328,7 @@ impl Relay {
             record.first_token = Some(self.last.saturating_duration_since(record.started));
             record.look_at_clock();
             record.first_token_came(lease);
-            lease.begun();
+            lease.begun(record.now());
         }
     }
 
@@ -426,7 +426,7 @@ impl Relay {
         record.attempt_failed(&fault);
         if let Some(mut lease) = self.lease.take() {
             if !self.has_begun() {
-                record.waited_in_vain(&lease, &fault);
+                record.waited_in_vain(&mut lease, &fault);
             }
             lease.report(Err(&fault), record.now());
         }
@@ -512,7 +512,7 @@ impl Relay {
                 Ending::Broken(fault) => {
                     if self.first_token_at.is_none() && matches!(self.watched, Watched::Events(_)) {
                         record.look_at_clock();
-                        record.waited_in_vain(&lease, fault);
+                        record.waited_in_vain(&mut lease, fault);
                     }
                     lease.report(Err(fault), record.core.now());
                 }

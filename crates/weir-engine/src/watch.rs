@@ -1,112 +1,210 @@
-//! What the operator is told of deployments that fail: every change once, however many requests it took to bring it about.
+//! What the operator is told of breakers: each of their events once on stderr, the latest of them on request, and how many
+//! there were of each kind.
 //!
-//! One core looks at all breakers with each round of its chores, so requests neither log nor wait for whoever reads
-//! the log.
+//! Requests only put an event into a queue. It is read with each round of one core's chores and whenever somebody asks, so
+//! that requests neither log nor wait for whoever reads the log.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, SystemTime};
 use weir_core::{Class, Moment};
-use weir_routing::{Health, State};
+use weir_routing::events::{Cause, Subject};
+use weir_routing::{BreakerEvent, Events, State};
 
-/// What was seen of each breaker last.
-#[derive(Default)]
-pub(crate) struct Watch(HashMap<Arc<str>, Seen>);
+/// So many events are kept for whoever asks.
+pub(crate) const MOST_KEPT: usize = 512;
 
-struct Seen {
-    /// Whose breaker it is: a deployment that was moved begins with a new one.
-    health: Arc<Health>,
-    state: State,
-    changes: u64,
-    /// When it was first seen not closed.
-    since: Moment,
+/// An event that has been told.
+#[derive(Clone, Debug)]
+struct Told {
+    /// Counts events since the start, from 1.
+    seq: u64,
+    at: SystemTime,
+    event: BreakerEvent,
+    /// Of one that closed: how long it had not been.
+    after: Option<Duration>,
 }
 
-/// A change of one breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// From closed to open, or already half-open again.
-    Opened {
-        to: State,
-        /// What the latest fault was.
-        cause: Option<Class>,
-        /// Faults in a row.
-        faults: u32,
-    },
-    /// Between open and half-open: nothing is decided yet.
-    Between { from: State, to: State },
-    /// Closed again.
-    Closed { from: State, after: Duration },
+/// Reads what breakers tell.
+pub(crate) struct Watch {
+    events: Arc<Events>,
+    read: Mutex<Read>,
+}
+
+struct Read {
+    queue: Receiver<BreakerEvent>,
+    /// Oldest first, [`MOST_KEPT`] at most.
+    kept: VecDeque<Told>,
+    seq: u64,
+    /// How many there were, by what a metric tells apart. As many entries as there are breakers, times a few.
+    counts: BTreeMap<(Subject, &'static str, &'static str), u64>,
 }
 
 impl Watch {
-    /// Looks at every deployment and gives what has changed since the last look, in the deployments' order.
-    pub(crate) fn look<'d>(
-        &mut self,
-        deployments: impl Iterator<Item = (&'d Arc<str>, &'d Arc<Health>)> + Clone,
-        now: Moment,
-    ) -> Vec<(Arc<str>, Turn)> {
-        let mut turns = Vec::new();
-        let mut count = 0;
-        for (name, health) in deployments.clone() {
-            count += 1;
-            let fresh = || Seen { health: health.clone(), state: State::Closed, changes: 0, since: now };
-            let seen = self.0.entry(name.clone()).or_insert_with(fresh);
-            if !Arc::ptr_eq(&seen.health, health) {
-                *seen = fresh();
-            }
-            seen.look(now, |turn| turns.push((name.clone(), turn)));
+    /// With what breakers tell their events to.
+    pub(crate) fn new() -> (Watch, Arc<Events>) {
+        let (events, queue) = Events::new();
+        let read = Read { queue, kept: VecDeque::new(), seq: 0, counts: BTreeMap::new() };
+        (Watch { events: events.clone(), read: Mutex::new(read) }, events)
+    }
+
+    /// Tells what there is to tell, unless somebody else does so at this moment.
+    pub(crate) fn look(&self, now: Moment) {
+        match self.read.try_lock() {
+            Ok(mut read) => read.look(now),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().look(now),
+            Err(TryLockError::WouldBlock) => {}
         }
-        if self.0.len() > count {
-            let names: Vec<&Arc<str>> = deployments.map(|(name, _)| name).collect();
-            self.0.retain(|name, _| names.contains(&name));
-        }
-        turns
+    }
+
+    fn looked(&self, now: Moment) -> MutexGuard<'_, Read> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.look(now);
+        read
+    }
+
+    /// The latest events, newest first. For people: it waits for others who read.
+    pub(crate) fn shown(&self, now: Moment) -> Value {
+        let read = self.looked(now);
+        let events: Vec<Value> = read.kept.iter().rev().map(Told::shown).collect();
+        json!({ "events": events, "told": read.seq, "lost": self.events.lost() })
+    }
+
+    /// How many events there were: whose, into which state, why.
+    pub(crate) fn counts(&self, now: Moment) -> Vec<(Subject, &'static str, &'static str, u64)> {
+        let read = self.looked(now);
+        read.counts.iter().map(|((subject, to, why), count)| (subject.clone(), *to, *why, *count)).collect()
     }
 }
 
-impl Seen {
-    fn look(&mut self, now: Moment, mut say: impl FnMut(Turn)) {
-        let status = self.health.status(now);
-        let (from, to) = (std::mem::replace(&mut self.state, status.state), status.state);
-        let unseen = std::mem::replace(&mut self.changes, status.changes) != status.changes;
-        let opened = |to| Turn::Opened { to, cause: status.latest_fault, faults: status.consecutive };
-        match (from, to) {
-            (State::Closed, State::Closed) if unseen => {
-                say(opened(State::Open));
-                say(Turn::Closed { from: State::HalfOpen, after: Duration::ZERO });
+impl Read {
+    fn look(&mut self, now: Moment) {
+        // No more than fit into the queue, so that a storm of events does not keep whoever looks.
+        for event in self.queue.try_iter().take(Events::MOST) {
+            let at = SystemTime::now().checked_sub(now.since(event.at)).unwrap_or(SystemTime::UNIX_EPOCH);
+            let closed = event.to == State::Closed;
+            let same = |told: &&Told| told.event.subject == event.subject;
+            let opened = self.kept.iter().rev().filter(same).find(|told| told.event.from == State::Closed);
+            let after = opened.filter(|_| closed).map(|opened| event.at.since(opened.event.at));
+            self.seq += 1;
+            let told = Told { seq: self.seq, at, event, after };
+            told.tell();
+            let kind = (told.event.subject.clone(), told.event.to.name(), told.event.cause.name());
+            *self.counts.entry(kind).or_default() += 1;
+            if self.kept.len() == MOST_KEPT {
+                self.kept.pop_front();
             }
-            (State::Closed, State::Closed) => {}
-            (State::Closed, to) => {
-                self.since = now;
-                say(opened(to));
-            }
-            (from, State::Closed) => say(Turn::Closed { from, after: now.since(self.since) }),
-            (from, to) if from != to => say(Turn::Between { from, to }),
-            _ => {}
+            self.kept.push_back(told);
         }
     }
 }
 
-impl Turn {
+/// A cause's figures, by name.
+fn figures(cause: Cause) -> [Option<(&'static str, Value)>; 4] {
+    let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    match cause {
+        Cause::Row { faults, .. } => [Some(("faults", json!(faults))), None, None, None],
+        Cause::Share { calls, faults, .. } => {
+            [Some(("faults", json!(faults))), Some(("calls", json!(calls))), None, None]
+        }
+        Cause::Slow { latency, calls, over, limit } => [
+            Some(("latency", json!(latency))),
+            Some(("over", json!(over))),
+            Some(("calls", json!(calls))),
+            Some(("limit_ms", json!(millis(limit)))),
+        ],
+        Cause::Refused { faults, .. } if faults > 0 => [Some(("faults", json!(faults))), None, None, None],
+        Cause::Refused { .. }
+        | Cause::Probe { .. }
+        | Cause::Check { .. }
+        | Cause::CooledDown
+        | Cause::Passed
+        | Cause::Answered => [const { None }; 4],
+    }
+}
+
+impl Told {
+    /// As JSON.
+    fn shown(&self) -> Value {
+        let BreakerEvent { subject, from, to, cause, .. } = &self.event;
+        let mut shown = match subject {
+            Subject::Deployment(name) => json!({ "deployment": **name }),
+            Subject::Credential { provider, nth } => json!({ "provider": **provider, "credential": nth }),
+        };
+        shown["seq"] = json!(self.seq);
+        shown["at"] = json!(weir_telemetry::rfc3339(self.at));
+        shown["from"] = json!(from.name());
+        shown["to"] = json!(to.name());
+        shown["cause"] = json!(cause.name());
+        if let Some(class) = cause.class() {
+            shown["fault"] = json!(class.name());
+        }
+        for (name, value) in figures(*cause).into_iter().flatten() {
+            shown[name] = value;
+        }
+        if let Some(after) = self.after {
+            shown["after_ms"] = json!(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        }
+        shown
+    }
+
     /// Tells the operator.
-    pub(crate) fn tell(self, deployment: &str) {
-        match self {
-            Turn::Opened { to, cause, faults } => {
-                let cause = cause.map_or("unknown", Class::name);
-                let (from, to) = (State::Closed.name(), to.name());
-                // A breaker that closed meanwhile has forgotten how many there were.
-                let faults = (faults > 0).then_some(faults);
-                tracing::warn!(deployment, from, to, cause, faults, "breaker opened: no calls but probes");
+    fn tell(&self) {
+        let BreakerEvent { subject, from, to, cause, .. } = &self.event;
+        let (deployment, provider, credential) = match subject {
+            Subject::Deployment(name) => (Some(&**name), None, None),
+            Subject::Credential { provider, nth } => (None, Some(&**provider), Some(nth)),
+        };
+        let figures: Vec<String> =
+            figures(*cause).into_iter().flatten().map(|(name, value)| format!("{name} {value}")).collect();
+        let (fault, figures) = (cause.class().map(Class::name), figures.join(", "));
+        let figures = Some(&*figures).filter(|figures| !figures.is_empty());
+        let (from, to, cause) = (from.name(), to.name(), cause.name());
+        match (self.event.from, self.event.to) {
+            (State::Closed, _) if credential.is_some() => tracing::warn!(
+                provider,
+                credential,
+                from,
+                to,
+                cause,
+                fault,
+                figures,
+                "credential benched: no calls with it but probes"
+            ),
+            (State::Closed, _) => tracing::warn!(
+                deployment,
+                from,
+                to,
+                cause,
+                fault,
+                figures,
+                "breaker opened: no calls but probes"
+            ),
+            (_, State::Closed) => {
+                let after_seconds = self.after.map(|after| after.as_secs_f64());
+                match credential {
+                    Some(_) => tracing::info!(
+                        provider,
+                        credential,
+                        from,
+                        to,
+                        cause,
+                        after_seconds,
+                        "credential taken again"
+                    ),
+                    None => tracing::info!(
+                        deployment,
+                        from,
+                        to,
+                        cause,
+                        after_seconds,
+                        "breaker closed: called again"
+                    ),
+                }
             }
-            Turn::Between { from, to } => {
-                tracing::debug!(deployment, from = from.name(), to = to.name(), "breaker");
-            }
-            Turn::Closed { from, after } => {
-                let (from, to) = (from.name(), State::Closed.name());
-                let after_seconds = after.as_secs_f64();
-                tracing::info!(deployment, from, to, after_seconds, "breaker closed: called again");
-            }
+            _ => tracing::debug!(deployment, provider, credential, from, to, cause, fault, "breaker"),
         }
     }
 }

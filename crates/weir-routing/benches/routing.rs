@@ -75,7 +75,7 @@ fn plans(criterion: &mut Criterion) {
     for health in route.health.iter().step_by(2) {
         let fault =
             Fault::new(Class::Rate, 429, "rate", "slow down").with_retry_after(Duration::from_secs(60));
-        health.acquire(NOW, false).unwrap().report(Err(&fault), NOW);
+        health.acquire(NOW, false, &mut SplitMix64::seeded(0)).unwrap().report(Err(&fault), NOW);
     }
     group.bench_function(BenchmarkId::new("weighted, half resting", 500), |bench| {
         bench.iter(|| black_box(&route).plan(&mut chance));
@@ -95,7 +95,12 @@ fn attempts(criterion: &mut Criterion) {
             let Action::Call { deployment, spread, .. } = machine.on(Event::Begin, NOW, &mut chance) else {
                 unreachable!("both deployments are well");
             };
-            let mut lease = route.health.get(deployment as usize).unwrap().acquire(NOW, spread).unwrap();
+            let mut lease = route
+                .health
+                .get(deployment as usize)
+                .unwrap()
+                .acquire(NOW, spread, &mut SplitMix64::seeded(0))
+                .unwrap();
             lease.report(Ok(()), NOW);
             machine.on(Event::Answered, NOW, &mut chance)
         });

@@ -73,6 +73,9 @@ pub enum Event {
     Answered,
     /// The call ended in a fault before anything reached the client.
     Faulted(Fault),
+    /// The same, and it was the fault of the credential, while the deployment has another that may be used (see
+    /// [`Health::has_another_credential`](crate::Health::has_another_credential)).
+    CredentialFaulted(Fault),
     /// The deployment refused the call before it was made (see [`Health::acquire`](crate::Health::acquire)). Not an
     /// attempt.
     NotEntered(Reason),
@@ -141,6 +144,8 @@ pub enum Action {
 #[derive(Clone, Copy, Debug)]
 struct Try {
     deployment: u32,
+    /// Called though its breaker is open, and only once; see [`Reason::Panic`].
+    anyway: bool,
     state: TryState,
 }
 
@@ -280,6 +285,9 @@ impl Machine {
             (Phase::Calling(deployment), Event::Faulted(fault)) => {
                 self.faulted(deployment, fault, now, chance)
             }
+            (Phase::Calling(deployment), Event::CredentialFaulted(fault)) => {
+                self.credential_faulted(deployment, fault, now, chance)
+            }
             (Phase::Calling(deployment), Event::NotEntered(reason)) => {
                 self.not_entered(deployment, reason);
                 self.next(now, chance)
@@ -339,6 +347,10 @@ impl Machine {
             self.kept_out.get_or_insert((route, allowed));
         } else {
             self.enter(route, &allowed, false);
+            let panics = plan.candidates.first().is_some_and(|first| first.reason == Reason::Panic);
+            if let Some(first) = self.tries.first_mut().filter(|_| panics) {
+                first.anyway = plan.candidates.first().is_some_and(|c| c.deployment == first.deployment);
+            }
         }
     }
 
@@ -352,7 +364,7 @@ impl Machine {
             // The same deployment may serve a fallback route as well; what it asked for holds there too.
             let asked = asked_to_wait.iter().rev().find(|(known, _)| *known == deployment);
             let state = asked.map_or(TryState::Untried, |&(_, ready)| TryState::Faulted { ready, nth });
-            Try { deployment, state }
+            Try { deployment, anyway: false, state }
         };
         self.tries = deployments.iter().map(entered).collect();
     }
@@ -393,11 +405,34 @@ impl Machine {
                 }
             }
         }
-        // That a prompt is too long helps the client more than what befell a fallback afterwards.
+        self.tell(fault);
+        Ok(())
+    }
+
+    /// The client is told of the latest fault, except that a prompt which is too long helps it more than what befell a
+    /// fallback afterwards.
+    fn tell(&mut self, fault: Fault) {
         if self.told.as_ref().is_none_or(|told| told.class != Class::ContextWindow) {
             self.told = Some(fault);
         }
-        Ok(())
+    }
+
+    /// The credential is at fault and there is another: the deployment is called again at once. Not with the last call,
+    /// though, when there is another deployment; that one may have better luck.
+    fn credential_faulted(
+        &mut self,
+        deployment: u32,
+        fault: Fault,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> Action {
+        let another = self.tries.iter().any(|t| t.deployment != deployment && t.state == TryState::Untried);
+        let spare = u32::from(another);
+        if self.calls_here + spare > self.rules.max_retries || now >= self.deadline {
+            return self.faulted(deployment, fault, now, chance);
+        }
+        self.tell(fault);
+        self.call(deployment)
     }
 
     /// A second call beside the first: to the next candidate that nobody has called, behind one that `refused`.
@@ -458,7 +493,7 @@ impl Machine {
 
     fn mark(&mut self, deployment: u32, state: TryState) {
         if let Some(known) = self.tries.iter_mut().find(|t| t.deployment == deployment) {
-            known.state = state;
+            known.state = if known.anyway { TryState::Gone } else { state };
         }
     }
 
@@ -504,7 +539,8 @@ impl Machine {
         self.calls_here += 1;
         self.phase = Phase::Calling(deployment);
         let last = self.is_last(&[deployment]);
-        Action::Call { deployment, fallback: self.route, cause, last, spread: self.spread }
+        let spread = self.spread || self.tries.iter().any(|t| t.deployment == deployment && t.anyway);
+        Action::Call { deployment, fallback: self.route, cause, last, spread }
     }
 
     fn leave_route(&mut self, now: Moment) -> Action {
@@ -527,7 +563,9 @@ impl Machine {
             self.phase = Phase::Queued(fallback);
             return Action::Queue { fallback, until };
         }
+        // A wait for a place may have taken all the time there was.
         if self.calls == 0
+            && now < self.deadline
             && let Some((route, deployments)) = self.kept_out.take()
             && let Some(&first) = deployments.first()
         {
@@ -594,6 +632,3 @@ mod hedging;
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod simulation;

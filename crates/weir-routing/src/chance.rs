@@ -53,6 +53,17 @@ impl Chance for SplitMix64 {
     }
 }
 
+/// Draws zero for ever.
+#[cfg(test)]
+pub(crate) struct Zero;
+
+#[cfg(test)]
+impl Chance for Zero {
+    fn next_u64(&mut self) -> u64 {
+        0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

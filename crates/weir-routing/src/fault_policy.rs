@@ -42,8 +42,10 @@ pub enum Effect {
     None,
     /// One fault more.
     Fault,
-    /// The breaker opens at once: the next call would end the same way.
-    Open,
+    /// Its credential is benched at once: the next call with it, of whatever deployment, would end the same way.
+    Bench,
+    /// Its credential was refused, perhaps for this request only: benched when nothing but that happens to it.
+    Doubt,
     /// No new calls for this long.
     Rest(Duration),
 }
@@ -56,13 +58,15 @@ pub fn effect(fault: &Fault) -> Effect {
     match fault.class {
         Class::Caller | Class::ContextWindow | Class::ContentPolicy => Effect::None,
         Class::Limited | Class::Unavailable | Class::Gateway => Effect::None,
-        // An account's refusal concerns this request (its model, its permission), not the deployment's health.
+        // An account's refusal may concern this request (its model, its words) or the credential; never the deployment's
+        // health. Of a wrong path or method (404, 405) it is neither.
+        Class::Refused if matches!(fault.status, 402 | 403 | 429) => Effect::Doubt,
         Class::Refused => Effect::None,
         // It answers, only in other words.
         Class::Diverged => Effect::None,
         // How good an answer is says nothing about whether the next one will come.
         Class::InvalidOutput => Effect::None,
-        Class::Credential => Effect::Open,
+        Class::Credential => Effect::Bench,
         Class::Rate => match fault.retry_after {
             Some(after) if !after.is_zero() => Effect::Rest(after.min(LONGEST_REST)),
             _ => Effect::Fault,
@@ -119,7 +123,7 @@ mod tests {
         check(Class::Refused, Retry::Elsewhere, Effect::None);
         check(Class::Diverged, Retry::Elsewhere, Effect::None);
         check(Class::InvalidOutput, Retry::Elsewhere, Effect::None);
-        check(Class::Credential, Retry::Elsewhere, Effect::Open);
+        check(Class::Credential, Retry::Elsewhere, Effect::Bench);
         check(Class::Timeout, Retry::Elsewhere, Effect::Fault);
         check(Class::Rate, Retry::SameOrElsewhere, Effect::Fault);
         check(Class::ServerError, Retry::SameOrElsewhere, Effect::Fault);
@@ -161,6 +165,13 @@ mod tests {
     }
 
     #[test]
+    fn an_accounts_refusal_is_a_doubt_about_the_credential_unless_it_is_about_the_address() {
+        let refused = |status| effect(&Fault::new(Class::Refused, status, "x", "x"));
+        assert_eq!([402, 403, 429].map(refused), [Effect::Doubt; 3]);
+        assert_eq!([404, 405].map(refused), [Effect::None; 2]);
+    }
+
+    #[test]
     fn the_page_on_faults_says_the_same() {
         let page = include_str!("../../../docs/concepts/faults.md");
         for class in Class::ALL {
@@ -176,8 +187,8 @@ mod tests {
             let learns = match effect(&fault(class)) {
                 Effect::None => "nothing",
                 Effect::Fault => "a fault",
-                Effect::Open => "opens at once",
-                Effect::Rest(_) => panic!("{name} rests without having been asked to"),
+                Effect::Bench => "benches the credential",
+                Effect::Doubt | Effect::Rest(_) => panic!("{name} does so only with more to go by"),
             };
             assert_eq!(cells[1], class.blame().name(), "{name}");
             assert!(cells[3].starts_with(again), "{name}: {again}");

@@ -1,15 +1,19 @@
 //! The live figures of a deployment, shared by every core, and the lease that one call holds.
 
+use crate::Chance;
 use crate::bell::{Bell, Bells};
-use crate::breaker::{self, Breaker, Refusal, State, Ticket};
+use crate::breaker::{self, Breaker, Jitter, Refusal, State, Ticket};
 use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
+use crate::credential::{Credential, Seat};
+use crate::events::{Cause, Events, Subject, Teller};
 use crate::fault_policy::{Effect, effect, overloads};
 use crate::plan::Reason;
-use crate::rate::Rate;
+use crate::rate::{self, Rate};
+use crate::slow::{self, Slow};
 use crate::windows::{Sample, Windows};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use weir_core::{Class, Fault, Moment};
 
@@ -24,6 +28,8 @@ pub struct Settings {
     pub breaker: breaker::Settings,
     /// Its breaker opens, too, when so many of a hundred calls ended in faults of the deployment; see [`crate::rate`].
     pub error_percent: u32,
+    /// And when it is too slow.
+    pub slow: slow::Settings,
 }
 
 impl Settings {
@@ -38,9 +44,13 @@ impl Default for Settings {
             learns_concurrency: true,
             breaker: breaker::Settings::default(),
             error_percent: Self::ERROR_PERCENT,
+            slow: slow::Settings::default(),
         }
     }
 }
+
+/// So long a credential is left alone after a rate limit that does not say for how long, where there are others.
+const REST_OF_ONE_OF_SEVERAL: Duration = Duration::from_secs(1);
 
 /// Everything Weir knows about how a deployment is doing: its breaker, whether it rests, and its calls in flight.
 ///
@@ -49,22 +59,25 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Health {
     breaker: Breaker,
-    /// Nanoseconds of the clock.
-    resting_until: AtomicU64,
     /// `u32::MAX` for no limit.
     max_concurrency: AtomicU32,
     learned: Learned,
     failures: AtomicU32,
     error_percent: AtomicU32,
+    probes: AtomicU32,
     cooldown: AtomicU64,
     cooldown_max: AtomicU64,
-    /// The class of the latest fault that the breaker learnt of, as its place in [`Class::ALL`]; anything else before
-    /// the first.
-    latest_fault: AtomicU8,
+    ramp: AtomicU64,
+    /// One for each credential; at least one.
+    seats: Box<[Seat]>,
+    /// Where among several of them the next call begins to look.
+    turn: AtomicU32,
+    teller: Teller,
     in_flight: OwnLine<AtomicU32>,
     bells: Bells,
     windows: Windows,
     rate: OwnLine<Rate>,
+    slow: Slow,
 }
 
 /// On a cache line of its own: it is written at both ends of every call, and the fields beside it are read by every
@@ -80,33 +93,41 @@ pub struct Status {
     pub state: State,
     /// Faults in a row.
     pub consecutive: u32,
-    /// How often the breaker's phase has changed; see [`Breaker::changes`].
-    pub changes: u64,
-    /// The latest fault that the breaker learnt of.
-    pub latest_fault: Option<Class>,
     /// Calls in flight.
     pub in_flight: u32,
-    /// How long it will still rest because the upstream asked for it; zero when it does not.
+    /// How long it will still rest because the upstream asked for it; zero when it does not, with one of its credentials.
     pub resting_for: Duration,
 }
 
 impl Health {
-    /// The health of a deployment nothing is known about yet.
+    /// The health of a deployment nothing is known about yet, with a credential of its own.
     pub fn new(settings: &Settings) -> Self {
+        Health::with(settings, &[Arc::default()], Teller::default())
+    }
+
+    fn with(settings: &Settings, credentials: &[Arc<Credential>], teller: Teller) -> Self {
+        let mut seats: Vec<Seat> = credentials.iter().cloned().map(Seat::of).collect();
+        if seats.is_empty() {
+            seats.push(Seat::default());
+        }
         let health = Health {
             breaker: Breaker::default(),
-            resting_until: AtomicU64::new(0),
             max_concurrency: AtomicU32::new(0),
             learned: Learned::default(),
             failures: AtomicU32::new(0),
             error_percent: AtomicU32::new(0),
+            probes: AtomicU32::new(0),
             cooldown: AtomicU64::new(0),
             cooldown_max: AtomicU64::new(0),
-            latest_fault: AtomicU8::new(u8::MAX),
+            ramp: AtomicU64::new(0),
+            seats: seats.into(),
+            turn: AtomicU32::new(0),
+            teller,
             in_flight: OwnLine(AtomicU32::new(0)),
             bells: Bells::default(),
             windows: Windows::default(),
-            rate: OwnLine(Rate::default()),
+            rate: OwnLine(Rate::over(rate::WINDOW)),
+            slow: Slow::new(),
         };
         health.adjust(settings);
         health
@@ -118,8 +139,11 @@ impl Health {
         self.learned.allow(settings.learns_concurrency);
         self.failures.store(settings.breaker.failures, Relaxed);
         self.error_percent.store(settings.error_percent, Relaxed);
+        self.probes.store(settings.breaker.probes, Relaxed);
         self.cooldown.store(nanos(settings.breaker.cooldown), Relaxed);
         self.cooldown_max.store(nanos(settings.breaker.cooldown_max), Relaxed);
+        self.ramp.store(nanos(settings.breaker.ramp), Relaxed);
+        self.slow.adjust(&settings.slow);
     }
 
     /// Why a call would be refused now; `None` when it would not. Changes nothing. Being full is named before all else:
@@ -128,44 +152,97 @@ impl Health {
         if self.is_full(now) {
             return Some(Reason::Full);
         }
-        self.breaker.refusal(now).map(Reason::from).or_else(|| self.resting(now))
+        let probes = self.probes.load(Relaxed);
+        self.breaker.refusal(probes, now).map(Reason::from).or_else(|| self.no_seat(now))
     }
 
-    /// Begins one call, as the probe when the breaker is half-open. With `spread`, breaker and rest do not refuse (see
+    /// The share of its calls that it is to have while it comes back from an outage; `None` for all of them.
+    pub fn share(&self, now: Moment) -> Option<f64> {
+        self.breaker.share(Duration::from_nanos(self.ramp.load(Relaxed)), now)
+    }
+
+    /// Calls that ended in faults in the last [`rate::WINDOW`], since it was last opened for their share.
+    pub fn recent_faults(&self, now: Moment) -> u32 {
+        self.rate.0.share(now).wrong
+    }
+
+    /// Begins one call, as a probe when the breaker is half-open. With `spread`, breaker and rest do not refuse (see
     /// [`Action::Call`](crate::Action::Call)); a full deployment always does.
     ///
     /// # Errors
     /// The reason for the refusal, to be told to the machine as [`Event::NotEntered`](crate::Event::NotEntered).
-    pub fn acquire(self: &Arc<Self>, now: Moment, spread: bool) -> Result<Lease, Reason> {
-        if !spread && let Some(resting) = self.resting(now) {
-            return Err(resting);
+    pub fn acquire(
+        self: &Arc<Self>,
+        now: Moment,
+        spread: bool,
+        chance: &mut dyn Chance,
+    ) -> Result<Lease, Reason> {
+        if !spread && let Some(reason) = self.no_seat(now) {
+            return Err(reason);
         }
         if !self.count_in(now) {
             return Err(Reason::Full);
         }
-        let entered = if spread { Ok(self.breaker.enter_anyway(now)) } else { self.breaker.enter(now) };
-        match entered {
-            Ok(ticket) => Ok(Lease { health: Arc::clone(self), ticket, began: now, work: Duration::ZERO }),
-            Err(refusal) => {
+        match self.enter(now, spread) {
+            Ok((ticket, seat, key)) => {
+                let jitter = Jitter::drawn(chance);
+                let health = Arc::clone(self);
+                Ok(Lease { health, ticket, seat, key, jitter, began: now, work: Duration::ZERO })
+            }
+            Err(reason) => {
                 self.in_flight.0.fetch_sub(1, Relaxed);
-                Err(refusal.into())
+                Err(reason)
             }
         }
     }
 
-    /// The result of an active check. A good one lets the next call probe an open breaker, a bad one counts as a fault.
-    pub fn probed(&self, result: Result<(), &Fault>, now: Moment) {
-        if let Err(fault) = result {
-            self.remember(fault);
-        }
-        self.breaker.checked(result.is_ok(), &self.breaker_settings(), now);
+    fn enter(&self, now: Moment, spread: bool) -> Result<(Ticket, usize, Ticket), Reason> {
+        let probes = self.probes.load(Relaxed);
+        let (mut ticket, change) =
+            if spread { self.breaker.enter_anyway(probes, now) } else { self.breaker.enter(probes, now)? };
+        self.teller.tell(change, Cause::CooledDown, now);
+        let Some((seat, key)) = self.sit(now, spread) else {
+            self.breaker.abandoned(&mut ticket);
+            return Err(self.no_seat(now).unwrap_or(Reason::Probing));
+        };
+        Ok((ticket, seat, key))
     }
 
-    /// Before the breaker learns of it, so that whoever sees it open also sees why.
-    fn remember(&self, fault: &Fault) {
-        let place = Class::ALL.iter().position(|class| *class == fault.class);
-        let place = place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX);
-        self.latest_fault.store(place, Relaxed);
+    /// The next credential that may be used; with `anyway`, the next one of all when there is none.
+    fn sit(&self, now: Moment, anyway: bool) -> Option<(usize, Ticket)> {
+        let seats = self.seats.len();
+        let first = if seats > 1 { self.turn.fetch_add(1, Relaxed) as usize % seats } else { 0 };
+        let mut turns = (first..seats).chain(0..first);
+        let enter = |nth: usize, anyway| Some((nth, self.seats.get(nth)?.enter(anyway, now)?));
+        turns.find_map(|nth| enter(nth, false)).or_else(|| anyway.then(|| enter(first, true))?)
+    }
+
+    /// Why no credential may be used now: of several reasons the one that ends first.
+    fn no_seat(&self, now: Moment) -> Option<Reason> {
+        let mut soonest: Option<(Moment, Reason)> = None;
+        for seat in &self.seats {
+            let reason = seat.refusal(now)?;
+            let ends = reason.until().unwrap_or(now);
+            if soonest.is_none_or(|(known, _)| ends < known) {
+                soonest = Some((ends, reason));
+            }
+        }
+        soonest.map(|(_, reason)| reason)
+    }
+
+    /// Whether a call that ended in this fault may be made again here at once, since it was the credential's and another
+    /// one may be used.
+    pub fn has_another_credential(&self, fault: &Fault, now: Moment) -> bool {
+        let its_own = fault.class == Class::Rate || matches!(effect(fault), Effect::Bench | Effect::Doubt);
+        self.seats.len() > 1 && its_own && self.refusal(now).is_none()
+    }
+
+    /// The result of an active check. A good one lets the next call probe an open breaker, a bad one counts as a fault.
+    pub fn probed(&self, result: Result<(), &Fault>, now: Moment, chance: &mut dyn Chance) {
+        let jitter = Jitter::drawn(chance);
+        let change = self.breaker.checked(result.is_ok(), &self.breaker_settings(), now, jitter);
+        let cause = result.map_or_else(|fault| Cause::Check { class: fault.class }, |()| Cause::Passed);
+        self.teller.tell(change, cause, now);
     }
 
     /// What the last minute was like.
@@ -188,10 +265,8 @@ impl Health {
         Status {
             state: self.breaker.state(now),
             consecutive: self.breaker.consecutive(),
-            changes: self.breaker.changes(),
-            latest_fault: Class::ALL.get(usize::from(self.latest_fault.load(Relaxed))).copied(),
             in_flight: self.in_flight.0.load(Relaxed),
-            resting_for: Moment::from_nanos(self.resting_until.load(Relaxed)).since(now),
+            resting_for: self.seats.iter().map(|s| s.resting_until().since(now)).min().unwrap_or_default(),
         }
     }
 
@@ -225,11 +300,6 @@ impl Health {
         max != u32::MAX && self.in_flight.0.load(Relaxed) >= max
     }
 
-    fn resting(&self, now: Moment) -> Option<Reason> {
-        let until = Moment::from_nanos(self.resting_until.load(Relaxed));
-        (now < until).then_some(Reason::Resting(until))
-    }
-
     /// Counts a call in, unless that would be one too many. Checked and counted in one step: two cores that race for
     /// the last place do not both get it, and neither makes the other miss it.
     fn count_in(&self, now: Moment) -> bool {
@@ -247,6 +317,8 @@ impl Health {
             failures: self.failures.load(Relaxed),
             cooldown: Duration::from_nanos(self.cooldown.load(Relaxed)),
             cooldown_max: Duration::from_nanos(self.cooldown_max.load(Relaxed)),
+            probes: self.probes.load(Relaxed),
+            ramp: Duration::from_nanos(self.ramp.load(Relaxed)),
         }
     }
 }
@@ -269,16 +341,27 @@ impl From<Refusal> for Reason {
 pub struct Lease {
     health: Arc<Health>,
     ticket: Ticket,
+    /// Which of the deployment's credentials it uses.
+    seat: usize,
+    /// And the right to do so.
+    key: Ticket,
+    /// For the cool-down that this call may bring about.
+    jitter: Jitter,
     began: Moment,
     /// What it is expected to take.
     work: Duration,
 }
 
 impl Lease {
-    /// Whether this call is the half-open breaker's probe.
+    /// Whether this call is a probe of a half-open breaker.
     #[cfg(test)]
     pub(crate) fn is_probe(&self) -> bool {
         self.ticket.is_probe()
+    }
+
+    /// Which of the deployment's credentials the call is to be made with, by its place among them.
+    pub fn credential(&self) -> usize {
+        self.seat
     }
 
     /// Tells how long the call is expected to take, so that policies see the work under way and not only its calls.
@@ -298,7 +381,8 @@ impl Lease {
         &self.health.windows
     }
 
-    /// Tells what the call shows of its deployment's latency.
+    /// Tells what the call shows of its deployment's latency, for its windows and for whoever judges whether it is too
+    /// slow. Tell it before the answer is said to have [begun](Lease::begun) or to have [ended](Lease::report) well.
     pub fn record(&mut self, sample: &Sample, now: Moment) {
         let health = &self.health;
         health.windows.record(sample, now);
@@ -309,12 +393,25 @@ impl Lease {
         {
             health.learned.complained(self.began, health.in_flight(), KEPT_WHEN_LATE, now);
         }
+        let alone = health.breaker.state(now) != State::Closed;
+        let Some(slow) = health.slow.judge(sample, &health.windows, alone, now) else { return };
+        let change = health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now, self.jitter);
+        // However well it ends, it has said what there is to say.
+        self.ticket.void();
+        let (latency, limit) = (slow.latency, slow.limit);
+        let cause = Cause::Slow { latency, calls: slow.share.calls, over: slow.share.wrong, limit };
+        health.teller.tell(change, cause, now);
     }
 
     /// Tells that the answer has begun and is good so far. How it ends is [reported](Lease::report) all the same: this
     /// alone neither closes the breaker nor wipes out earlier faults, but it lets others through a half-open one.
-    pub fn begun(&mut self) {
-        self.health.breaker.begun(&mut self.ticket);
+    pub fn begun(&mut self, now: Moment) {
+        let health = &self.health;
+        let change = health.breaker.begun(&mut self.ticket, &health.breaker_settings(), now);
+        health.teller.tell(change, Cause::Answered, now);
+        if let Some(seat) = health.seats.get(self.seat) {
+            seat.credential.accepted(&mut self.key, now);
+        }
     }
 
     /// Tells how the call ended; `Ok` when its answer was there to the end. Report a fault here before the machine hears
@@ -330,36 +427,68 @@ impl Lease {
             }
             Err(_) => {}
         }
-        let effect = result.map_err(|fault| (effect(fault), fault));
-        if let Err((Effect::Fault | Effect::Open, fault)) = &effect {
-            health.remember(fault);
-        }
-        match effect.map_err(|(effect, _)| effect) {
+        let Some(seat) = health.seats.get(self.seat) else { return };
+        let fault = match result {
             Ok(()) => {
                 health.rate.0.count(true, now);
-                health.breaker.succeeded(&mut self.ticket);
+                let change = health.breaker.succeeded(&mut self.ticket, &health.breaker_settings(), now);
+                health.teller.tell(change, Cause::Answered, now);
+                seat.credential.accepted(&mut self.key, now);
+                return;
             }
-            Err(Effect::None) => health.breaker.abandoned(&mut self.ticket),
-            Err(Effect::Fault) => {
-                health.rate.0.count(false, now);
-                if health.rate.0.exceeds(health.error_percent.load(Relaxed), now) {
-                    health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now);
-                } else {
-                    health.breaker.faulted(&mut self.ticket, &health.breaker_settings(), now);
-                }
+            Err(fault) => fault,
+        };
+        let effect = match effect(fault) {
+            // Others may be used meanwhile, so the limit is this one's and not the deployment's.
+            Effect::Fault if fault.class == Class::Rate && health.seats.len() > 1 => {
+                Effect::Rest(REST_OF_ONE_OF_SEVERAL)
             }
-            Err(Effect::Open) => health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now),
-            Err(Effect::Rest(rest)) => {
-                health.resting_until.fetch_max((now + rest).as_nanos(), Relaxed);
-                health.breaker.abandoned(&mut self.ticket);
+            other => other,
+        };
+        match effect {
+            Effect::None | Effect::Fault => {}
+            Effect::Bench | Effect::Doubt => {
+                let surely = effect == Effect::Bench;
+                seat.credential.refused(&mut self.key, surely, fault.class, now, self.jitter);
             }
+            Effect::Rest(rest) => seat.rest(now + rest),
         }
+        // Where it has been refused, that has been settled.
+        seat.credential.abandoned(&mut self.key);
+        if effect == Effect::Fault {
+            self.faulted(fault.class, now);
+        } else {
+            self.health.breaker.abandoned(&mut self.ticket);
+        }
+    }
+
+    fn faulted(&mut self, class: Class, now: Moment) {
+        let health = &self.health;
+        let settings = health.breaker_settings();
+        health.rate.0.count(false, now);
+        // What happens to a breaker that is not closed decides by itself; the counts are for the panic then.
+        let closed = health.breaker.state(now) == State::Closed;
+        let exceeds = || health.rate.0.exceeds(health.error_percent.load(Relaxed), now);
+        let (change, cause) = match closed.then(exceeds).flatten() {
+            Some(share) => (
+                health.breaker.trip(&mut self.ticket, &settings, now, self.jitter),
+                Cause::Share { calls: share.calls, faults: share.wrong, class },
+            ),
+            None => (
+                health.breaker.faulted(&mut self.ticket, &settings, now, self.jitter),
+                Cause::Row { faults: 0, class },
+            ),
+        };
+        health.teller.tell(change, cause, now);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.health.breaker.abandoned(&mut self.ticket);
+        if let Some(seat) = self.health.seats.get(self.seat) {
+            seat.credential.abandoned(&mut self.key);
+        }
         // In one order with whoever hangs a bell up and looks for a place then.
         self.health.in_flight.0.fetch_sub(1, SeqCst);
         self.health.bells.ring();
@@ -373,20 +502,46 @@ impl Drop for Lease {
 #[derive(Debug, Default)]
 pub struct HealthBook {
     entries: HashMap<Box<str>, (u64, Arc<Health>)>,
+    credentials: HashMap<u64, Weak<Credential>>,
+    events: Option<Arc<Events>>,
 }
 
 impl HealthBook {
+    /// One whose breakers tell what happens to them.
+    pub fn telling(events: Arc<Events>) -> Self {
+        HealthBook { events: Some(events), ..HealthBook::default() }
+    }
+
+    /// The credential that `identity`, a hash of address and key, stands for. `provider` and `nth`, from 1, say whose it
+    /// is to people.
+    pub fn credential(&mut self, identity: u64, provider: &Arc<str>, nth: u32) -> Arc<Credential> {
+        if let Some(known) = self.credentials.get(&identity).and_then(Weak::upgrade) {
+            return known;
+        }
+        let credential = Credential::new(provider.clone(), nth, self.events.as_ref());
+        self.credentials.insert(identity, Arc::downgrade(&credential));
+        credential
+    }
+
     /// The health of the deployment `name`, with these settings from now on. `identity` is a hash of what makes it the
-    /// same place (URL, upstream model, credential): when that has changed, what was learnt is about something else
+    /// same place (URL, upstream model, `credentials`): when that has changed, what was learnt is about something else
     /// and is forgotten.
-    pub fn get_or_insert(&mut self, name: &str, identity: u64, settings: &Settings) -> Arc<Health> {
+    pub fn get_or_insert(
+        &mut self,
+        name: &str,
+        identity: u64,
+        settings: &Settings,
+        credentials: &[Arc<Credential>],
+    ) -> Arc<Health> {
         if let Some((known, health)) = self.entries.get(name)
             && *known == identity
         {
             health.adjust(settings);
             return Arc::clone(health);
         }
-        let health = Arc::new(Health::new(settings));
+        let teller = |events| Teller::new(Subject::Deployment(name.into()), events);
+        let teller = self.events.as_ref().map(teller).unwrap_or_default();
+        let health = Arc::new(Health::with(settings, credentials, teller));
         self.entries.insert(name.into(), (identity, Arc::clone(&health)));
         health
     }
@@ -395,6 +550,7 @@ impl HealthBook {
     pub fn prune<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
         let names: HashSet<&str> = names.into_iter().collect();
         self.entries.retain(|name, _| names.contains(&**name));
+        self.credentials.retain(|_, credential| credential.strong_count() > 0);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The plan of one request in one route: whom to call, in which order, and why.
 
-use crate::Chance;
 use crate::health::Health;
 use crate::policy::{Ask, Order, Policy, Request};
+use crate::{Chance, SplitMix64};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -45,10 +45,17 @@ pub enum Reason {
     LastResort,
     /// Breakers and rests would leave nobody, so traffic is spread over them all instead of being refused.
     Spread,
+    /// It is back from an outage and gets its share of calls by degrees; this one is not among them, as long as another
+    /// may be called.
+    Ramping,
+    /// Its breaker is open, but so are most of the pool's, so that the others would have to bear too much.
+    Panic,
     /// Its breaker is open until then.
     BreakerOpen(Moment),
-    /// Its breaker is half-open and the probe is out.
+    /// Its breaker, or that of its credential, is half-open and the probes are out.
     Probing,
+    /// The upstream refused its credential, which is benched until then.
+    CredentialBenched(Moment),
     /// The upstream asked not to be called until then.
     Resting(Moment),
     /// As many calls are in flight as may be.
@@ -94,8 +101,11 @@ impl Reason {
             Reason::Sticky => "sticky",
             Reason::LastResort => "last_resort",
             Reason::Spread => "spread",
+            Reason::Ramping => "ramping",
+            Reason::Panic => "panic",
             Reason::BreakerOpen(_) => "breaker_open",
             Reason::Probing => "probing",
+            Reason::CredentialBenched(_) => "credential_benched",
             Reason::Resting(_) => "resting",
             Reason::Full => "full",
             Reason::Barred => "barred",
@@ -112,7 +122,25 @@ impl Reason {
 
     /// Whether it keeps a deployment out only as long as there is another.
     pub(crate) const fn yields_to_need(self) -> bool {
-        matches!(self, Reason::BreakerOpen(_) | Reason::Probing | Reason::Resting(_))
+        matches!(
+            self,
+            Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_) | Reason::Resting(_)
+        )
+    }
+
+    /// Whether it is the deployment's breaker that keeps it out.
+    const fn is_breaker(self) -> bool {
+        matches!(self, Reason::BreakerOpen(_) | Reason::Probing)
+    }
+
+    /// When it will have passed, if that is known.
+    pub(crate) const fn until(self) -> Option<Moment> {
+        match self {
+            Reason::BreakerOpen(until) | Reason::CredentialBenched(until) | Reason::Resting(until) => {
+                Some(until)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -183,9 +211,15 @@ impl Plan {
 
 /// Orders up to `wanted` deployments of a pool by its policy, out of those that may be called now.
 ///
+/// A deployment that is *ramping*, back from an outage, is demoted behind the others but for its share of the requests,
+/// by chance; it stays in the plan, and has its place when there is nobody else.
+///
 /// When there are none only because of breakers and rests, those are ordered instead (a *spread* plan): traffic goes on
 /// and finds out who is back; what the request itself excludes is left out of that, too. A plan is empty when every
 /// deployment is full, excluded, barred or unknown.
+///
+/// When somebody may be called, but breakers keep out more than the request's `panic_percent` of the pool, the few that
+/// are left would have to bear the load of all; then the plan is one of *panic*: see [`panicked`].
 ///
 /// `health` finds a deployment's health by its index; `request` is what policies weigh, and whom it excludes; `barred` are
 /// deployments that already failed this request for good ([`Machine::barred`](crate::Machine::barred)).
@@ -199,7 +233,9 @@ pub fn plan<'h>(
     chance: &mut dyn Chance,
 ) -> Plan {
     let dropped = RefCell::new(SmallVec::<[(u32, Reason); 2]>::new());
-    let yields = Cell::new(false);
+    let demoted = RefCell::new(SmallVec::<[u32; 2]>::new());
+    let (yields, open) = (Cell::new(false), Cell::new(false));
+    let draw = chance.next_u64();
     let refusal = |deployment: u32| {
         if barred.contains(&deployment) {
             return Some(Reason::Barred);
@@ -210,8 +246,16 @@ pub fn plan<'h>(
         health(deployment).map_or(Some(Reason::Unknown), |health| health.refusal(now))
     };
     let usable = |deployment: u32| {
-        let Some(reason) = refusal(deployment) else { return true };
+        let Some(reason) = refusal(deployment) else {
+            let share = health(deployment).and_then(|health| health.share(now));
+            let demote = share.is_some_and(|share| unit(draw, deployment) >= share);
+            if demote && !demoted.borrow().contains(&deployment) {
+                demoted.borrow_mut().push(deployment);
+            }
+            return !demote;
+        };
         yields.set(yields.get() || reason.yields_to_need());
+        open.set(open.get() || reason.is_breaker());
         let mut dropped = dropped.borrow_mut();
         if dropped.len() < Plan::MOST_DROPPED && !dropped.iter().any(|(known, _)| *known == deployment) {
             dropped.push((deployment, reason));
@@ -220,14 +264,87 @@ pub fn plan<'h>(
     };
     let mut candidates = Order::new();
     policy.order(&Ask { now, wanted, usable: &usable, request, health }, chance, &mut candidates);
-    if candidates.is_empty() && yields.into_inner() {
+    let demoted = demoted.take();
+    if candidates.is_empty() && !demoted.is_empty() {
+        let usable = |deployment: u32| demoted.contains(&deployment);
+        policy.order(&Ask { now, wanted, usable: &usable, request, health }, chance, &mut candidates);
+    } else {
+        let room = wanted.saturating_sub(candidates.len()).min(demoted.len());
+        let (behind, left_out) = demoted.split_at(room);
+        candidates.extend(behind.iter().map(|d| Candidate::new(*d, Reason::Ramping)));
+        dropped.borrow_mut().extend(left_out.iter().map(|d| (*d, Reason::Ramping)));
+    }
+    if candidates.is_empty() && yields.get() {
         let usable = |deployment: u32| refusal(deployment).is_none_or(Reason::yields_to_need);
         policy.order(&Ask { now, wanted, usable: &usable, request, health }, chance, &mut candidates);
         for candidate in &mut candidates {
             candidate.reason = Reason::Spread;
         }
+    } else if open.get() && wanted > 1 && too_many_out(request, &refusal) {
+        panicked(
+            policy,
+            &Ask { now, wanted, usable: &usable, request, health },
+            &refusal,
+            chance,
+            &mut candidates,
+        );
     }
-    Plan { candidates, dropped: dropped.into_inner() }
+    Plan { candidates, dropped: dropped.take() }
+}
+
+/// A number in [0, 1) that is the same each time it is asked for in one plan, and as good as independent from one
+/// deployment to the next (the finalizer of SplitMix64).
+fn unit(draw: u64, deployment: u32) -> f64 {
+    let own = SplitMix64::seeded(draw ^ u64::from(deployment) << 32).next_u64();
+    (own >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Whether breakers keep out more of the pool than the request's `panic_percent`, not counting those that could not be
+/// called in any case.
+fn too_many_out(request: &Request<'_>, refusal: &dyn Fn(u32) -> Option<Reason>) -> bool {
+    let (mut all, mut out) = (0u64, 0u64);
+    for member in request.pool {
+        match refusal(member.deployment) {
+            Some(reason) if reason.is_breaker() => (all, out) = (all + 1, out + 1),
+            None | Some(Reason::Full | Reason::Resting(_)) => all += 1,
+            Some(_) => {}
+        }
+    }
+    out * 100 > all * u64::from(request.panic_percent)
+}
+
+/// Breakers do not refuse, they only thin out: a deployment whose breaker is open takes part in one request of `1 + n`,
+/// where n are its faults of the last ten seconds; ramps are not kept to. When such a deployment would be first it is,
+/// and whoever may be called in the ordinary way comes behind it, so that no request is lost by that. A first answer
+/// closes its breaker.
+///
+/// Source: Envoy's panic threshold, below which its balancer disregards the health of hosts. That calls get fewer with
+/// each fault is ours: a deployment that is really down should not keep costing every request its first attempt.
+fn panicked(
+    policy: &dyn Policy,
+    ask: &Ask<'_, '_>,
+    refusal: &dyn Fn(u32) -> Option<Reason>,
+    chance: &mut dyn Chance,
+    candidates: &mut Order,
+) {
+    let draw = chance.next_u64();
+    let admitted = |deployment: u32| match refusal(deployment) {
+        None => true,
+        Some(reason) if reason.is_breaker() => {
+            let faults = (ask.health)(deployment).map_or(0, |health| health.recent_faults(ask.now));
+            unit(draw, deployment) * (1.0 + f64::from(faults)) < 1.0
+        }
+        Some(_) => false,
+    };
+    let mut order = Order::new();
+    policy.order(&Ask { usable: &admitted, wanted: 1, ..*ask }, chance, &mut order);
+    let Some(mut first) = order.into_iter().next() else { return };
+    if refusal(first.deployment).is_some() {
+        first.reason = Reason::Panic;
+    }
+    candidates.retain(|candidate| candidate.deployment != first.deployment);
+    candidates.truncate(ask.wanted - 1);
+    candidates.insert(0, first);
 }
 
 #[cfg(test)]

@@ -97,6 +97,10 @@ pub struct Request<'a> {
     pub max_cost: Option<Cost>,
     /// Keeps deployments out of this request's plans, whatever the policy.
     pub excluded: Option<&'a dyn Fn(u32) -> Option<Reason>>,
+    /// The whole pool, to see how much of it is out; nobody panics about an empty one.
+    pub pool: &'a [Member],
+    /// When breakers keep more of it out than this, see [`plan`](crate::plan::plan); 100 for never.
+    pub panic_percent: u32,
     /// Asked for an explanation and not to be carried out: no policy takes a turn for it or remembers it.
     pub tentative: bool,
 }

@@ -1,41 +1,68 @@
-//! The share of calls that ended in a fault, over the last seconds of one deployment.
+//! The share of calls that went wrong, over the last seconds of one deployment: those that ended in a fault, or took
+//! longer than they may.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use weir_core::Moment;
 
-/// So long an ended call counts.
+/// So long an ended call counts as one that ended in a fault or did not.
 pub const WINDOW: Duration = Duration::from_secs(10);
-/// Below so many calls in the window a share says nothing.
-pub const LEAST_CALLS: u64 = 10;
-/// A deployment that was taken out for its share less than this ago has to prove itself sooner.
+/// Below so many calls in that window a share of faults says nothing.
+pub const LEAST_CALLS: u32 = 10;
+/// The latest stretch of it that holds so many calls is enough to tell: who was well until a moment ago is not
+/// excused by that.
+pub const ENOUGH_CALLS: u32 = 40;
+/// A deployment that was taken out for its share of faults less than this ago has to prove itself sooner.
 pub const SUSPECT_FOR: Duration = Duration::from_secs(60);
 /// Instead of [`LEAST_CALLS`], for that long.
-pub const LEAST_CALLS_OF_SUSPECT: u64 = 4;
+pub const LEAST_CALLS_OF_SUSPECT: u32 = 4;
 
 /// As many as [`Rate`] has.
 const BUCKETS: u64 = 8;
 const COUNT: u64 = (1 << 20) - 1;
 
+/// What a window holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Calls that ended in it.
+    pub calls: u32,
+    /// Those of them that went wrong.
+    pub wrong: u32,
+}
+
+impl Share {
+    /// Whether so many of a hundred went wrong, or more; nobody is judged by no calls at all.
+    pub fn reaches(self, percent: u32) -> bool {
+        self.calls > 0 && u64::from(self.wrong) * 100 >= u64::from(self.calls) * u64::from(percent)
+    }
+}
+
 /// Counts in buckets of an eighth of the window. Each bucket is one word (24 bits of time, twice 20 bits of counts, which
 /// stop at their ends), so that cores share it without a lock and relaxed ordering is enough.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rate {
     buckets: [AtomicU64; 8],
     /// When it was last too high, in nanoseconds of the clock and one; 0 for never.
     exceeded: AtomicU64,
-}
-
-/// Time in buckets, as far as a bucket remembers it: wraps after eight months.
-fn tick(now: Moment) -> u64 {
-    let length = u64::try_from(WINDOW.as_nanos()).unwrap_or(u64::MAX) / BUCKETS;
-    (now.as_nanos() / length + 1) & ((1 << 24) - 1)
+    /// Nanoseconds of one bucket.
+    length: u64,
 }
 
 impl Rate {
+    /// Over so long a window.
+    pub(crate) fn over(window: Duration) -> Self {
+        let length = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX) / BUCKETS;
+        Rate { buckets: Default::default(), exceeded: AtomicU64::new(0), length: length.max(1) }
+    }
+
+    /// Time in buckets, as far as a bucket remembers it: wraps after eight months of ten seconds' windows.
+    fn tick(&self, now: Moment) -> u64 {
+        (now.as_nanos() / self.length + 1) & ((1 << 24) - 1)
+    }
+
     /// One call has ended.
     pub(crate) fn count(&self, good: bool, now: Moment) {
-        let tick = tick(now);
+        let tick = self.tick(now);
         let Some(bucket) = self.buckets.get(usize::try_from(tick % BUCKETS).unwrap_or(0)) else { return };
         let add = |word: u64| {
             let counts = if word >> 40 == tick { word } else { tick << 40 };
@@ -47,27 +74,45 @@ impl Rate {
         let _ = bucket.fetch_update(Relaxed, Relaxed, add);
     }
 
-    /// Whether `percent` of the calls in the window, or more, ended in faults, and they are enough to tell. When they
-    /// did, the counting begins anew.
-    pub(crate) fn exceeds(&self, percent: u32, now: Moment) -> bool {
-        let (mut calls, mut faults) = (0, 0);
-        let tick = tick(now);
+    /// What the stretches hold that end now and are one bucket long, two, and so on up to the whole window.
+    pub(crate) fn stretches(&self, now: Moment) -> [Share; 8] {
+        let tick = self.tick(now);
+        let count = |bits: u64| u32::try_from(bits & COUNT).unwrap_or(u32::MAX);
+        let mut stretches = [Share::default(); 8];
         for bucket in &self.buckets {
             let word = bucket.load(Relaxed);
-            if tick.wrapping_sub(word >> 40) & ((1 << 24) - 1) < BUCKETS {
-                calls += word >> 20 & COUNT;
-                faults += word & COUNT;
+            let age = tick.wrapping_sub(word >> 40) & ((1 << 24) - 1);
+            for stretch in stretches.iter_mut().skip(usize::try_from(age).unwrap_or(usize::MAX)) {
+                stretch.calls += count(word >> 20);
+                stretch.wrong += count(word);
             }
         }
+        stretches
+    }
+
+    /// What the window that ends now holds.
+    pub(crate) fn share(&self, now: Moment) -> Share {
+        self.stretches(now).last().copied().unwrap_or_default()
+    }
+
+    /// The share of faults, if it is `percent` or more of enough calls to tell. When it is, the counting begins anew.
+    pub(crate) fn exceeds(&self, percent: u32, now: Moment) -> Option<Share> {
+        let stretches = self.stretches(now);
+        let whole = stretches.last().copied().unwrap_or_default();
         let last = self.exceeded.load(Relaxed);
         let suspect = last > 0 && now.since(Moment::from_nanos(last - 1)) < SUSPECT_FOR;
         let least = if suspect { LEAST_CALLS_OF_SUSPECT } else { LEAST_CALLS };
-        let exceeds = calls >= least && faults * 100 >= calls * u64::from(percent);
-        if exceeds {
-            self.exceeded.store(now.as_nanos() + 1, Relaxed);
-            self.buckets.iter().for_each(|bucket| bucket.store(0, Relaxed));
-        }
-        exceeds
+        let enough =
+            stretches.into_iter().find(|share| share.calls >= ENOUGH_CALLS && share.reaches(percent));
+        let found = enough.or((whole.calls >= least && whole.reaches(percent)).then_some(whole))?;
+        self.exceeded.store(now.as_nanos() + 1, Relaxed);
+        self.forget();
+        Some(found)
+    }
+
+    /// Begins anew.
+    pub(crate) fn forget(&self) {
+        self.buckets.iter().for_each(|bucket| bucket.store(0, Relaxed));
     }
 }
 
@@ -78,10 +123,10 @@ mod tests {
     /// After these calls, each (milliseconds, good), whether the share of faults is 40 % or more at `now`.
     fn check(calls: &[(u64, bool)], now: u64, expect: bool) {
         let at = |millis| Moment::START + Duration::from_millis(millis);
-        let rate = Rate::default();
+        let rate = Rate::over(WINDOW);
         calls.iter().for_each(|&(millis, good)| rate.count(good, at(millis)));
-        assert_eq!(rate.exceeds(40, at(now)), expect, "{calls:?} at {now}");
-        assert!(!rate.exceeds(40, at(now)), "counting begins anew");
+        assert_eq!(rate.exceeds(40, at(now)).is_some(), expect, "{calls:?} at {now}");
+        assert!(rate.exceeds(40, at(now)).is_none(), "counting begins anew");
     }
 
     #[test]
@@ -103,17 +148,25 @@ mod tests {
     }
 
     #[test]
+    fn what_went_well_before_excuses_nobody() {
+        let well = vec![(0, true); 400];
+        let mixed: Vec<(u64, bool)> = (0..40).map(|n| (5_000 + 30 * n, n % 2 == 0)).collect();
+        check(&[well.clone(), mixed.clone()].concat(), 6_200, true);
+        check(&[well, mixed.into_iter().take(38).collect()].concat(), 6_200, false);
+    }
+
+    #[test]
     fn a_suspect_is_found_out_sooner() {
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
-        let rate = Rate::default();
+        let rate = Rate::over(WINDOW);
         let faults = |n: u64, now| (0..n).for_each(|_| rate.count(false, now));
         faults(10, at(1));
-        assert!(rate.exceeds(40, at(1)));
+        assert!(rate.exceeds(40, at(1)).is_some());
         faults(3, at(20));
-        assert!(!rate.exceeds(40, at(20)));
+        assert!(rate.exceeds(40, at(20)).is_none());
         faults(1, at(20));
-        assert!(rate.exceeds(40, at(20)));
+        assert!(rate.exceeds(40, at(20)).is_some());
         faults(9, at(90));
-        assert!(!rate.exceeds(40, at(90)), "a minute later it is as good as any other");
+        assert!(rate.exceeds(40, at(90)).is_none(), "a minute later it is as good as any other");
     }
 }

@@ -157,6 +157,11 @@ impl Windows {
         self.digest.forecast(latency, size, now)
     }
 
+    /// Seconds that this latency is expected to take for a request of this size, by what was learnt; `None` before that.
+    pub(crate) fn predicted(&self, latency: Latency, size: Size) -> Option<f64> {
+        self.digest.predict(latency, size)
+    }
+
     /// Percentiles of a series as of the latest digest, with the number of samples behind them.
     pub fn percentiles(&self, series: Series) -> Percentiles {
         self.digest.percentiles(series)

@@ -75,12 +75,13 @@ struct Asked {
 }
 
 /// Every route there is.
-pub const ROUTES: [AdminRoute; 8] = [
+pub const ROUTES: [AdminRoute; 9] = [
     AdminRoute { method: Method::GET, path: "/metrics", writes: false, serve: metrics },
     AdminRoute { method: Method::GET, path: "/admin/config", writes: false, serve: config },
     AdminRoute { method: Method::GET, path: "/admin/decisions", writes: false, serve: decisions::list },
     AdminRoute { method: Method::GET, path: "/admin/decisions/{id}", writes: false, serve: decisions::one },
     AdminRoute { method: Method::POST, path: "/admin/explain", writes: false, serve: decisions::explain },
+    AdminRoute { method: Method::GET, path: "/admin/events", writes: false, serve: events },
     AdminRoute { method: Method::POST, path: "/admin/reload", writes: true, serve: reload },
     AdminRoute { method: Method::GET, path: "/health/live", writes: false, serve: live },
     AdminRoute { method: Method::GET, path: "/health/ready", writes: false, serve: ready },
@@ -285,6 +286,10 @@ fn config(admin: &Admin, _: &Asked) -> Response<Full<Bytes>> {
         "config": report.serving,
     });
     json_body(StatusCode::OK, &shown)
+}
+
+fn events(admin: &Admin, _: &Asked) -> Response<Full<Bytes>> {
+    json_body(StatusCode::OK, &admin.engine.breaker_events())
 }
 
 /// Each key of the file that waits for a restart, with what holds until then and what the file says.

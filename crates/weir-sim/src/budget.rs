@@ -123,7 +123,7 @@ fn run(
         {
             under_way.pop();
             if let Some((mut lease, sample)) = leases.get_mut(call).and_then(Option::take) {
-                lease.windows().record(&sample, at);
+                lease.record(&sample, at);
                 lease.report(Ok(()), at);
             }
         }
@@ -154,7 +154,7 @@ fn run(
         if nth >= WARM_UP {
             answers.push((seconds, cost.approx_usd()));
         }
-        let Ok(lease) = health.acquire(now, false) else { continue };
+        let Ok(lease) = health.acquire(now, false, &mut chance) else { continue };
         let total = Some(Duration::from_secs_f64(seconds));
         let sample = Sample { size, total, usage: Some(usage), ..Sample::default() };
         under_way.push(Reverse((now + Duration::from_secs_f64(seconds), leases.len())));

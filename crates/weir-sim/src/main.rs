@@ -1,11 +1,12 @@
-//! Prints how prompts of a recorded trace would fare under Weir's placement and others', and how latency budgets are kept.
+//! Prints how prompts of a recorded trace would fare under Weir's placement and others', how latency budgets are
+//! kept, and what clients notice of deployments that fail.
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
 use clap::Parser;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use weir_sim::{Fleet, Trace, budget, report, variant};
+use weir_sim::{Fleet, Trace, breaker, budget, report, variant};
 
 /// Where a trace is looked for in the folder that `WEIR_DATA` names.
 const IN_DATA: &str = "trace_mooncake/conversation_trace.jsonl.gz";
@@ -33,6 +34,9 @@ struct Args {
     /// Shows instead how the policy `latency_budget` keeps its budgets, beside an oracle; needs no trace.
     #[arg(long)]
     latency_budget: bool,
+    /// Shows instead what clients notice of deployments that fail, flap, slow down and come back; needs no trace.
+    #[arg(long)]
+    breaker: bool,
     /// Also shows whether it holds for changed traffic and other fleets.
     #[arg(long)]
     variants: bool,
@@ -59,6 +63,10 @@ fn simulate(args: &Args) -> Result<(), String> {
                 requests
             )
         );
+        return Ok(());
+    }
+    if args.breaker {
+        print!("{}", breaker::report(1));
         return Ok(());
     }
     let data = std::env::var_os("WEIR_DATA").filter(|folder| !folder.is_empty());

@@ -34,6 +34,12 @@ pub struct Settings {
 }
 
 /// A figure that someone else owns, asked for at every scrape.
+/// A moment as RFC 3339 has it, in UTC, to the millisecond.
+pub fn rfc3339(at: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(at)
+        .map_or_else(|_| "9999-12-31T23:59:59.999Z".to_owned(), |at| format!("{at:.3}"))
+}
+
 type Source = Arc<dyn Fn() -> Vec<Sample> + Send + Sync>;
 
 /// The hub: knows every core's shard, merges them when asked, and owns the access log's writer thread.

@@ -195,12 +195,12 @@ const QUEUE: Metric = Metric::gauge(
     "Requests that wait for a place because every deployment is full",
 );
 const QUEUED: Metric = Metric::counter(
-    "weir_queue_waits_total",
+    "weir_queue_waits",
     &["route", "outcome"],
     "Waits for a place; outcome is placed, in_vain, turned_away or gone",
 );
 const QUEUE_SECONDS: Metric =
-    Metric::counter("weir_queue_wait_seconds_total", &["route"], "Time spent in all waits for a place");
+    Metric::counter("weir_queue_wait_seconds", &["route"], "Time spent in all waits for a place");
 const BREAKER: Metric = Metric::gauge(
     "weir_breaker_state",
     &["deployment"],
@@ -217,10 +217,20 @@ const RESTING: Metric = Metric::gauge(
     &["deployment"],
     "How long the deployment still rests because its upstream asked for it",
 );
+const CREDENTIAL: Metric = Metric::gauge(
+    "weir_credential_state",
+    &["provider", "credential"],
+    "State of the breaker of a provider's credential, counted from 1: 0 taken, 1 half-open, 2 benched",
+);
+const TRANSITIONS: Metric = Metric::counter(
+    "weir_breaker_transitions",
+    &["deployment", "provider", "credential", "to", "cause"],
+    "Changes of breakers by the state they led to and why; of a deployment's, or of a provider's credential",
+);
 const POOL_OPENED: Metric =
-    Metric::counter("weir_pool_connections_opened_total", &["provider"], "Upstream connections opened");
+    Metric::counter("weir_pool_connections_opened", &["provider"], "Upstream connections opened");
 const POOL_STALE: Metric = Metric::counter(
-    "weir_pool_connections_stale_total",
+    "weir_pool_connections_stale",
     &["provider"],
     "Pooled connections that the peer had closed when they were needed",
 );
@@ -255,13 +265,15 @@ pub(crate) const COUNTED: [&Metric; 25] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 10] = [
+pub(crate) const PULLED: [&Metric; 12] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
     &QUEUE,
     &QUEUED,
     &QUEUE_SECONDS,
     &BREAKER,
+    &CREDENTIAL,
+    &TRANSITIONS,
     &RESTING,
     &POOL,
     &POOL_OPENED,

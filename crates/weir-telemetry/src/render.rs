@@ -102,7 +102,7 @@ impl Snapshot {
                 );
                 continue;
             }
-            let known = metric::PULLED.iter().find(|pulled| pulled.name == sample.metric);
+            let known = metric::PULLED.iter().find(|pulled| pulled.sample_name() == sample.metric);
             let pulled = self.samples.entry(sample.metric).or_default();
             pulled.help = known.map_or(sample.help, |known| known.help);
             *pulled.values.entry(sample.labels).or_default() += sample.value;

@@ -185,6 +185,13 @@ impl From<&file::upstream::Breaker> for config::Breaker {
             failures: breaker.failures,
             error_percent: breaker.error_percent,
             cooldown: breaker.cooldown.0,
+            probes: breaker.probes,
+            ramp: breaker.ramp.0,
+            slow: config::Slow {
+                first_token_p95: breaker.slow.first_token_p95.as_ref().map(|limit| limit.0),
+                total_p95: breaker.slow.total_p95.as_ref().map(|limit| limit.0),
+                min_samples: breaker.slow.min_samples,
+            },
         }
     }
 }

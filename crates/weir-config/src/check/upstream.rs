@@ -33,6 +33,7 @@ const FORBIDDEN_HEADERS: [&str; 9] = [
     "upgrade",
 ];
 const MOST_LABELS: usize = 32;
+const MOST_KEYS: usize = 64;
 
 pub(super) fn check_providers(
     providers: Named<file::Provider>,
@@ -44,10 +45,7 @@ pub(super) fn check_providers(
         let kind = Spanned { value: provider.kind, at: place.key("kind").at.clone() };
         let base_url =
             provider.base_url.map(|url| Spanned { value: url.0, at: place.key("base_url").at.clone() });
-        let api_key = provider.api_key.map(|key| key.0).filter(|key| !key.is_empty());
-        if let Some(key) = &api_key {
-            problems.extend(unsendable(key, &place.key("api_key")));
-        }
+        let api_keys = check_keys(provider.api_key, provider.api_keys, &place, problems);
         let ca = provider.tls.ca.map(PathBuf::from);
         if ca.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             problems.push(place.key("tls").key("ca").problem("the path is empty"));
@@ -57,7 +55,7 @@ pub(super) fn check_providers(
             name: Arc::from(name),
             kind,
             base_url,
-            api_key,
+            api_keys,
             headers: check_headers(provider.headers, &place.key("headers"), problems),
             timeouts: check_timeouts(provider.timeouts, &place.key("timeouts"), problems),
             ca,
@@ -68,6 +66,35 @@ pub(super) fn check_providers(
             health: provider.health.map(|health| check_health(health, &place.key("health"), problems)),
             at: place.key_at.clone(),
         });
+    }
+    checked
+}
+
+/// One credential, or several, but not by two keys.
+fn check_keys(
+    one: Option<SecretText>,
+    several: Vec<SecretText>,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Secret> {
+    let list = place.key("api_keys");
+    if one.is_some() && !several.is_empty() {
+        problems.push(
+            list.key_problem("`api_keys` stands beside `api_key`").with_help("put all into `api_keys`"),
+        );
+    }
+    if several.len() > MOST_KEYS {
+        problems.push(list.key_problem(format!("more than {MOST_KEYS} credentials")));
+    }
+    let stated = one.into_iter().map(|key| (key, place.key("api_key")));
+    let mut checked: Vec<Secret> = Vec::new();
+    for (SecretText(key), at) in stated.chain(several.into_iter().zip(list.items())) {
+        problems.extend(unsendable(&key, &at));
+        if checked.iter().any(|known| known.expose() == key.expose()) {
+            problems.push(at.problem("the same credential is there twice"));
+        } else if !key.is_empty() {
+            checked.push(key);
+        }
     }
     checked
 }
@@ -197,7 +224,7 @@ pub(super) fn check_deployments(
         }
         let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
         let provider_health = || providers.get(provider).and_then(|provider| provider.health.clone());
-        above_zero(deployment.breaker.cooldown.0, &place.key("breaker").key("cooldown"), problems);
+        check_breaker(&deployment.breaker, &place.key("breaker"), problems);
         let model: Arc<str> = Arc::from(deployment.model);
         checked.push(Deployment {
             name: Arc::from(name),
@@ -224,6 +251,18 @@ pub(super) fn check_deployments(
         });
     }
     checked
+}
+
+fn check_breaker(breaker: &file::Breaker, place: &Place<'_>, problems: &mut Vec<Problem>) {
+    above_zero(breaker.cooldown.0, &place.key("cooldown"), problems);
+    let slow = place.key("slow");
+    for (key, limit) in
+        [("first_token_p95", &breaker.slow.first_token_p95), ("total_p95", &breaker.slow.total_p95)]
+    {
+        if let Some(limit) = limit {
+            above_zero(limit.0, &slow.key(key), problems);
+        }
+    }
 }
 
 fn check_continues(stated: Option<&str>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Continues {
@@ -315,6 +354,7 @@ pub(super) fn check_routes(
         let fallbacks = check_fallbacks(&route.fallbacks, &place.key("fallbacks"), names, problems);
         let pools = rules::check_pools(&route.pools, &place.key("pools"), names, deployments, problems);
         let rules = rules::check_rules(&route.rules, &place, names, problems);
+        let most = pools.iter().map(|pool| pool.deployments.len()).chain([route.deployments.len()]).max();
         checked.push(Route {
             deployments: check_targets(
                 &route.deployments,
@@ -326,8 +366,9 @@ pub(super) fn check_routes(
             pools,
             rules,
             fallbacks,
+            panic_percent: route.panic_percent,
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
-            retries: check_retries(&route.retries, &place.key("retries"), problems),
+            retries: check_retries(&route.retries, most, &place.key("retries"), problems),
             queue: check_queue(&route.queue, &place.key("queue"), problems),
             hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
             answers: check_answers(&route.answers, &place.key("answers"), problems),
@@ -355,6 +396,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
         if names.means_something(class.model()) || members.iter().all(|(_, weight)| *weight == 0) {
             continue;
         }
+        let count = members.len();
         routes.push(Route {
             name: Arc::from(class.model()),
             aliases: Vec::new(),
@@ -364,8 +406,9 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             pools: Vec::new(),
             rules: Vec::new(),
             fallbacks: Vec::new(),
+            panic_percent: Route::PANIC_PERCENT,
             hints: Route::HINTS.to_vec(),
-            retries: Retries::default(),
+            retries: Retries { max: Retries::usual(count), ..Retries::default() },
             queue: Queue::default(),
             hedge: None,
             answers: Answers::default(),
@@ -480,14 +523,19 @@ fn repeated(names: &[String], place: &Place<'_>) -> Vec<Problem> {
         .collect()
 }
 
-fn check_retries(retries: &file::Retries, place: &Place<'_>, problems: &mut Vec<Problem>) -> Retries {
+fn check_retries(
+    retries: &file::Retries,
+    most: Option<usize>,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Retries {
     if retries.base.0 > retries.cap.0 && !place.has_broken() {
         let key = if place.key("base").node.is_some() { "base" } else { "cap" };
         let (base, cap) = (duration_text(retries.base.0), duration_text(retries.cap.0));
         problems.push(place.key(key).problem(format!("base ({base}) is longer than cap ({cap})")));
     }
     Retries {
-        max: retries.max,
+        max: retries.max.unwrap_or_else(|| Retries::usual(most.unwrap_or_default())),
         base: retries.base.0,
         cap: retries.cap.0,
         retry_after_max: retries.retry_after_max.0,

@@ -27,6 +27,11 @@ pub(crate) struct Provider {
     /// The credential that is sent upstream. Empty: none.
     #[schemars(example = "${OPENAI_API_KEY}", extend("x-default" = "none"))]
     pub api_key: Option<SecretText>,
+    /// Several credentials instead of one, at most 64: calls take them in turn. One that is refused or limited is left out
+    /// meanwhile, and a call that meets this is made again with another. Empty ones count for nothing.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!(["${OPENAI_KEY_1}", "${OPENAI_KEY_2}"]), extend("x-default" = "none"))]
+    pub api_keys: Vec<SecretText>,
     /// Headers added to every call. Their values are treated as secrets.
     #[serde(default)]
     #[schemars(example = serde_json::json!({ "x-team": "search" }), extend("x-default" = "none"))]
@@ -249,9 +254,17 @@ pub(crate) struct Breaker {
     /// Faults of the deployment in a hundred calls that open the breaker, too: over the last 10s, of at least 10 calls.
     #[schemars(range(min = 1, max = 100), example = 20)]
     pub error_percent: u32,
-    /// How long it stays open before one call is let through to probe.
+    /// How long it stays open before a call is let through to probe, less up to a fifth by chance.
     #[schemars(example = "30s")]
     pub cooldown: DurationText,
+    /// Calls that are let through at the same time to probe.
+    #[schemars(range(min = 1, max = 1_000_000), example = 3)]
+    pub probes: u32,
+    /// How long a deployment that is back takes to get its whole share of calls again, from a tenth of it. `0s`: at once.
+    #[schemars(example = "1m")]
+    pub ramp: DurationText,
+    /// Opens the breaker when the deployment has become too slow.
+    pub slow: Slow,
 }
 
 impl Default for Breaker {
@@ -261,7 +274,32 @@ impl Default for Breaker {
             failures: from.failures,
             error_percent: from.error_percent,
             cooldown: DurationText(from.cooldown),
+            probes: from.probes,
+            ramp: DurationText(from.ramp),
+            slow: Slow::default(),
         }
+    }
+}
+
+/// When a deployment is too slow: percentiles over the last minute, for a prompt of 1000 tokens and an answer of 200. What
+/// other requests took is converted to that size by what is known of the deployment.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Slow {
+    /// The most that the 95th percentile of the time to the first token may be, of streams.
+    #[schemars(example = "5s", extend("x-default" = "no limit"))]
+    pub first_token_p95: Option<DurationText>,
+    /// The most that the 95th percentile of the time to the end of the answer may be.
+    #[schemars(example = "1m", extend("x-default" = "no limit"))]
+    pub total_p95: Option<DurationText>,
+    /// With fewer calls in the minute nothing is said.
+    #[schemars(range(min = 1, max = 1_000_000), example = 100)]
+    pub min_samples: u32,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Slow { first_token_p95: None, total_p95: None, min_samples: config::Slow::default().min_samples }
     }
 }
 
@@ -295,6 +333,11 @@ pub(crate) struct Route {
     #[serde(default)]
     #[schemars(example = serde_json::json!(["backup", { "route": "large", "on": ["context_window"] }]), extend("x-default" = "none"))]
     pub fallbacks: Vec<Fallback>,
+    /// When breakers keep out more than this share of a pool's deployments, in percent, the rest would have to bear too
+    /// much: those that are out are then called, too, each the less often the more it fails. 100: never.
+    #[serde(default = "panic_percent")]
+    #[schemars(range(min = 1, max = 100), example = 80)]
+    pub panic_percent: u32,
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
     /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`). A request that asks for what is not in the list is refused.
@@ -315,6 +358,10 @@ pub(crate) struct Route {
     /// How long each phase of a call may take.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+fn panic_percent() -> u32 {
+    config::Route::PANIC_PERCENT
 }
 
 /// How requests wait for a place when every deployment that could answer is full, those of the fallbacks included: first
@@ -403,8 +450,8 @@ impl Default for Answers {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retries {
     /// Calls after the first one, within this route: 0 to 20.
-    #[schemars(range(min = 0, max = 20), example = 4)]
-    pub max: u32,
+    #[schemars(range(min = 0, max = 20), example = 1, extend("x-default" = "`2`, or with more than three deployments a call to each, up to `4`"))]
+    pub max: Option<u32>,
     /// The longest wait before the first retry.
     #[schemars(example = "100ms")]
     pub base: DurationText,
@@ -420,7 +467,7 @@ impl Default for Retries {
     fn default() -> Self {
         let from = config::Retries::default();
         Retries {
-            max: from.max,
+            max: None,
             base: DurationText(from.base),
             cap: DurationText(from.cap),
             retry_after_max: DurationText(from.retry_after_max),

@@ -21,7 +21,7 @@ fn defaults_are_filled_in() {
     assert_eq!(route.deployments, [(0, 1)]);
     assert_eq!(config.deployments[0].pricing, Pricing::Unpriced);
     assert_eq!(config.deployments[0].timeouts, Timeouts::default());
-    assert!(config.providers[0].api_key.is_none() && config.providers[0].base_url.is_none());
+    assert!(config.providers[0].api_keys.is_empty() && config.providers[0].base_url.is_none());
 }
 
 #[test]
@@ -98,6 +98,31 @@ fn a_policy_keeps_its_settings_with_their_places() {
 }
 
 #[test]
+fn several_credentials_are_kept_in_their_order_without_empty_ones() {
+    let text = with("").replace("{kind: openai}", "{kind: openai, api_keys: ['${KEY}', '${EMPTY}', k2]}");
+    let keys = &valid(&text).providers[0].api_keys;
+    assert_eq!(keys.iter().map(|key| key.expose()).collect::<Vec<_>>(), ["canary-secret-1", "k2"]);
+}
+
+#[test]
+fn there_is_a_call_for_each_deployment_unless_something_else_is_said() {
+    let check = |deployments: usize, retries: &str, expect: u32| {
+        let names: Vec<String> = (0..deployments).map(|n| format!("d{n}")).collect();
+        let one = |name: &String| format!("  {name}: {{provider: p, model: m}}\n");
+        let text = format!(
+            "providers: {{p: {{kind: openai}}}}\ndeployments:\n{}routes: {{r: {{deployments: [{}]{retries}}}}}\n",
+            names.iter().map(one).collect::<String>(),
+            names.join(", ")
+        );
+        assert_eq!(valid(&text).routes[0].retries.max, expect, "{deployments} deployments {retries}");
+    };
+    for (deployments, expect) in [(1, 2), (3, 2), (4, 3), (5, 4), (9, 4)] {
+        check(deployments, "", expect);
+    }
+    check(5, ", retries: {max: 0}", 0);
+}
+
+#[test]
 fn variables_files_and_secrets_are_filled_in() {
     let config = valid(
         "providers:
@@ -112,7 +137,7 @@ keys: {k: {key: '${KEY}'}}
 ",
     );
     let [a, b, c] = &config.providers[..] else { panic!("three providers") };
-    let key = |p: &crate::Provider| p.api_key.as_ref().map(|key| key.expose().to_owned());
+    let key = |p: &crate::Provider| p.api_keys.first().map(|key| key.expose().to_owned());
     assert_eq!(key(a).as_deref(), Some("text-of-/run/key"));
     assert_eq!(key(b).as_deref(), Some("canary-secret-1"));
     assert_eq!(key(c), None);

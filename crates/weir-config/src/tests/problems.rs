@@ -386,6 +386,13 @@ fn timeouts_that_cannot_be_kept() {
         &["3:50: deployments.a.breaker.cooldown: must be above zero"],
     );
     check_deployment(
+        "breaker: {slow: {first_token_p95: 0s, min_sample: 3}}",
+        &[
+            "3:64: deployments.a.breaker.slow.first_token_p95: must be above zero",
+            "3:68: deployments.a.breaker.slow.min_sample: unknown key \"min_sample\"; did you mean \"min_samples\"?",
+        ],
+    );
+    check_deployment(
         "health: {interval: 10ms, path: x}",
         &[
             "3:49: deployments.a.health.interval: must be at least 100ms",
@@ -445,6 +452,14 @@ fn headers_and_labels() {
     check_provider(
         "headers: {x-a: \"${LINE}\"}",
         &["2:36: providers.p.headers.x-a: the value holds line ends"],
+    );
+    check_provider(
+        "api_key: k, api_keys: [k, a, \"é\"]",
+        &[
+            "2:33: providers.p.api_keys: `api_keys` stands beside `api_key`; put all into `api_keys`",
+            "2:44: providers.p.api_keys[0]: the same credential is there twice",
+            "2:50: providers.p.api_keys[2]: the value holds line ends or characters that are not ASCII",
+        ],
     );
     check_provider(
         "api_key: \"é\"",

@@ -15,7 +15,7 @@ routes: {chat: {deployments: [a], policy: {kind: x, secret: ${KEY}}}}
 keys: {k: {key: canary-key}, f: {key: file:/canary}}
 ",
     );
-    assert_eq!(config.providers[0].api_key.as_ref().map(|key| key.expose()), Some("canary-secret-1"));
+    assert_eq!(config.providers[0].api_keys.first().map(|key| key.expose()), Some("canary-secret-1"));
     let shown = format!("{config:?} {config:#?} {}", config.redacted_json());
     assert!(!shown.contains(CANARY), "{shown}");
     assert!(shown.contains("${KEY}"), "a setting from a variable is shown as written: {shown}");

@@ -1,86 +1,118 @@
 use super::*;
 use weir_core::Fault;
-use weir_routing::{breaker, health};
-
-const COOLDOWN: Duration = Duration::from_secs(10);
+use weir_routing::{Health, HealthBook, SplitMix64, breaker, health};
 
 fn at(seconds: u64) -> Moment {
     Moment::START + Duration::from_secs(seconds)
 }
 
-fn health() -> Arc<Health> {
-    let breaker = breaker::Settings { failures: 2, cooldown: COOLDOWN, cooldown_max: COOLDOWN };
-    Arc::new(Health::new(&health::Settings { breaker, ..Default::default() }))
+struct Scene {
+    watch: Watch,
+    book: HealthBook,
+    chance: SplitMix64,
 }
 
-fn call(health: &Arc<Health>, class: Option<Class>, now: Moment) {
-    let fault = class.map(|class| Fault::new(class, 500, "x", "x"));
-    health.acquire(now, true).unwrap().report(fault.as_ref().map_or(Ok(()), Err), now);
-}
+impl Scene {
+    fn new() -> Self {
+        let (watch, events) = Watch::new();
+        Scene { watch, book: HealthBook::telling(events), chance: SplitMix64::seeded(1) }
+    }
 
-/// At this second calls end so, then the watch looks and says this.
-type Step<'a> = (u64, &'a [Option<Class>], &'a [Turn]);
+    fn health(&mut self, name: &str) -> Arc<Health> {
+        let cooldown = Duration::from_secs(10);
+        let breaker =
+            breaker::Settings { failures: 2, cooldown, cooldown_max: cooldown, ..Default::default() };
+        let credential = self.book.credential(1, &"p".into(), 1);
+        let settings = health::Settings { breaker, ..Default::default() };
+        self.book.get_or_insert(name, 1, &settings, &[credential])
+    }
 
-#[track_caller]
-fn check(steps: &[Step<'_>]) {
-    let (mut watch, health, name) = (Watch::default(), health(), Arc::from("d"));
-    for (second, calls, expect) in steps {
-        for class in *calls {
-            call(&health, *class, at(*second));
-        }
-        let turns = watch.look([(&name, &health)].into_iter(), at(*second));
-        let turns: Vec<Turn> = turns.into_iter().map(|(_, turn)| turn).collect();
-        assert_eq!(turns, *expect, "at second {second}");
+    fn call(&mut self, health: &Arc<Health>, class: Option<Class>, now: Moment) {
+        let fault = class.map(|class| Fault::new(class, 401, "x", "x"));
+        let mut lease = health.acquire(now, true, &mut self.chance).unwrap();
+        lease.report(fault.as_ref().map_or(Ok(()), Err), now);
+    }
+
+    /// Of each event, oldest first: whose, from, to, cause, and the rest that is shown of it.
+    fn shown(&self, now: Moment) -> Vec<String> {
+        let shown = self.watch.shown(now);
+        let events = shown["events"].as_array().unwrap().iter().rev();
+        let text = |event: &Value, name: &str| match &event[name] {
+            Value::Null => String::new(),
+            Value::String(text) => format!("{text} "),
+            other => format!("{name}={other} "),
+        };
+        let names = ["deployment", "provider", "from", "to", "cause", "fault", "faults", "calls", "after_ms"];
+        events.map(|event| names.map(|name| text(event, name)).concat().trim_end().to_owned()).collect()
     }
 }
 
 const NETWORK: Option<Class> = Some(Class::Network);
-const OPENED: Turn = Turn::Opened { to: State::Open, cause: NETWORK, faults: 2 };
 
 #[test]
-fn an_outage_is_told_once_at_each_end() {
-    check(&[
-        (0, &[], &[]),
-        (1, &[None, NETWORK], &[]),
-        (2, &[NETWORK, NETWORK, NETWORK], &[OPENED]),
-        (3, &[NETWORK], &[]),
-        (12, &[], &[Turn::Between { from: State::Open, to: State::HalfOpen }]),
-        (13, &[NETWORK], &[Turn::Between { from: State::HalfOpen, to: State::Open }]),
-        (14, &[], &[]),
-        (30, &[None], &[Turn::Closed { from: State::Open, after: Duration::from_secs(28) }]),
-        (31, &[None], &[]),
-    ]);
+fn an_outage_is_told_with_its_causes() {
+    let mut scene = Scene::new();
+    let d = scene.health("d");
+    for (second, class) in [(1, None), (1, NETWORK), (2, NETWORK), (3, NETWORK), (12, NETWORK), (30, None)] {
+        scene.call(&d, class, at(second));
+    }
+    let expect = [
+        "d closed open faults_in_a_row network faults=2",
+        "d open half_open cooled_down",
+        "d half_open open probe_failed network",
+        "d open half_open cooled_down",
+        "d half_open closed answered after_ms=28000",
+    ];
+    assert_eq!(scene.shown(at(31)), expect);
+    assert_eq!(scene.shown(at(32)), expect, "what was told stays readable");
+    let counts = scene.watch.counts(at(32));
+    let told: Vec<_> = counts.iter().map(|(_, to, cause, count)| (*to, *cause, *count)).collect();
+    let expect = [
+        ("closed", "answered", 1),
+        ("half_open", "cooled_down", 2),
+        ("open", "faults_in_a_row", 1),
+        ("open", "probe_failed", 1),
+    ];
+    assert_eq!(told, expect);
 }
 
 #[test]
-fn a_refused_credential_is_named() {
-    let cause = Some(Class::Credential);
-    check(&[(0, &[cause], &[Turn::Opened { to: State::Open, cause, faults: 0 }])]);
+fn a_share_of_faults_is_told_with_its_figures() {
+    let mut scene = Scene::new();
+    let d = scene.health("d");
+    for n in 0..10 {
+        scene.call(&d, NETWORK.filter(|_| n % 2 == 1), at(n / 4));
+    }
+    assert_eq!(scene.shown(at(3)), ["d closed open error_share network faults=5 calls=10"]);
 }
 
 #[test]
-fn what_opened_and_closed_between_two_looks_is_told() {
-    let (mut watch, health, name) = (Watch::default(), health(), Arc::from("d"));
-    call(&health, NETWORK, at(1));
-    call(&health, NETWORK, at(1));
-    call(&health, None, at(11));
-    let turns = watch.look([(&name, &health)].into_iter(), at(12));
-    let [(_, Turn::Opened { cause: NETWORK, .. }), (_, Turn::Closed { .. })] = turns.as_slice() else {
-        panic!("{turns:?}");
-    };
+fn a_refused_credential_is_one_event_for_all_that_use_it() {
+    let mut scene = Scene::new();
+    let (a, b) = (scene.health("a"), scene.health("b"));
+    scene.call(&a, Some(Class::Credential), at(1));
+    scene.call(&b, Some(Class::Credential), at(1));
+    scene.call(&b, None, at(20));
+    let expect = [
+        "p closed open credential_refused credential",
+        "p open half_open cooled_down",
+        "p half_open closed answered after_ms=19000",
+    ];
+    assert_eq!(scene.shown(at(20)), expect);
 }
 
 #[test]
-fn a_deployment_that_is_gone_or_was_moved_is_forgotten() {
-    let (mut watch, first, name) = (Watch::default(), health(), Arc::from("d"));
-    call(&first, NETWORK, at(1));
-    call(&first, NETWORK, at(1));
-    assert_eq!(watch.look([(&name, &first)].into_iter(), at(1)).len(), 1);
-    assert_eq!(
-        watch.look([(&name, &health())].into_iter(), at(2)),
-        [],
-        "another place, no word about the old one"
-    );
-    assert_eq!(watch.look([].into_iter(), at(3)), []);
-    assert!(watch.0.is_empty());
+fn memory_is_bounded_and_what_nobody_read_is_counted() {
+    let mut scene = Scene::new();
+    let d = scene.health("d");
+    for second in (0..).step_by(20).take(1000) {
+        for class in [NETWORK, NETWORK, None] {
+            scene.call(&d, class, at(second));
+        }
+    }
+    let shown = scene.watch.shown(at(30_000));
+    assert_eq!(shown["events"].as_array().unwrap().len(), MOST_KEPT);
+    assert_eq!(shown["told"], json!(Events::MOST));
+    assert_eq!(shown["lost"], json!(2000 - Events::MOST));
+    assert!(scene.watch.counts(at(30_000)).len() <= 4);
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::chance::Zero;
 use crate::health::{Health, Settings};
 use crate::plan::{Candidate, plan};
 use crate::policy::{self, Member, Policy};
@@ -102,7 +103,7 @@ impl World {
         loop {
             event = match machine.on(event, self.now, &mut self.chance) {
                 Action::Call { deployment, cause, last, spread, .. } => {
-                    match self.healths[deployment as usize].acquire(self.now, spread) {
+                    match self.healths[deployment as usize].acquire(self.now, spread, &mut Zero) {
                         Err(reason) => {
                             words.push(format!("{deployment} {}", reason.name()));
                             Event::NotEntered(reason)
@@ -380,7 +381,7 @@ fn open_breakers_give_way_to_a_fallback_and_are_tried_when_there_is_none() {
         for &deployment in broken {
             let fault = No(Class::Credential).fault().unwrap();
             world.healths[deployment as usize]
-                .acquire(world.now, false)
+                .acquire(world.now, false, &mut Zero)
                 .unwrap()
                 .report(Err(&fault), world.now);
         }
@@ -645,4 +646,53 @@ fn fallbacks_are_for_their_causes() {
     check_causes(Class::Caller, &causes, &[]);
     check_causes(Class::ContentPolicy, &[Causes::USUAL], &[]);
     check_causes(Class::Truncated, &[only(Cause::InvalidOutput), only(Cause::Rate)], &[0]);
+}
+
+/// What is called when these events answer the calls, of a plan of deployments 0 and 1.
+fn called(events: Vec<Event>) -> Vec<u32> {
+    let (mut chance, mut now) = (SplitMix64::seeded(1), Moment::START);
+    let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 0, now + TOTAL);
+    let mut action = machine.on(Event::Begin, now, &mut chance);
+    let mut called = Vec::new();
+    for event in events {
+        if let Action::Wait { until } = action {
+            now = until;
+            action = machine.on(Event::Waited, now, &mut chance);
+        }
+        let Action::Call { deployment, .. } = action else { break };
+        called.push(deployment);
+        action = machine.on(event, now, &mut chance);
+    }
+    called
+}
+
+#[test]
+fn with_another_credential_the_same_deployment_is_called_again_but_not_for_ever() {
+    let refused = || Event::CredentialFaulted(No(Class::Credential).fault().unwrap());
+    let failed = |class| Event::Faulted(No(class).fault().unwrap());
+    assert_eq!(called(vec![refused(), Event::Answered]), [0, 0]);
+    assert_eq!(
+        called(vec![refused(), refused(), Event::Answered]),
+        [0, 0, 1],
+        "the last call is for another"
+    );
+    assert_eq!(called(vec![failed(Class::Credential), refused(), refused(), Event::Answered]), [0, 1, 1]);
+    assert_eq!(called(vec![refused(), failed(Class::ServerError), Event::Answered]), [0, 0, 1]);
+}
+
+/// Whoever is called in a panic is called once.
+#[test]
+fn a_panic_call_is_not_repeated() {
+    let mut plan = planned(&[0, 1], Reason::ByWeight);
+    plan.candidates[0].reason = Reason::Panic;
+    let mut chance = SplitMix64::seeded(1);
+    let mut machine = Machine::new(&plan, RULES, 0, Moment::START + TOTAL);
+    let first = machine.on(Event::Begin, Moment::START, &mut chance);
+    assert!(matches!(first, Action::Call { deployment: 0, spread: true, .. }), "{first:?}");
+    let busy = || Event::Faulted(BUSY.fault().unwrap());
+    let second = machine.on(busy(), Moment::START, &mut chance);
+    assert!(matches!(second, Action::Call { deployment: 1, spread: false, .. }), "{second:?}");
+    let Action::Wait { until } = machine.on(busy(), Moment::START, &mut chance) else { panic!("no wait") };
+    let third = machine.on(Event::Waited, until, &mut chance);
+    assert!(matches!(third, Action::Call { deployment: 1, spread: false, .. }), "{third:?}");
 }

@@ -2,22 +2,67 @@ use super::*;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
-const SETTINGS: Settings =
-    Settings { failures: 3, cooldown: Duration::from_secs(10), cooldown_max: Duration::from_secs(30) };
+const SETTINGS: Settings = Settings {
+    failures: 3,
+    cooldown: Duration::from_secs(10),
+    cooldown_max: Duration::from_secs(30),
+    probes: 1,
+    ramp: Duration::ZERO,
+};
+
+/// A breaker without ramp and chance, where only its states matter.
+#[derive(Default)]
+struct Plain(Breaker, u32);
+
+impl Plain {
+    fn enter(&self, now: Moment) -> Result<Ticket, Refusal> {
+        self.0.enter(self.1, now).map(|(ticket, _)| ticket)
+    }
+    fn enter_anyway(&self, now: Moment) -> Ticket {
+        self.0.enter_anyway(self.1, now).0
+    }
+    fn refusal(&self, now: Moment) -> Option<Refusal> {
+        self.0.refusal(self.1, now)
+    }
+    fn state(&self, now: Moment) -> State {
+        self.0.state(now)
+    }
+    fn consecutive(&self) -> u32 {
+        self.0.consecutive()
+    }
+    fn begun(&self, ticket: &mut Ticket) {
+        self.0.begun(ticket, &SETTINGS, at(0));
+    }
+    fn succeeded(&self, ticket: &mut Ticket) {
+        self.0.succeeded(ticket, &SETTINGS, at(0));
+    }
+    fn faulted(&self, ticket: &mut Ticket, settings: &Settings, now: Moment) {
+        self.0.faulted(ticket, settings, now, Jitter::NONE);
+    }
+    fn trip(&self, ticket: &mut Ticket, settings: &Settings, now: Moment) {
+        self.0.trip(ticket, settings, now, Jitter::NONE);
+    }
+    fn abandoned(&self, ticket: &mut Ticket) {
+        self.0.abandoned(ticket);
+    }
+    fn checked(&self, ok: bool, settings: &Settings, now: Moment) {
+        self.0.checked(ok, settings, now, Jitter::NONE);
+    }
+}
 
 fn at(seconds: u64) -> Moment {
     Moment::START + Duration::from_secs(seconds)
 }
 
 /// One call that begins and ends at `now`.
-fn call(breaker: &Breaker, ok: bool, now: Moment) {
+fn call(breaker: &Plain, ok: bool, now: Moment) {
     let mut ticket = breaker.enter(now).unwrap();
     if ok { breaker.succeeded(&mut ticket) } else { breaker.faulted(&mut ticket, &SETTINGS, now) }
 }
 
 #[test]
 fn it_opens_after_faults_in_a_row_only() {
-    let breaker = Breaker::default();
+    let breaker = Plain::default();
     for ok in [false, false, true, false, false] {
         call(&breaker, ok, at(0));
     }
@@ -29,7 +74,7 @@ fn it_opens_after_faults_in_a_row_only() {
 
 #[test]
 fn the_cool_down_doubles_up_to_its_cap_and_starts_anew_after_closing() {
-    let breaker = Breaker::default();
+    let breaker = Plain::default();
     let mut now = 0;
     for _ in 0..3 {
         call(&breaker, false, at(now));
@@ -49,8 +94,8 @@ fn the_cool_down_doubles_up_to_its_cap_and_starts_anew_after_closing() {
     assert_eq!(breaker.refusal(at(now)), Some(Refusal::Open(at(now + 10))));
 }
 
-fn opened() -> Breaker {
-    let breaker = Breaker::default();
+fn opened() -> Plain {
+    let breaker = Plain::default();
     breaker.trip(&mut breaker.enter(at(0)).unwrap(), &SETTINGS, at(0));
     breaker
 }
@@ -74,7 +119,7 @@ fn one_probe_is_out_at_a_time_and_an_abandoned_one_makes_room() {
 
 #[test]
 fn what_began_before_a_change_of_state_counts_for_nothing_after_it() {
-    let breaker = Breaker::default();
+    let breaker = Plain::default();
     let mut early: Vec<Ticket> = (0..4).map(|_| breaker.enter(at(0)).unwrap()).collect();
     breaker.trip(&mut breaker.enter(at(0)).unwrap(), &SETTINGS, at(0));
     breaker.succeeded(&mut early[0]);
@@ -90,7 +135,7 @@ fn what_began_before_a_change_of_state_counts_for_nothing_after_it() {
 }
 
 /// One call whose answer begins, and breaks off in the same second.
-fn breaks_off(breaker: &Breaker, now: Moment) {
+fn breaks_off(breaker: &Plain, now: Moment) {
     let mut ticket = breaker.enter(now).unwrap();
     breaker.begun(&mut ticket);
     breaker.faulted(&mut ticket, &SETTINGS, now);
@@ -98,7 +143,7 @@ fn breaks_off(breaker: &Breaker, now: Moment) {
 
 #[test]
 fn answers_that_begin_and_break_off_are_faults_in_a_row() {
-    let breaker = Breaker::default();
+    let breaker = Plain::default();
     for expect in [1, 2, 3] {
         assert_eq!(breaker.state(at(0)), State::Closed);
         breaks_off(&breaker, at(0));
@@ -126,7 +171,7 @@ fn a_probe_whose_answer_has_begun_keeps_nobody_waiting() {
 
 #[test]
 fn on_trial_any_fault_opens_it_again() {
-    let ends: [fn(&Breaker, &mut Ticket); 3] = [
+    let ends: [fn(&Plain, &mut Ticket); 3] = [
         |breaker, probe| breaker.faulted(probe, &SETTINGS, at(15)),
         |breaker, probe| breaker.trip(probe, &SETTINGS, at(15)),
         |breaker, _| breaker.checked(false, &SETTINGS, at(15)),
@@ -147,13 +192,13 @@ fn on_trial_any_fault_opens_it_again() {
 
 #[test]
 fn an_answer_that_begins_changes_nothing_where_all_is_well() {
-    let breaker = Breaker::default();
+    let breaker = Plain::default();
     call(&breaker, false, at(0));
     let mut ticket = breaker.enter(at(0)).unwrap();
     breaker.begun(&mut ticket);
-    assert_eq!((breaker.consecutive(), breaker.changes()), (1, 0));
+    assert_eq!((breaker.consecutive(), breaker.0.word().generation), (1, 0));
     breaker.succeeded(&mut ticket);
-    assert_eq!((breaker.consecutive(), breaker.changes()), (0, 0));
+    assert_eq!((breaker.consecutive(), breaker.0.word().generation), (0, 0));
 }
 
 #[test]
@@ -178,7 +223,7 @@ fn a_good_check_invites_a_probe_and_a_bad_one_is_a_fault() {
     breaker.checked(false, &SETTINGS, at(4));
     assert_eq!(breaker.refusal(at(4)), Some(Refusal::Open(at(23))), "a bad check prolongs no cool-down");
 
-    let closed = Breaker::default();
+    let closed = Plain::default();
     closed.checked(false, &SETTINGS, at(0));
     closed.checked(true, &SETTINGS, at(0));
     assert_eq!(closed.consecutive(), 1);
@@ -192,7 +237,7 @@ fn a_good_check_invites_a_probe_and_a_bad_one_is_a_fault() {
 enum Model {
     Closed { consecutive: u32 },
     Open { until: Moment, reopenings: u32 },
-    Probing { reopenings: u32 },
+    Probing { reopenings: u32, out: u32 },
     OnTrial { reopenings: u32 },
 }
 
@@ -200,6 +245,7 @@ enum Model {
 struct Modelled {
     changes: u64,
     state: Option<Model>,
+    probes: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -233,7 +279,11 @@ impl Modelled {
         let (passes, probe) = match self.get() {
             Model::Closed { .. } | Model::OnTrial { .. } => (true, false),
             Model::Open { until, reopenings } if now >= until => {
-                self.go(Model::Probing { reopenings });
+                self.go(Model::Probing { reopenings, out: 1 });
+                (true, true)
+            }
+            Model::Probing { reopenings, out } if out < self.probes => {
+                self.state = Some(Model::Probing { reopenings, out: out + 1 });
                 (true, true)
             }
             _ => (anyway, false),
@@ -243,11 +293,12 @@ impl Modelled {
 
     fn end(&mut self, ticket: &mut ModelTicket, how: End, now: Moment) {
         if ticket.changes != self.changes {
+            ticket.probe &= !matches!(how, End::Nothing);
             return;
         }
         match (self.get(), how) {
             (Model::Closed { .. } | Model::OnTrial { .. }, End::Begun) => return,
-            (Model::Open { reopenings, .. } | Model::Probing { reopenings }, End::Begun) => {
+            (Model::Open { reopenings, .. } | Model::Probing { reopenings, .. }, End::Begun) => {
                 self.go(Model::OnTrial { reopenings });
             }
             (Model::OnTrial { reopenings }, End::Fault | End::Trip) => self.open(reopenings + 1, now),
@@ -257,12 +308,18 @@ impl Modelled {
                 self.state = Some(Model::Closed { consecutive: consecutive + 1 });
             }
             (Model::Closed { .. }, End::Fault | End::Trip) => self.open(0, now),
-            (Model::Probing { reopenings }, End::Fault | End::Trip) if ticket.probe => {
+            (Model::Probing { reopenings, .. }, End::Fault | End::Trip) if ticket.probe => {
                 self.open(reopenings + 1, now);
             }
-            (Model::Probing { reopenings }, End::Nothing) if ticket.probe => {
+            (Model::Probing { reopenings, out: 2.. }, End::Nothing) if ticket.probe => {
+                let Model::Probing { out, .. } = self.get() else { return };
+                self.state = Some(Model::Probing { reopenings, out: out - 1 });
+                ticket.probe = false;
+            }
+            (Model::Probing { reopenings, .. }, End::Nothing) if ticket.probe => {
                 self.go(Model::Open { until: Moment::START, reopenings });
             }
+            (_, End::Nothing) => ticket.probe = false,
             _ => return,
         }
         if ticket.changes != self.changes {
@@ -330,8 +387,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn it_does_what_the_simple_model_does(steps in prop::collection::vec(step(), 1..200)) {
-        let (breaker, mut model) = (Breaker::default(), Modelled::default());
+    fn it_does_what_the_simple_model_does(
+        probes in 1u32..4, steps in prop::collection::vec(step(), 1..200),
+    ) {
+        let mut model = Modelled { probes, ..Modelled::default() };
+        let breaker = Plain(Breaker::default(), probes);
         let mut tickets: Vec<(Ticket, ModelTicket)> = Vec::new();
         let mut now = at(0);
         for step in steps {
@@ -384,8 +444,9 @@ proptest! {
             failures,
             cooldown: Duration::from_nanos(cooldown),
             cooldown_max: Duration::from_nanos(cooldown_max),
+            ..SETTINGS
         };
-        let (breaker, now) = (Breaker::default(), Moment::from_nanos(now));
+        let (breaker, now) = (Plain::default(), Moment::from_nanos(now));
         for _ in 0..255 {
             breaker.faulted(&mut breaker.enter_anyway(now), &settings, now);
         }
@@ -434,7 +495,7 @@ fn many_cores_never_have_two_probes_out() {
 
 #[test]
 fn no_fault_is_lost_between_cores() {
-    let breaker = Breaker::default();
+    let breaker = Plain::default();
     let settings = Settings { failures: 201, ..SETTINGS };
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -446,4 +507,86 @@ fn no_fault_is_lost_between_cores() {
         }
     });
     assert_eq!((breaker.state(at(0)), breaker.consecutive()), (State::Closed, 200));
+}
+
+#[test]
+fn several_probes_leave_when_that_is_allowed() {
+    let breaker = Plain(opened().0, 3);
+    let mut probes: Vec<Ticket> = (0..3).map(|_| breaker.enter(at(10)).unwrap()).collect();
+    assert!(probes.iter().all(Ticket::is_probe));
+    assert_eq!(breaker.enter(at(10)), Err(Refusal::Probing));
+    breaker.abandoned(&mut probes[0]);
+    breaker.abandoned(&mut probes[0]);
+    probes[0] = breaker.enter(at(10)).unwrap();
+    assert_eq!(breaker.enter(at(10)), Err(Refusal::Probing), "one place was given back, not two");
+    breaker.faulted(&mut probes[1], &SETTINGS, at(11));
+    assert_eq!(breaker.refusal(at(11)), Some(Refusal::Open(at(31))));
+    breaker.succeeded(&mut probes[2]);
+    assert_eq!(breaker.state(at(11)), State::Open, "the first to end decides");
+}
+
+/// Back at second 10 with a ramp of 20 seconds, a deployment has this share of its calls.
+#[test]
+fn it_comes_back_by_degrees() {
+    let ramp = Duration::from_secs(20);
+    let settings = Settings { ramp, ..SETTINGS };
+    let breaker = opened().0;
+    assert_eq!(breaker.share(ramp, at(5)), None, "open, it has no share at all");
+    let (mut probe, _) = breaker.enter(1, at(10)).unwrap();
+    breaker.begun(&mut probe, &settings, at(10));
+    let share = |seconds| breaker.share(ramp, at(seconds)).map(|share| (share * 100.0).round());
+    assert_eq!([10, 11, 15, 20].map(share), [Some(10.0), Some(10.0), Some(25.0), Some(50.0)], "on trial");
+    breaker.succeeded(&mut probe, &settings, at(20));
+    assert_eq!([20, 25, 29, 30].map(share), [Some(50.0), Some(75.0), Some(95.0), None], "closed, it goes on");
+    let (mut next, _) = breaker.enter(1, at(22)).unwrap();
+    breaker.faulted(&mut next, &settings, at(22), Jitter::NONE);
+    assert_eq!(share(22), Some(60.0), "one fault is not yet an outage");
+    let (mut next, _) = breaker.enter(1, at(23)).unwrap();
+    breaker.trip(&mut next, &settings, at(23), Jitter::NONE);
+    assert_eq!((share(23), breaker.state(at(23))), (None, State::Open));
+    assert_eq!(Breaker::default().share(ramp, at(0)), None, "nobody begins with a ramp");
+}
+
+#[test]
+fn chance_shortens_a_cool_down_by_up_to_a_fifth() {
+    let mut chance = crate::SplitMix64::seeded(5);
+    let drawn: Vec<f64> = (0..1000)
+        .map(|_| {
+            let breaker = Breaker::default();
+            let (mut ticket, _) = breaker.enter(1, at(0)).unwrap();
+            breaker.trip(&mut ticket, &SETTINGS, at(0), Jitter::drawn(&mut chance));
+            let Some(Refusal::Open(until)) = breaker.refusal(1, at(0)) else { panic!("it is open") };
+            until.since(at(0)).as_secs_f64()
+        })
+        .collect();
+    assert!(drawn.iter().all(|seconds| (8.0..=10.001).contains(seconds)), "{drawn:?}");
+    let mean = drawn.iter().sum::<f64>() / 1000.0;
+    assert!((mean - 9.0).abs() < 0.05, "{mean}");
+}
+
+/// Each change is told to whoever brought it about, once, and nothing else is.
+#[test]
+fn a_change_is_told_once() {
+    use State::{Closed, HalfOpen, Open};
+    let told = |change: Option<Change>| change.map(|change| (change.from, change.to, change.faults));
+    let breaker = Breaker::default();
+    let fault = |now| {
+        let (mut ticket, entered) = breaker.enter_anyway(1, at(now));
+        (told(entered), told(breaker.faulted(&mut ticket, &SETTINGS, at(now), Jitter::NONE)))
+    };
+    assert_eq!([fault(0), fault(0)], [(None, None); 2]);
+    assert_eq!(fault(0), (None, Some((Closed, Open, 3))));
+    assert_eq!(fault(5), (None, None));
+    assert_eq!(fault(10), (Some((Open, HalfOpen, 3)), Some((HalfOpen, Open, 3))));
+    let (mut probe, entered) = breaker.enter(1, at(30)).unwrap();
+    assert_eq!(told(entered), Some((Open, HalfOpen, 3)));
+    breaker.abandoned(&mut probe);
+    let (mut probe, entered) = breaker.enter(1, at(31)).unwrap();
+    assert_eq!(told(entered), None, "it has been half-open all the time");
+    assert_eq!(told(breaker.begun(&mut probe, &SETTINGS, at(31))), None);
+    assert_eq!(told(breaker.succeeded(&mut probe, &SETTINGS, at(32))), Some((HalfOpen, Closed, 0)));
+    let (mut ticket, _) = breaker.enter(1, at(33)).unwrap();
+    assert_eq!(told(breaker.trip(&mut ticket, &SETTINGS, at(33), Jitter::NONE)), Some((Closed, Open, 0)));
+    assert_eq!(told(breaker.checked(true, &SETTINGS, at(34), Jitter::NONE)), Some((Open, HalfOpen, 0)));
+    assert_eq!(told(breaker.checked(false, &SETTINGS, at(35), Jitter::NONE)), Some((HalfOpen, Open, 0)));
 }

@@ -1,5 +1,6 @@
 //! An overloaded server under a virtual clock: what it gets done with a learnt limit, and without one.
 
+use crate::chance::Zero;
 use crate::health::{Health, Lease, Settings};
 use crate::windows::{Sample, Size};
 use crate::{Chance, SplitMix64};
@@ -80,7 +81,7 @@ fn simulate(manner: Manner, learns: bool, course: Course, seed: u64) -> Figures 
         if (chance.below(1_000_000) as f64) < load * CAPACITY as f64 * STEP.as_secs_f64() * 1e6 {
             line.push_back(now);
         }
-        while let Some(lease) = line.front().and_then(|_| health.acquire(now, true).ok()) {
+        while let Some(lease) = line.front().and_then(|_| health.acquire(now, true, &mut Zero).ok()) {
             line.pop_front();
             calls += counts;
             vain += counts * u32::from(!enters(manner, &mut jobs, lease, &refused, now));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::chance::Zero;
 use std::sync::atomic::AtomicBool;
 use weir_core::Class;
 
@@ -20,7 +21,7 @@ fn rate(seconds: u64) -> Fault {
 }
 
 fn call(health: &Arc<Health>, result: Result<(), &Fault>, now: Moment) {
-    health.acquire(now, true).unwrap().report(result, now);
+    health.acquire(now, true, &mut Zero).unwrap().report(result, now);
 }
 
 /// After these faults in a row at second 100, this is why the next call is refused, if it is.
@@ -30,8 +31,8 @@ fn check(faults: &[Fault], refusal: Option<Reason>) {
         call(&health, Err(fault), at(100));
     }
     assert_eq!(health.refusal(at(100)), refusal, "{faults:?}");
-    assert_eq!(health.acquire(at(100), false).err(), refusal, "{faults:?}");
-    assert!(health.acquire(at(100), true).is_ok(), "need overrides");
+    assert_eq!(health.acquire(at(100), false, &mut Zero).err(), refusal, "{faults:?}");
+    assert!(health.acquire(at(100), true, &mut Zero).is_ok(), "need overrides");
     assert_eq!(health.status(at(100)).in_flight, 0);
 }
 
@@ -45,7 +46,7 @@ fn each_fault_teaches_what_it_should() {
         check(&[fault(class)], None);
         check(&[fault(class), fault(class)], open);
     }
-    check(&[fault(Class::Credential)], open);
+    check(&[fault(Class::Credential)], Some(Reason::CredentialBenched(at(110))));
     for class in [Class::Caller, Class::ContextWindow, Class::ContentPolicy, Class::Refused, Class::Gateway] {
         check(&vec![fault(class); 10], None);
     }
@@ -78,15 +79,19 @@ fn a_rest_ends_by_itself() {
 #[test]
 fn a_probe_that_ends_without_a_word_makes_room() {
     let health = health(None);
-    call(&health, Err(&fault(Class::Credential)), at(0));
-    let probe = health.acquire(at(10), false).unwrap();
+    call(&health, Err(&fault(Class::ServerError)), at(0));
+    call(&health, Err(&fault(Class::ServerError)), at(0));
+    let probe = health.acquire(at(10), false, &mut Zero).unwrap();
     assert!(probe.is_probe());
-    assert_eq!(health.acquire(at(10), false).err(), Some(Reason::Probing));
+    assert_eq!(health.acquire(at(10), false, &mut Zero).err(), Some(Reason::Probing));
     assert_eq!(health.status(at(10)).in_flight, 1);
     drop(probe);
-    let mut probe = health.acquire(at(10), false).unwrap();
+    let mut probe = health.acquire(at(10), false, &mut Zero).unwrap();
     probe.report(Err(&fault(Class::Caller)), at(10));
-    assert!(health.acquire(at(10), false).unwrap().is_probe(), "a mistake of the caller proves nothing");
+    assert!(
+        health.acquire(at(10), false, &mut Zero).unwrap().is_probe(),
+        "a mistake of the caller proves nothing"
+    );
     probe.report(Ok(()), at(10));
     assert_eq!(health.status(at(10)).state, State::HalfOpen, "it is no longer the probe");
 }
@@ -94,23 +99,24 @@ fn a_probe_that_ends_without_a_word_makes_room() {
 #[test]
 fn a_full_deployment_refuses_even_in_need() {
     let health = health(Some(2));
-    let held = [health.acquire(at(0), false).unwrap(), health.acquire(at(0), false).unwrap()];
+    let held =
+        [health.acquire(at(0), false, &mut Zero).unwrap(), health.acquire(at(0), false, &mut Zero).unwrap()];
     assert_eq!(health.refusal(at(0)), Some(Reason::Full));
-    assert_eq!(health.acquire(at(0), false).err(), Some(Reason::Full));
-    assert_eq!(health.acquire(at(0), true).err(), Some(Reason::Full));
+    assert_eq!(health.acquire(at(0), false, &mut Zero).err(), Some(Reason::Full));
+    assert_eq!(health.acquire(at(0), true, &mut Zero).err(), Some(Reason::Full));
     drop(held);
     assert_eq!(health.refusal(at(0)), None);
     health.adjust(&Settings { max_concurrency: Some(0), ..Default::default() });
-    assert_eq!(health.acquire(at(0), false).err(), Some(Reason::Full));
+    assert_eq!(health.acquire(at(0), false, &mut Zero).err(), Some(Reason::Full));
 }
 
 #[test]
 fn an_active_check_is_told_to_the_breaker() {
     let health = health(None);
-    health.probed(Err(&fault(Class::Network)), at(0));
-    health.probed(Err(&fault(Class::Network)), at(0));
+    health.probed(Err(&fault(Class::Network)), at(0), &mut Zero);
+    health.probed(Err(&fault(Class::Network)), at(0), &mut Zero);
     assert_eq!(health.status(at(0)).state, State::Open);
-    health.probed(Ok(()), at(1));
+    health.probed(Ok(()), at(1), &mut Zero);
     assert_eq!(health.status(at(1)).state, State::HalfOpen);
 }
 
@@ -123,7 +129,7 @@ fn cores_that_race_never_exceed_the_limit() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..20_000 {
-                    let Ok(_lease) = health.acquire(at(0), false) else { continue };
+                    let Ok(_lease) = health.acquire(at(0), false, &mut Zero) else { continue };
                     entered.fetch_add(1, Relaxed);
                     exceeded.fetch_or(health.status(at(0)).in_flight > 3, Relaxed);
                 }
@@ -138,18 +144,100 @@ fn cores_that_race_never_exceed_the_limit() {
 #[test]
 fn health_survives_a_reload_unless_it_is_another_place() {
     let mut book = HealthBook::default();
-    let before = book.get_or_insert("a", 1, &Settings::default());
+    let before = book.get_or_insert("a", 1, &Settings::default(), &[]);
     call(&before, Err(&fault(Class::ServerError)), at(0));
 
     let limited = Settings { max_concurrency: Some(0), ..Default::default() };
-    let same = book.get_or_insert("a", 1, &limited);
+    let same = book.get_or_insert("a", 1, &limited, &[]);
     assert!(Arc::ptr_eq(&before, &same));
     assert_eq!(same.refusal(at(0)), Some(Reason::Full), "new settings hold at once");
 
-    let moved = book.get_or_insert("a", 2, &Settings::default());
+    let moved = book.get_or_insert("a", 2, &Settings::default(), &[]);
     assert_eq!((moved.status(at(0)).consecutive, same.status(at(0)).consecutive), (0, 1));
 
-    book.get_or_insert("b", 1, &Settings::default());
+    book.get_or_insert("b", 1, &Settings::default(), &[]);
     book.prune(["b"]);
-    assert!(!Arc::ptr_eq(&moved, &book.get_or_insert("a", 2, &Settings::default())));
+    assert!(!Arc::ptr_eq(&moved, &book.get_or_insert("a", 2, &Settings::default(), &[])));
+}
+
+/// A deployment with so many credentials.
+fn with_credentials(count: u32) -> Arc<Health> {
+    let mut book = HealthBook::default();
+    let credentials: Vec<_> = (1..=count).map(|n| book.credential(n.into(), &"p".into(), n)).collect();
+    book.get_or_insert("d", 1, &Settings::default(), &credentials)
+}
+
+/// One call after the other, each ending so; with which credential each was made.
+fn seats(health: &Arc<Health>, ends: &[Option<&Fault>]) -> Vec<usize> {
+    let call = |end: &Option<&Fault>| {
+        let mut lease = health.acquire(at(1), false, &mut Zero).unwrap();
+        lease.report(end.map_or(Ok(()), Err), at(1));
+        lease.credential()
+    };
+    ends.iter().map(call).collect()
+}
+
+#[test]
+fn credentials_take_turns_and_those_that_are_out_are_left_out() {
+    let (refused, limited, failed) = (fault(Class::Credential), rate(30), fault(Class::ServerError));
+    let health = with_credentials(3);
+    assert_eq!(seats(&health, &[None; 4]), [0, 1, 2, 0]);
+    assert_eq!(seats(&health, &[Some(&refused), None, None, None, None]), [1, 2, 0, 2, 2]);
+    assert!(health.has_another_credential(&refused, at(1)) && health.has_another_credential(&limited, at(1)));
+    assert!(!health.has_another_credential(&failed, at(1)), "no other credential would help against that");
+    assert_eq!(seats(&health, &[Some(&limited), Some(&refused)]), [0, 2]);
+    assert!(!health.has_another_credential(&refused, at(1)), "there is none left");
+    let until = at(11);
+    assert_eq!(health.refusal(at(1)), Some(Reason::CredentialBenched(until)), "of all, what ends first");
+    assert_eq!(health.acquire(at(1), false, &mut Zero).err(), Some(Reason::CredentialBenched(until)));
+    assert!(health.acquire(at(1), true, &mut Zero).is_ok(), "need overrides");
+    assert_eq!((health.status(at(1)).state, health.status(at(1)).in_flight), (State::Closed, 0));
+    assert_eq!(health.refusal(at(31)), None);
+}
+
+#[test]
+fn a_limit_without_an_end_rests_one_of_several_for_a_second() {
+    let limited = fault(Class::Rate);
+    let health = with_credentials(2);
+    assert_eq!(seats(&health, &[Some(&limited); 2]), [0, 1]);
+    assert_eq!(health.refusal(at(1)), Some(Reason::Resting(at(2))));
+    assert_eq!(health.status(at(1)).consecutive, 0, "it is no fault of the deployment");
+    let alone = with_credentials(1);
+    seats(&alone, &[Some(&limited); 2]);
+    assert_eq!((alone.refusal(at(1)), alone.status(at(1)).consecutive), (None, 2));
+}
+
+#[test]
+fn a_credential_is_one_for_all_that_use_it_and_is_probed_by_one_call() {
+    let mut book = HealthBook::default();
+    let shared = book.credential(7, &"p".into(), 1);
+    assert!(Arc::ptr_eq(&shared, &book.credential(7, &"q".into(), 2)));
+    let [a, b] = ["a", "b"]
+        .map(|name| book.get_or_insert(name, 1, &Settings::default(), std::slice::from_ref(&shared)));
+    call(&a, Err(&fault(Class::Credential)), at(0));
+    assert_eq!(b.refusal(at(1)), Some(Reason::CredentialBenched(at(10))));
+    let mut probe = a.acquire(at(10), false, &mut Zero).unwrap();
+    assert_eq!(b.refusal(at(10)), Some(Reason::Probing));
+    probe.report(Err(&fault(Class::ServerError)), at(10));
+    assert_eq!(b.refusal(at(10)), None, "that said nothing about it: the next call probes");
+    b.acquire(at(10), false, &mut Zero).unwrap().begun(at(11));
+    assert_eq!((a.refusal(at(11)), shared.state(at(11))), (None, State::Closed), "an answer has begun");
+}
+
+/// After a slow probe the breaker stays open, however well the answer ends.
+#[test]
+fn a_slow_probe_has_failed() {
+    let slow = slow::Settings { first_token: Some(Duration::from_secs(2)), ..Default::default() };
+    let breaker = breaker::Settings { failures: 1, ..Default::default() };
+    let health = Arc::new(Health::new(&Settings { breaker, slow, ..Default::default() }));
+    call(&health, Err(&fault(Class::ServerError)), at(0));
+    let mut probe = health.acquire(at(10), false, &mut Zero).unwrap();
+    probe.record(&Sample { first: Some(Duration::from_secs(5)), ..Sample::default() }, at(15));
+    probe.begun(at(15));
+    probe.report(Ok(()), at(16));
+    assert_eq!(health.refusal(at(16)), Some(Reason::BreakerOpen(at(35))));
+    let mut probe = health.acquire(at(35), false, &mut Zero).unwrap();
+    probe.record(&Sample { first: Some(Duration::from_secs(1)), ..Sample::default() }, at(36));
+    probe.begun(at(36));
+    assert_eq!(health.refusal(at(36)), None);
 }

@@ -49,7 +49,7 @@ fn simulate(hedge: Option<Hedge>, slow: u64, seed: u64) -> Figures {
         let mut machine = Machine::new(&plan, Rules::default(), 0, began + Duration::from_secs(600));
         let call = |action: Action, now| -> (u32, Lease) {
             let Action::Call { deployment, .. } = action else { panic!("{action:?}") };
-            (deployment, healths[deployment as usize].acquire(now, false).unwrap())
+            (deployment, healths[deployment as usize].acquire(now, false, &mut crate::chance::Zero).unwrap())
         };
         let (first, _one) = call(machine.on(Event::Begin, began, &mut chance), began);
         let one = began + seconds(takes());

@@ -1,6 +1,7 @@
 use super::*;
 use crate::SplitMix64;
 use crate::chance::Chance;
+use crate::chance::Zero;
 use crate::health::Settings;
 use crate::windows::Sample;
 use proptest::prelude::*;
@@ -70,14 +71,14 @@ fn faults_in_a_row_make_a_deployment_unknown() {
     let fault = Fault::new(Class::Timeout, 504, "upstream_timeout", "x");
     let mut now = now;
     for _ in 0..4 {
-        let mut lease = health.acquire(now, true).unwrap();
+        let mut lease = health.acquire(now, true, &mut Zero).unwrap();
         let waited = wait(now);
         now = now + waited;
         health.windows().record(&Sample { first: Some(waited), ..Sample::default() }, now);
         lease.report(Err(&fault), now);
         assert_eq!(wait(now), Timeouts::FIRST_TOKEN, "neither shorter nor ever longer");
     }
-    let mut lease = health.acquire(now, true).unwrap();
+    let mut lease = health.acquire(now, true, &mut Zero).unwrap();
     lease.report(Ok(()), now);
     assert!(wait(now) > Timeouts::FIRST_TOKEN, "it answers, if slowly: {:?}", wait(now));
 }

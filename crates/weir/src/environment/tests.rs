@@ -70,7 +70,7 @@ fn a_key_in_the_environment_serves_its_vendor() {
         ["deepseek-chat [deepseek/deepseek-chat]", "deepseek-reasoner [deepseek/deepseek-reasoner]"]
     );
     assert_eq!(config.providers.len(), 1, "an empty variable is none");
-    assert_eq!(config.providers[0].api_key.as_ref().unwrap().expose(), "sk-canary-1");
+    assert_eq!(config.providers[0].api_keys[0].expose(), "sk-canary-1");
     assert!(config.providers[0].base_url.is_none() && config.keys.is_empty());
     assert_eq!(notes, ["DeepSeek, by DEEPSEEK_API_KEY: deepseek-chat, deepseek-reasoner"]);
 }

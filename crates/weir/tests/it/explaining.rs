@@ -102,9 +102,9 @@ fn an_explanation_is_what_the_next_request_does() {
     assert_eq!(weir.post(CHAT, &[], &chat("first", false)).header("x-weir-deployment"), Some("d1"));
     let told = agree("first", &[]);
     let dropped = &told["plans"][0]["dropped"][0];
-    assert_eq!((&dropped["deployment"], &dropped["reason"]), (&json!("d0"), &json!("breaker_open")));
+    assert_eq!((&dropped["deployment"], &dropped["reason"]), (&json!("d0"), &json!("credential_benched")));
     assert!(dropped["for_ms"].as_f64().is_some_and(|left| left > 0.0), "{dropped}");
-    assert_eq!(dropped["now"]["breaker"], "open");
+    assert_eq!(dropped["now"]["breaker"], "closed", "{dropped}");
     let told = agree("ruled", gold);
     assert_eq!(
         told["rules"][0]["conditions"],
@@ -383,7 +383,7 @@ first call: d0
     let live = format!("http://{}", weir.admin);
     let (code, text, said_wrong) = said(&["-r", "call.json", "--admin", &live]);
     assert_eq!(code, Some(0), "{text}{said_wrong}");
-    assert!(text.contains("1.  d0     spread") && text.contains("breaker open"), "{text}");
+    assert!(text.contains("1.  d0     spread") && text.contains("credential benched"), "{text}");
     let (code, text, _) = said(&["--id", reply.header("x-weir-decision").unwrap()]);
     assert_eq!(code, Some(0));
     assert!(text.contains("credential, 502 upstream_credentials after"), "{text}");

@@ -139,14 +139,13 @@ fn the_last_answer_is_given_when_there_is_no_better_one() {
         check(&stage.ask(&json!({ "stream": stream })), "", "d2", 3, Some(EMPTY));
     }
     stage.spare.always(Answer::status(400));
-    stage.say(nothing(), Answer::status(401));
+    stage.say(nothing(), Answer::status(404));
     for stream in [false, true] {
         let reply = stage.ask(&json!({ "stream": stream, "user": "x" }));
         check(&reply, "", "d0", reply.header("x-weir-attempts").unwrap().parse().unwrap(), Some(EMPTY));
         assert_eq!(reply.header("x-weir-model"), Some("zero"));
     }
-    let entry =
-        stage.weir.wait_for_log("the last call", |entry| entry["attempted"][1]["fault"] == "credential");
+    let entry = stage.weir.wait_for_log("the last call", |entry| entry["attempted"][1]["fault"] == "refused");
     assert_eq!((&entry["outcome"], &entry["deployment"]), (&json!("ok"), &json!("d0")), "{entry}");
     assert_eq!((&entry["usage"]["input"], &entry["cost_usd"]), (&json!(9), &json!("0.000009")), "{entry}");
 }

@@ -5,6 +5,7 @@
 
 mod balance;
 mod breaker;
+mod credentials;
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -358,8 +359,14 @@ fn a_dead_credential_benches_its_own_deployment_alone() {
             assert_answer("benched at once", &ask(&weir, false), "accepted", 1, 1);
         }
         assert_eq!(calls(&first), 1);
-        assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d0")]), Some(2.0));
-        assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d1")]), Some(0.0));
+        let benched =
+            |provider| weir.metric("weir_credential_state", &[("provider", provider), ("credential", "1")]);
+        assert_eq!((benched("p0"), benched("p1")), (Some(2.0), Some(0.0)));
+        assert_eq!(
+            weir.metric("weir_breaker_state", &[("deployment", "d0")]),
+            Some(0.0),
+            "it is not at fault"
+        );
         second
             .always(Answer::status(status).error("invalid_api_key", "Incorrect API key provided: key-of-p1"));
         let (reply, _) = ask(&weir, false);

@@ -1,6 +1,7 @@
 //! Policies that weigh figures.
 
 use super::*;
+use crate::chance::Zero;
 use crate::health::Settings;
 use crate::windows::Sample;
 use std::sync::Arc;
@@ -81,9 +82,10 @@ fn priority_takes_the_first_of_the_file() {
 fn work_under_way_counts_in_seconds_and_not_in_calls() {
     for name in ["least_busy", "power_of_two"] {
         let scene = Scene::priced(&[1, 1]);
-        let mut long = scene.healths[0].acquire(scene.now, false).unwrap();
+        let mut long = scene.healths[0].acquire(scene.now, false, &mut Zero).unwrap();
         long.expect(Duration::from_secs(20));
-        let mut short: Vec<_> = (0..3).map(|_| scene.healths[1].acquire(scene.now, false).unwrap()).collect();
+        let mut short: Vec<_> =
+            (0..3).map(|_| scene.healths[1].acquire(scene.now, false, &mut Zero).unwrap()).collect();
         short.iter_mut().for_each(|lease| lease.expect(Duration::from_secs(2)));
         assert_eq!(scene.firsts(name, &Request::default()), [1], "{name}");
         drop(long);
@@ -186,7 +188,7 @@ fn latency_budget_finds_out_about_strangers_one_call_at_a_time() {
     let policy = scene.build(find("latency_budget").unwrap());
     let request = Request { prompt: 100, ..Request::default() };
     assert_eq!(scene.order(&*policy, &request, 3)[0], (0, Reason::Unproven));
-    let _under_way = scene.healths[0].acquire(scene.now, false).unwrap();
+    let _under_way = scene.healths[0].acquire(scene.now, false, &mut Zero).unwrap();
     assert_eq!(scene.order(&*policy, &request, 3)[0], (1, Reason::InBudget));
 }
 

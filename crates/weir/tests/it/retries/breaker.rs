@@ -72,7 +72,7 @@ fn one_probe_at_a_time() {
     first.script((0..2).map(|_| Answer::status(500)));
     first.always(Answer::auto("probed").hold(&gate));
     second.always(Answer::auto("well"));
-    let weir = first_preferred(&[&first, &second], "breaker: { failures: 2, cooldown: 50ms }");
+    let weir = first_preferred(&[&first, &second], "breaker: { failures: 2, cooldown: 50ms, ramp: 0s }");
     for _ in 0..2 {
         assert_answer("failing", &ask(&weir, false), "well", 1, 2);
     }
@@ -116,7 +116,7 @@ fn a_probe_that_streams_lets_others_through() {
     first.script([Answer::status(500), Answer::stream(["a", "b", "c"]).pause_after_events(3)]);
     first.always(Answer::auto("meanwhile"));
     second.always(Answer::auto("well"));
-    let weir = first_preferred(&[&first, &second], "breaker: { failures: 1, cooldown: 50ms }");
+    let weir = first_preferred(&[&first, &second], "breaker: { failures: 1, cooldown: 50ms, ramp: 0s }");
     assert_answer("failing", &ask(&weir, false), "well", 1, 2);
     wait_for_state(&weir, "d0", HALF_OPEN);
     let mut probe = weir.connect().unwrap();
@@ -231,7 +231,7 @@ fn an_outage_is_told_once_at_each_end() {
         })
     };
     let opened = told("breaker opened");
-    for part in ["WARN", "from=\"closed\"", "to=\"open\"", "cause=\"server_error\""] {
+    for part in ["WARN", "from=\"closed\"", "to=\"open\"", "fault=\"server_error\""] {
         assert!(opened.contains(part), "{part}: {opened}");
     }
     assert!(told("health probe fails").contains("WARN"));
