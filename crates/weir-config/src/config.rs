@@ -704,9 +704,9 @@ impl Default for Telemetry {
 /// How many records of decisions each core keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decisions {
-    /// The latest so many; at most 100,000.
+    /// The latest so many; at most 10,000.
     pub recent: u32,
-    /// So many more of those that are to be kept longer; at most 100,000.
+    /// So many more of those that are to be kept longer; at most 10,000.
     pub sampled: u32,
     /// The share of ordinary requests among these, from 0 to 1.
     pub sample: f64,

@@ -209,11 +209,16 @@ impl Attempts {
         Event::Placed(plan)
     }
 
-    /// Whom it would call first, decided as [`go_on`](Attempts::go_on) decides it. Calls nobody.
+    /// Whom it would call first, decided as [`go_on`](Attempts::go_on) decides it. Calls nobody, and does not wait:
+    /// `queues` learns how long it would, at most, for a place where all are taken.
     ///
     /// # Errors
     /// What the client would be told when there is nobody to call.
-    pub(crate) fn first_call(&mut self, record: &mut Record) -> Result<u32, Fault> {
+    pub(crate) fn first_call(
+        &mut self,
+        record: &mut Record,
+        queues: &mut Option<Duration>,
+    ) -> Result<u32, Fault> {
         let core = record.core.clone();
         let mut event = Event::Begin;
         loop {
@@ -222,7 +227,10 @@ impl Attempts {
                 Action::Call { deployment, .. } => return Ok(deployment),
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => return Err(fault),
-                Action::Queue { .. } => Event::NoPlace(Duration::from_secs(1)),
+                Action::Queue { until, .. } => {
+                    queues.get_or_insert(until.since(now));
+                    Event::NoPlace(Duration::from_secs(1))
+                }
                 Action::Wait { .. } | Action::Done | Action::GoOn => {
                     let cause = "the attempt machine waits or ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));

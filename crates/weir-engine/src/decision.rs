@@ -21,7 +21,7 @@ use smallvec::{Array, SmallVec};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 use weir_core::{Cost, Endpoint, Moment, Outcome, RequestId, Usage};
-use weir_routing::{Candidate, Reason};
+use weir_routing::{Candidate, Figure, Reason};
 
 /// Bounds of one entry; what is beyond them is counted.
 const MOST_STEPS: usize = 8;
@@ -78,10 +78,50 @@ struct Planned {
 /// A candidate of a plan, and what it looked like then.
 #[derive(Clone, Copy, Debug)]
 struct Weighed {
-    candidate: Candidate,
+    reason: Reason,
+    figure: Slim,
+    deployment: u32,
     in_flight: u32,
     /// The 95th percentile of the latency that counts, over the last minute; zero when there is none.
     p95: Micros,
+}
+
+impl Weighed {
+    fn new(candidate: &Candidate, in_flight: u32, p95: Micros) -> Self {
+        let Candidate { deployment, reason, figure } = *candidate;
+        Weighed { reason, figure: figure.into(), deployment, in_flight, p95 }
+    }
+}
+
+/// A [`Figure`] in half of its room: costs up to 18 million USD, in pico-USD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slim {
+    None,
+    Latency(Micros),
+    Busy(Micros),
+    Cost(u64),
+    Budget(u16, u64),
+    Quality(u32, u64),
+    Score(u32),
+    Cached(u32, Micros),
+}
+
+impl From<Figure> for Slim {
+    fn from(figure: Figure) -> Self {
+        let pico = |cost: Cost| u64::try_from(cost.pico_usd().max(0)).unwrap_or(u64::MAX);
+        match figure {
+            Figure::None => Slim::None,
+            Figure::Latency(time) => Slim::Latency(Micros::of(time)),
+            Figure::Busy(work) => Slim::Busy(Micros::of(work)),
+            Figure::Cost(cost) => Slim::Cost(pico(cost)),
+            Figure::Budget(chance, cost) => Slim::Budget(chance, pico(cost)),
+            Figure::Quality(quality, cost) => Slim::Quality(quality, pico(cost)),
+            Figure::Score(score) => Slim::Score(score),
+            Figure::Cached(tokens, first) => {
+                Slim::Cached(u32::try_from(tokens).unwrap_or(u32::MAX), Micros::of(first))
+            }
+        }
+    }
 }
 
 /// A pause between two calls.
@@ -220,7 +260,7 @@ impl Entry {
         refill(&mut self.plans, &other.plans);
         refill(&mut self.candidates, &other.candidates);
         refill(&mut self.dropped, &other.dropped);
-        refill(&mut self.attempts, &other.attempts);
+        self.attempts.clone_from(&other.attempts);
         refill(&mut self.waits, &other.waits);
         self.left_out = other.left_out;
     }
@@ -228,7 +268,8 @@ impl Entry {
     /// The calls so far; of many the first ones and the last.
     fn attempted(&mut self, attempts: &[Tried]) {
         let first = attempts.get(..MOST_ATTEMPTS - 1).filter(|_| attempts.len() > MOST_ATTEMPTS);
-        refill(&mut self.attempts, first.unwrap_or(attempts));
+        self.attempts.clear();
+        self.attempts.extend(first.unwrap_or(attempts).iter().cloned());
         self.attempts.extend(first.and(attempts.last()).cloned());
     }
 
@@ -262,10 +303,10 @@ impl Entry {
 
 fn refill<A: Array>(into: &mut SmallVec<A>, from: &[A::Item])
 where
-    A::Item: Clone,
+    A::Item: Copy,
 {
     into.clear();
-    into.extend(from.iter().cloned());
+    into.extend_from_slice(from);
 }
 
 #[cfg(test)]

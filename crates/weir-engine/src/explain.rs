@@ -85,7 +85,8 @@ pub(crate) fn tell(record: &mut Record, call: Box<Call>, headers: &Headers) -> J
     let snapshot = record.snapshot.clone();
     record.look_at_clock();
     let mut attempts = attempt::begin(record, call);
-    let first = attempts.first_call(record);
+    let mut queues = None;
+    let first = attempts.first_call(record, &mut queues);
     let call = &*attempts.call;
     plan_the_rest(record, call);
     record.route = call.chosen.places.first().map(|place| place.route);
@@ -105,6 +106,9 @@ pub(crate) fn tell(record: &mut Record, call: Box<Call>, headers: &Headers) -> J
     all.insert("rules".to_owned(), rules(record, call, &looked));
     for (plan, shown) in entry.places().zip(all["plans"].as_array_mut().into_iter().flatten()) {
         look_closely(record, call, plan, shown);
+    }
+    if let Some(most) = queues {
+        all.insert("queues_up_to_ms".to_owned(), json!(rounded(most.as_secs_f64() * 1e3)));
     }
     match first {
         Ok(deployment) => {

@@ -49,17 +49,18 @@ pub(crate) struct Metrics {
 }
 
 /// How many decisions are kept for `GET /admin/decisions`: who was chosen for a request and why, what was called, how long
-/// that took and what it cost. Each core keeps its own, in about 1 KiB each (4 KiB at most); nothing of a prompt is in them.
+/// that took and what it cost. Each core keeps its own, in about 1 KiB each (4 KiB at most);
+/// nothing of a prompt is in them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Decisions {
-    /// The latest so many of each core, 0 to 100000. With 0 here and in `sampled` none is kept, and answers carry no
+    /// The latest so many of each core, 0 to 10000. With 0 here and in `sampled` none is kept, and answers carry no
     /// `x-weir-decision`.
-    #[schemars(range(min = 0, max = 100_000), example = 5000)]
+    #[schemars(range(min = 0, max = 10_000), example = 5000)]
     pub recent: u32,
     /// So many more of each core that are kept longer: those of requests that failed, needed a second call or went to a
-    /// fallback, and a `sample` of the others; 0 to 100000.
-    #[schemars(range(min = 0, max = 100_000), example = 5000)]
+    /// fallback, and a `sample` of the others; 0 to 10000.
+    #[schemars(range(min = 0, max = 10_000), example = 5000)]
     pub sampled: u32,
     /// The share of ordinary requests among these, from 0 to 1.
     #[schemars(range(min = 0, max = 1), example = 0.1)]

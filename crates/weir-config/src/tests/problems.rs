@@ -489,10 +489,10 @@ fn headers_and_labels() {
     );
     check_with("server: {cors: {origins: []}}\n", &["1:26: server.cors.origins: no origin"]);
     check_with(
-        "telemetry: {decisions: {recent: 100001, sample: 1.5}}\n",
+        "telemetry: {decisions: {recent: 10001, sample: 1.5}}\n",
         &[
-            "1:33: telemetry.decisions.recent: \"100001\" is not a whole number; allowed: 0 to 100000, as in `recent: 5000`",
-            "1:49: telemetry.decisions.sample: \"1.5\" is not a number; allowed: 0 to 1, as in `sample: 0.1`",
+            "1:33: telemetry.decisions.recent: \"10001\" is not a whole number; allowed: 0 to 10000, as in `recent: 5000`",
+            "1:48: telemetry.decisions.sample: \"1.5\" is not a number; allowed: 0 to 1, as in `sample: 0.1`",
         ],
     );
     check_with(

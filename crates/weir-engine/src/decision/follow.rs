@@ -29,13 +29,9 @@ impl Record {
         let series = if call.facts.stream { Series::First } else { Series::Total };
         let weighed = plan.candidates.iter().map(|candidate| {
             let health = snapshot.healths.get(candidate.deployment as usize);
-            Weighed {
-                candidate: *candidate,
-                in_flight: health.map_or(0, |health| health.in_flight()),
-                p95: health.map_or(Micros::default(), |health| {
-                    Micros::of_seconds(health.windows().percentiles(series).p95)
-                }),
-            }
+            let p95 = health.map_or(0.0, |health| health.windows().percentiles(series).p95);
+            let in_flight = health.map_or(0, |health| health.in_flight());
+            Weighed::new(candidate, in_flight, Micros::of_seconds(p95))
         });
         let policy = call.hints.policy.map(|kind| kind.name);
         entry.plan(

@@ -1,10 +1,10 @@
 //! Records of decisions as JSON.
 
-use super::{Entry, Names, Planned, Step, Waited, Weighed};
+use super::{Entry, Micros, Names, Planned, Slim, Step, Waited, Weighed};
 use crate::record::Tried;
 use serde_json::{Map, Value as Json, json};
-use weir_core::{Outcome, Usage};
-use weir_routing::{Figure, Reason};
+use weir_core::{Cost, Outcome, Usage};
+use weir_routing::Reason;
 
 /// A record in full.
 pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
@@ -113,7 +113,7 @@ fn plan(entry: &Entry, plan: &Planned, of: &[Weighed], out: &[(u32, Reason)], na
     let mut shown = json!({
         "route": names.route(plan.place.route),
         "policy": plan.policy.or(pool.map(|pool| pool.policy)),
-        "at_ms": super::Micros::of(plan.at.since(entry.head.began)).millis(),
+        "at_ms": Micros::of(plan.at.since(entry.head.began)).millis(),
         "candidates": of.iter().map(|one| candidate(one, entry.head.streamed, names)).collect::<Vec<_>>(),
         "dropped": out.iter().map(|(deployment, reason)| {
             let mut dropped = why(*reason, plan);
@@ -135,11 +135,11 @@ fn plan(entry: &Entry, plan: &Planned, of: &[Weighed], out: &[(u32, Reason)], na
 
 fn candidate(weighed: &Weighed, streamed: bool, names: &Names) -> Json {
     let mut all = Map::new();
-    all.insert("deployment".into(), json!(names.deployment(weighed.candidate.deployment as usize)));
-    all.insert("reason".into(), json!(weighed.candidate.reason.name()));
-    all.extend(figure(weighed.candidate.figure));
+    all.insert("deployment".into(), json!(names.deployment(weighed.deployment as usize)));
+    all.insert("reason".into(), json!(weighed.reason.name()));
+    all.extend(figure(weighed.figure));
     all.insert("in_flight".into(), json!(weighed.in_flight));
-    if weighed.p95 != super::Micros::default() {
+    if weighed.p95 != Micros::default() {
         let series = if streamed { "first_token_p95_ms" } else { "total_p95_ms" };
         all.insert(series.into(), json!(weighed.p95.millis()));
     }
@@ -147,24 +147,21 @@ fn candidate(weighed: &Weighed, streamed: bool, names: &Names) -> Json {
 }
 
 /// The figures that a policy weighed, by name.
-fn figure(figure: Figure) -> Vec<(String, Json)> {
-    let millis = |time: std::time::Duration| json!(super::Micros::of(time).millis());
+fn figure(figure: Slim) -> Vec<(String, Json)> {
+    let cost = |pico: u64| json!(Cost::from_pico_usd(i128::from(pico)).to_string());
     let known = match figure {
-        Figure::None => vec![],
-        Figure::Latency(time) if time.is_zero() => vec![], // nothing is known yet
-        Figure::Latency(time) => vec![("expected_ms", millis(time))],
-        Figure::Busy(work) => vec![("work_under_way_ms", millis(work))],
-        Figure::Cost(cost) => vec![("expected_cost_usd", json!(cost.to_string()))],
-        Figure::Budget(chance, cost) => vec![
-            ("chance_in_budget", json!(f64::from(chance) / 1000.0)),
-            ("expected_cost_usd", json!(cost.to_string())),
-        ],
-        Figure::Quality(quality, cost) => {
-            vec![("quality", json!(quality)), ("expected_cost_usd", json!(cost.to_string()))]
+        Slim::None => vec![],
+        Slim::Latency(time) if time == Micros::default() => vec![], // nothing is known yet
+        Slim::Latency(time) => vec![("expected_ms", json!(time.millis()))],
+        Slim::Busy(work) => vec![("work_under_way_ms", json!(work.millis()))],
+        Slim::Cost(pico) => vec![("expected_cost_usd", cost(pico))],
+        Slim::Budget(chance, pico) => {
+            vec![("chance_in_budget", json!(f64::from(chance) / 1000.0)), ("expected_cost_usd", cost(pico))]
         }
-        Figure::Score(score) => vec![("score", json!(f64::from(score) / 1000.0))],
-        Figure::Cached(tokens, first) => {
-            vec![("cached_tokens", json!(tokens)), ("expected_ms", millis(first))]
+        Slim::Quality(quality, pico) => vec![("quality", json!(quality)), ("expected_cost_usd", cost(pico))],
+        Slim::Score(score) => vec![("score", json!(f64::from(score) / 1000.0))],
+        Slim::Cached(tokens, first) => {
+            vec![("cached_tokens", json!(tokens)), ("expected_ms", json!(first.millis()))]
         }
     };
     known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -176,7 +173,7 @@ fn why(reason: Reason, plan: &Planned) -> Map<String, Json> {
     all.insert("reason".into(), json!(reason.name()));
     match reason {
         Reason::BreakerOpen(until) | Reason::CredentialBenched(until) | Reason::Resting(until) => {
-            all.insert("for_ms".into(), json!(super::Micros::of(until.since(plan.at)).millis()));
+            all.insert("for_ms".into(), json!(Micros::of(until.since(plan.at)).millis()));
         }
         Reason::Lacks(need) => {
             all.insert("lacks".into(), json!(need.name()));
@@ -192,8 +189,8 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
     all.insert("cause".into(), json!(tried.cause.name()));
     let times = &tried.times;
     all.insert("began_ms".into(), json!(times.began.millis()));
-    let after = |time: super::Micros| json!(time.since(times.began).millis());
-    if times.connect != super::Micros::default() {
+    let after = |time: Micros| json!(time.since(times.began).millis());
+    if times.connect != Micros::default() {
         all.insert("connect_ms".into(), json!(times.connect.millis()));
     }
     put(&mut all, "first_byte_ms", times.first_byte.map(after));

@@ -51,11 +51,7 @@ fn plans_keep_their_own_lines_within_bounds() {
     };
     for (candidates, dropped) in [(3, 1), (0, 2), (9, 0), (9, 16), (1, 1)] {
         let plan = plan(candidates, dropped);
-        let weighed = plan.candidates.iter().map(|candidate| Weighed {
-            candidate: *candidate,
-            in_flight: 0,
-            p95: Micros(0),
-        });
+        let weighed = plan.candidates.iter().map(|candidate| Weighed::new(candidate, 0, Micros(0)));
         let place = Place::new(0, 0);
         let planned =
             Planned { place, fallback: None, at: Moment::START, policy: None, candidates: 0, dropped: 0 };
@@ -65,7 +61,7 @@ fn plans_keep_their_own_lines_within_bounds() {
     assert_eq!(lines, [(3, 1), (0, 2), (9, 0), (4, 13)]);
     assert_eq!(entry.left_out, 5 + 3 + 3, "what had no room, and a plan of two lines");
     let (_, of, _) = entry.plans().nth(2).unwrap();
-    assert_eq!(of[0].candidate.deployment, 0, "each plan has its own");
+    assert_eq!(of[0].deployment, 0, "each plan has its own");
 }
 
 #[test]
@@ -75,4 +71,17 @@ fn times_stay_within_their_range() {
     assert_eq!(Micros::of_seconds(f64::NAN), Micros(0));
     assert_eq!(Micros::of_seconds(0.0015).millis(), 1.5);
     assert_eq!(Micros(5).since(Micros(7)), Micros(0));
+}
+
+#[test]
+fn figures_keep_what_they_say() {
+    let cost = Cost::from_pico_usd(12_345_678);
+    let time = Duration::from_micros(1_234);
+    let check = |figure: Figure, expect: Slim| assert_eq!(Slim::from(figure), expect);
+    check(Figure::Latency(time), Slim::Latency(Micros(1_234)));
+    check(Figure::Budget(970, cost), Slim::Budget(970, 12_345_678));
+    check(Figure::Cost(Cost::from_pico_usd(-1)), Slim::Cost(0));
+    check(Figure::Cost(Cost::from_pico_usd(i128::MAX)), Slim::Cost(u64::MAX));
+    check(Figure::Cached(u64::MAX, time), Slim::Cached(u32::MAX, Micros(1_234)));
+    assert!(size_of::<Slim>() * 2 <= size_of::<Figure>(), "{}", size_of::<Slim>());
 }

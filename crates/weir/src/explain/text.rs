@@ -16,6 +16,10 @@ pub(super) fn text(told: &Json) -> String {
         self::plan(&mut out, plan);
     }
     calls(&mut out, told);
+    if let Some(most) = told["queues_up_to_ms"].as_f64() {
+        let _infallible =
+            write!(out, "\nevery place is taken: it would wait for one, {} at most\n", time(most));
+    }
     if let Some(first) = told["first_call"].as_str() {
         let _infallible = write!(out, "\nfirst call: {first}\n");
     }

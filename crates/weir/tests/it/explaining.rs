@@ -224,6 +224,26 @@ fn a_request_that_runs_is_found_and_its_end_is_told() {
 }
 
 #[test]
+fn a_full_house_is_told_with_the_wait_for_a_place() {
+    let upstream = Upstream::start();
+    let gate = Gate::new();
+    upstream.always(Answer::stream(["one ", "two"]).gate(&gate));
+    let weir = weir(
+        &[&upstream],
+        "  one: { provider: p0, model: s, max_concurrency: 1 }\nroutes: { m: { deployments: [one], queue: { max_wait: 3s } } }\n",
+    );
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &chat("m", true)).unwrap();
+    upstream.wait_for_calls(1);
+    let told = explain(&weir, &json!({ "request": chat("m", true) })).json();
+    assert_eq!(told["plans"][0]["dropped"][0]["reason"], "full", "{told}");
+    assert_eq!((&told["queues_up_to_ms"], &told["first_call"]), (&json!(3000.0), &Value::Null), "{told}");
+    assert_eq!(told["refused"]["code"], "all_deployments_full");
+    gate.open();
+    assert_eq!(client.read_reply().unwrap().status, 200);
+}
+
+#[test]
 fn records_are_bounded_and_what_went_wrong_is_kept_longer() {
     let upstream = Upstream::start();
     upstream.always(Answer::chat("fine"));

@@ -36,6 +36,7 @@ fn a_decision_reads_from_its_question_to_its_end() {
         }],
         "attempts": [
             { "deployment": "a", "cause": "first", "began_ms": 0.1, "ms": 5.0, "fault": "server_error", "blame": "upstream", "status": 500, "code": "overloaded", "cost_usd": "0" },
+            { "deployment": "c", "cause": "hedge", "began_ms": 6.0, "ms": 3.0, "aborted": true, "cost_usd": "0.1" },
             { "deployment": "a", "cause": "retry", "began_ms": 15.0, "cost_usd": "0" },
         ],
         "waits": [{ "at_ms": 5.1, "ms": 9.9, "why": "backoff" }],
@@ -55,7 +56,8 @@ route m, by latency_budget
 calls
   1.  a     first    at 0.1 ms  took 5 ms    server error by the upstream: 500 overloaded
   –   wait  backoff  at 5.1 ms  took 9.9 ms
-  2.  a     retry    at 15 ms   runs
+  2.  c     hedge    at 6 ms    took 3 ms    cancelled: another answered first             $0.1
+  3.  a     retry    at 15 ms   runs
 
 3 more lines were not kept
 "
