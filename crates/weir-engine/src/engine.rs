@@ -205,27 +205,8 @@ impl Engine {
         }
     }
 
-    /// Figures that are read when somebody looks: health of deployments, connections to providers.
-    fn samples(&self) -> Vec<Sample> {
-        let gateway = self.gateway();
-        let now = self.now();
-        let mut samples = Vec::new();
-        for deployment in &gateway.deployments {
-            let status = deployment.health.status(now);
-            let mut push = |metric, help, value: f64| {
-                let labels = vec![("deployment", deployment.name.to_string())];
-                samples.push(Sample { metric, help, labels, value });
-            };
-            push("weir_deployment_in_flight", "Calls under way.", f64::from(status.in_flight));
-            if let Some(limit) = deployment.health.learned_limit(now) {
-                let help = "Calls at a time that it was learnt to bear.";
-                push("weir_deployment_learned_limit", help, f64::from(limit));
-            }
-            let state = state_figure(status.state);
-            push("weir_breaker_state", "Breaker: 0 closed, 1 half-open, 2 open.", state);
-            let rest = "Seconds for which it asked to be left alone.";
-            push("weir_deployment_resting_seconds", rest, status.resting_for.as_secs_f64());
-        }
+    /// What breakers did, and how credentials stand.
+    fn breaker_samples(&self, gateway: &Gateway, now: Moment, samples: &mut Vec<Sample>) {
         for (subject, to, cause, count) in self.watch.counts(now) {
             let mut labels = match subject {
                 Subject::Deployment(name) => {
@@ -256,6 +237,30 @@ impl Engine {
                 samples.push(Sample { metric: "weir_credential_state", help, labels, value });
             }
         }
+    }
+
+    /// Figures that are read when somebody looks: health of deployments, connections to providers.
+    fn samples(&self) -> Vec<Sample> {
+        let gateway = self.gateway();
+        let now = self.now();
+        let mut samples = Vec::new();
+        for deployment in &gateway.deployments {
+            let status = deployment.health.status(now);
+            let mut push = |metric, help, value: f64| {
+                let labels = vec![("deployment", deployment.name.to_string())];
+                samples.push(Sample { metric, help, labels, value });
+            };
+            push("weir_deployment_in_flight", "Calls under way.", f64::from(status.in_flight));
+            if let Some(limit) = deployment.health.learned_limit(now) {
+                let help = "Calls at a time that it was learnt to bear.";
+                push("weir_deployment_learned_limit", help, f64::from(limit));
+            }
+            let state = state_figure(status.state);
+            push("weir_breaker_state", "Breaker: 0 closed, 1 half-open, 2 open.", state);
+            let rest = "Seconds for which it asked to be left alone.";
+            push("weir_deployment_resting_seconds", rest, status.resting_for.as_secs_f64());
+        }
+        self.breaker_samples(&gateway, now, &mut samples);
         for route in &gateway.routes {
             let counts = &route.queue_counts;
             let mut push = |metric, help, outcome: Option<&str>, value: f64| {
