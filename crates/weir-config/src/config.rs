@@ -336,6 +336,8 @@ pub struct Route {
     pub hints: Vec<Hint>,
     /// How often and how soon to try again.
     pub retries: Retries,
+    /// How requests wait for a place.
+    pub queue: Queue,
     /// When a second call is made beside one that is slow.
     pub hedge: Option<Hedge>,
     /// Which answers are of no use.
@@ -553,6 +555,21 @@ impl Default for Retries {
             cap: Duration::from_secs(5),
             retry_after_max: Duration::from_secs(10),
         }
+    }
+}
+
+/// How requests wait for a place at a full deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// The longest wait of one request; above zero.
+    pub max_wait: Duration,
+    /// Requests that wait on one core for one pool; at most 100,000.
+    pub max_waiting: u32,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue { max_wait: Duration::from_secs(2), max_waiting: 100 }
     }
 }
 

@@ -28,7 +28,7 @@ mod yaml;
 
 pub use config::{
     AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Decisions, Deployment, Fallback,
-    Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider,
+    Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, Queue,
     ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};

@@ -124,6 +124,10 @@ impl Config {
                 "cap": duration_text(route.retries.cap),
                 "retry_after_max": duration_text(route.retries.retry_after_max),
             },
+            "queue": {
+                "max_wait": duration_text(route.queue.max_wait),
+                "max_waiting": route.queue.max_waiting,
+            },
             "hedge": route.hedge.map(|hedge| {
                 json!({ "after": hedge.after.to_string(), "extra": format!("{}%", hedge.extra_percent) })
             }),

@@ -154,6 +154,8 @@ pub struct Exchange<'a> {
     pub inter_token: Option<Duration>,
     /// What the latest call's time went into.
     pub phases: Phases,
+    /// Time spent waiting for a place, since every deployment was full.
+    pub queued: Duration,
     /// Time spent in Weir itself: total less waiting for the client's body and for upstreams.
     pub overhead: Duration,
 }

@@ -5,9 +5,11 @@ use crate::call::Call;
 use crate::call_record::CallRecord;
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
+use crate::decision::Why;
 use crate::gateway::Gateway;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::quality::Quality;
+use crate::queue::{Queue, Ticket};
 use crate::race::{Raced, ended};
 use crate::record::{Record, Tried};
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Fault, Need, Timeouts};
+use weir_core::{Class, Fault, Moment, Need, Timeouts};
 use weir_routing::hedge::Hedge;
 use weir_routing::retry_budget::{Share, allows};
 use weir_routing::windows::Latency;
@@ -37,6 +39,8 @@ pub(crate) struct Attempts {
     pub(crate) machine: Machine,
     pub(crate) deadline: Instant,
     quality: Quality,
+    /// The place in the line where it waits.
+    ticket: Option<Ticket>,
 }
 
 /// The part of an answer that the client has when it breaks off.
@@ -70,11 +74,12 @@ pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     let first = plan(record, &call, None, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
     let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
-        .with_causes(route.fallbacks.iter().map(|fallback| fallback.on));
+        .with_causes(route.fallbacks.iter().map(|fallback| fallback.on))
+        .with_queue(if route.queue.max_waiting > 0 { route.queue.max_wait } else { Duration::ZERO });
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    Box::new(Attempts { call, machine, deadline, quality: Quality::default() })
+    Box::new(Attempts { call, machine, deadline, quality: Quality::default(), ticket: None })
 }
 
 impl Attempts {
@@ -101,6 +106,9 @@ impl Attempts {
                     match enter(record, asked, index, told, spread) {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(lease) => {
+                            if let Some(ticket) = self.ticket.take() {
+                                record.queued += ticket.ends(true, now);
+                            }
                             let cause = if told { AttemptCause::Continuation } else { cause };
                             let made =
                                 Made { deployment: index, fallback, cause, last, deadline: self.deadline };
@@ -140,8 +148,14 @@ impl Attempts {
                     record.waited += wait;
                     Event::Waited
                 }
+                Action::Queue { fallback, until } => self.wait_for_place(record, fallback, until).await,
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
-                Action::GiveUp(fault) => return self.quality.last_resort(record, &self.call, fault),
+                Action::GiveUp(fault) => {
+                    if let Some(ticket) = self.ticket.take() {
+                        record.queued += ticket.ends(false, now);
+                    }
+                    return self.quality.last_resort(record, &self.call, fault);
+                }
                 Action::Done | Action::GoOn => {
                     let cause = "the attempt machine ended without an answer";
                     return Err(crate::panics::panicked().with_cause(cause));
@@ -159,6 +173,38 @@ impl Attempts {
         Event::Planned(plan)
     }
 
+    /// Waits for a turn to look for a place, and looks.
+    async fn wait_for_place(&mut self, record: &mut Record, fallback: Option<usize>, until: Moment) -> Event {
+        let snapshot = record.snapshot.clone();
+        let (asked, Place { pool, .. }) = (self.call.chosen.places[0].route, place(&self.call, fallback));
+        let settings = &snapshot.gateway.routes[asked].queue;
+        let ticket = match self.ticket.take().filter(|ticket| ticket.is_for(pool)) {
+            Some(ticket) => {
+                ticket.passes(record.now());
+                ticket
+            }
+            None => match Ticket::draw(&snapshot, pool, asked, settings.max_waiting as usize) {
+                Some(ticket) => ticket,
+                None => return Event::NoPlace(snapshot.queues[pool].come_again()),
+            },
+        };
+        let (now, before) = (record.now(), record.clock);
+        let has_turn = ticket.turn(before + until.since(now)).await;
+        let waited = record.look_at_clock().saturating_duration_since(before);
+        record.waited += waited;
+        record.waited_for(now, waited, Why::Queue);
+        if !has_turn {
+            record.queued += ticket.ends(false, record.now());
+            return Event::NoPlace(snapshot.queues[pool].come_again());
+        }
+        self.ticket = Some(ticket);
+        let plan = look(record, &self.call, place(&self.call, fallback), self.machine.barred());
+        if !plan.candidates.is_empty() {
+            record.planned(&self.call, place(&self.call, fallback), fallback, &plan);
+        }
+        Event::Placed(plan)
+    }
+
     /// Whom it would call first, decided as [`go_on`](Attempts::go_on) decides it. Calls nobody.
     ///
     /// # Errors
@@ -172,6 +218,7 @@ impl Attempts {
                 Action::Call { deployment, .. } => return Ok(deployment),
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => return Err(fault),
+                Action::Queue { .. } => Event::NoPlace(Duration::from_secs(1)),
                 Action::Wait { .. } | Action::Done | Action::GoOn => {
                     let cause = "the attempt machine waits or ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));
@@ -205,6 +252,21 @@ fn place(call: &Call, fallback: Option<usize>) -> Place {
 /// Stage 7: the order in which the deployments of the call's own pool, or of its n-th fallback's, are to be called.
 pub(crate) fn plan(record: &mut Record, call: &Call, fallback: Option<usize>, barred: &[u32]) -> Plan {
     let place = place(call, fallback);
+    // Who comes when others wait lines up behind them.
+    let plan = if record.snapshot.queues.get(place.pool).is_some_and(Queue::is_busy) {
+        record.route = Some(place.route);
+        let members = &record.snapshot.gateway.pools[place.pool].members;
+        let full = members.iter().take(Plan::MOST_DROPPED).map(|member| (member.deployment, Reason::Full));
+        Plan { dropped: full.collect(), ..Plan::default() }
+    } else {
+        look(record, call, place, barred)
+    };
+    record.planned(call, place, fallback, &plan);
+    plan
+}
+
+/// The order in which the deployments of a pool are to be called.
+fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan {
     record.route = Some(place.route);
     let snapshot = &record.snapshot;
     let hedges = call.chosen.places.first().and_then(|asked| snapshot.gateway.routes[asked.route].hedge);
@@ -222,11 +284,9 @@ pub(crate) fn plan(record: &mut Record, call: &Call, fallback: Option<usize>, ba
     if call.chosen.size.is_some() || narrows || call.chosen.requires_labels() {
         request.excluded = Some(&excluded);
     }
-    let plan = record.core.with_chance(|chance| {
+    record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
-    });
-    record.planned(call, place, fallback, &plan);
-    plan
+    })
 }
 
 /// What a policy weighs of a call in this place.

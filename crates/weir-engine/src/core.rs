@@ -5,6 +5,7 @@ use crate::decision::Book;
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::outside::Outside;
+use crate::queue::Queue;
 use crate::watch::Watch;
 use crate::weights;
 use std::cell::{Cell, RefCell};
@@ -33,6 +34,8 @@ pub(crate) struct Snapshot {
     pub(crate) policies: Vec<Rc<dyn Policy>>,
     /// Policies that requests asked for by name, by pool: made when first asked for, so at most one for each kind.
     hinted: RefCell<Vec<Hinted>>,
+    /// By pool: who waits for a place there.
+    pub(crate) queues: Vec<Queue>,
     /// By route: this core's part of its retry budget.
     pub(crate) retry_shares: Vec<Share>,
     /// By route: this core's part of its budget of hedges, if it hedges.
@@ -151,6 +154,7 @@ impl Core {
             }
             self.recorder.tick();
             self.pools.reap();
+            self.snapshot.borrow().queues.iter().for_each(Queue::nudge);
             if first {
                 self.look_from_outside(&mut outside);
                 self.watch(&mut watch);
@@ -213,6 +217,7 @@ impl Snapshot {
             policies: gateway.pools.iter().map(|pool| build(engine, pool, &pool.policy)).collect(),
             hinted: RefCell::default(),
             adjusted: adjusted(engine, &gateway).collect(),
+            queues: gateway.pools.iter().map(|_| Queue::default()).collect(),
             retry_shares: gateway.routes.iter().map(|_| Share::default()).collect(),
             hedge_shares: gateway.routes.iter().map(|route| Some(route.hedge?.share())).collect(),
             gateway,

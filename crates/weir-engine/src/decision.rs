@@ -99,6 +99,8 @@ pub(crate) enum Why {
     Backoff,
     /// A deployment asked not to be called before then.
     RetryAfter,
+    /// Every deployment was full.
+    Queue,
 }
 
 impl Why {
@@ -106,6 +108,7 @@ impl Why {
         match self {
             Why::Backoff => "backoff",
             Why::RetryAfter => "retry_after",
+            Why::Queue => "queue",
         }
     }
 }

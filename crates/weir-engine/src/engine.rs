@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use ring::rand::SecureRandom;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use weir_config::{Config, Draft, Problems};
 use weir_core::Moment;
 use weir_net::Counts;
@@ -198,6 +198,29 @@ impl Engine {
         let mut samples = Vec::new();
         for deployment in &gateway.deployments {
             samples::of_deployment(&deployment.name, &deployment.health, now, &mut samples);
+        }
+        for route in &gateway.routes {
+            let counts = &route.queue_counts;
+            let mut push = |metric, help, outcome: Option<&str>, value: f64| {
+                let mut labels = vec![("route", route.name.to_string())];
+                labels.extend(outcome.map(|outcome| ("outcome", outcome.to_owned())));
+                samples.push(Sample { metric, help, labels, value });
+            };
+            let waiting = f64::from(counts.waiting.load(Relaxed));
+            push("weir_queue_waiting", "Requests that wait for a place.", None, waiting);
+            let outcomes = [
+                ("placed", &counts.placed),
+                ("in_vain", &counts.in_vain),
+                ("turned_away", &counts.turned_away),
+                ("gone", &counts.gone),
+            ];
+            for (outcome, count) in outcomes {
+                #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 requests")]
+                let count = count.load(Relaxed) as f64;
+                push("weir_queue_waits_total", "Waits for a place.", Some(outcome), count);
+            }
+            let seconds = Duration::from_micros(counts.micros.load(Relaxed)).as_secs_f64();
+            push("weir_queue_wait_seconds_total", "Time spent in all waits for a place.", None, seconds);
         }
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         for provider in &gateway.providers {

@@ -59,6 +59,9 @@ pub(crate) struct Route {
     /// The routes to go on to, in order; their own fallbacks are not followed.
     pub(crate) fallbacks: Vec<Fallback>,
     pub(crate) rules: Rules,
+    /// How long, and how many, wait for a place.
+    pub(crate) queue: weir_config::Queue,
+    pub(crate) queue_counts: crate::queue::Counts,
     /// Which answers are of no use.
     pub(crate) answers: weir_config::Answers,
     pub(crate) timeouts: Timeouts,
@@ -497,6 +500,8 @@ fn compile_routes(
                 cap: route.retries.cap,
                 retry_after_max: route.retries.retry_after_max,
             },
+            queue: route.queue,
+            queue_counts: crate::queue::Counts::default(),
             answers: route.answers,
             timeouts: route.timeouts,
             hedge: route.hedge.map(hedge),

@@ -24,6 +24,7 @@ mod opening;
 mod outside;
 mod panics;
 mod quality;
+mod queue;
 mod race;
 mod record;
 mod relay;

@@ -174,6 +174,8 @@ pub(crate) struct Record {
     pub(crate) phases: Phases,
     /// Time spent waiting for the client's body or for upstreams.
     pub(crate) waited: Duration,
+    /// Of it, time spent waiting for a place at a deployment.
+    pub(crate) queued: Duration,
     overhead: Option<Duration>,
 }
 
@@ -222,6 +224,7 @@ impl Record {
             called: Called { sent: received, size: Size::default(), predicted: None },
             phases: Phases::default(),
             waited: Duration::ZERO,
+            queued: Duration::ZERO,
             overhead: None,
         })
     }
@@ -415,6 +418,7 @@ impl Record {
             first_token: self.first_token,
             inter_token: self.inter_token,
             phases: self.phases,
+            queued: self.queued,
             overhead,
         };
         self.core.recorder.record(&exchange);

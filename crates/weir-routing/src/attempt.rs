@@ -7,6 +7,9 @@
 //!    may be called again;
 //! 3. after `1 + max_retries` calls, or with nobody left, goes on to the next fallback route.
 //!
+//! Where it met full deployments and nobody else is left, it waits for a place, if it may ([`Machine::with_queue`]); what
+//! it called in that route before still counts.
+//!
 //! A call that is slow may get a second one beside it, to the next candidate, once for a request: a *hedge*. Whichever
 //! answers first wins, and the other is cancelled. Whoever drives the machine says when a call is slow, and keeps the
 //! hedges within their budget ([`crate::hedge`]); two calls are the most that are under way at once.
@@ -22,7 +25,7 @@
 //!             ▼ │             ▲
 //!       (what next?) ─────────┘
 //!             │ ▲
-//!             │ └──Planned── Plan (next fallback route)
+//!             │ └──Planned── Plan (next fallback route), Placed── Queue (for a place)
 //!             ▼                ▲
 //!          GiveUp              └── (what next?)
 //! ```
@@ -84,6 +87,10 @@ pub enum Event {
     Waited,
     /// The plan that was asked for. Empty when the route cannot serve this request.
     Planned(Plan),
+    /// A place may have come free: a new plan of the route that is waited at.
+    Placed(Plan),
+    /// There is no place to be had in time; when it makes sense to come again.
+    NoPlace(Duration),
 }
 
 /// What to do next.
@@ -109,6 +116,14 @@ pub enum Action {
     /// Do nothing until then. Answered by [`Event::Waited`].
     Wait {
         /// The end of the wait, before the deadline.
+        until: Moment,
+    },
+    /// Wait until one of the full deployments of this route may have a place. Answered by [`Event::Placed`] or
+    /// [`Event::NoPlace`].
+    Queue {
+        /// `None` for the route that was asked for, `Some(n)` for its n-th fallback.
+        fallback: Option<usize>,
+        /// The end of the wait, not beyond the deadline.
         until: Moment,
     },
     /// Make a plan for the n-th fallback route. Answered by [`Event::Planned`].
@@ -148,6 +163,7 @@ enum Phase {
     Both(u32, u32),
     Waiting(u32),
     Planning(usize),
+    Queued(Option<usize>),
     Ended,
 }
 
@@ -177,6 +193,13 @@ pub struct Machine {
     /// The first route that breakers and rests kept closed.
     kept_out: Option<(Option<usize>, SmallVec<[u32; 4]>)>,
     met_full: bool,
+    /// How long all waits for a place may take together; zero for none.
+    max_wait: Duration,
+    /// When they end, once there was one.
+    wait_until: Option<Moment>,
+    /// The first route with full deployments, and the calls made there.
+    full: Option<(Option<usize>, u32)>,
+    come_again: Option<Duration>,
     /// What the client would be told now.
     told: Option<Fault>,
 }
@@ -203,6 +226,10 @@ impl Machine {
             asked_to_wait: SmallVec::new(),
             kept_out: None,
             met_full: false,
+            max_wait: Duration::ZERO,
+            wait_until: None,
+            full: None,
+            come_again: None,
             told: None,
         };
         machine.take_up(None, plan);
@@ -213,6 +240,13 @@ impl Machine {
     #[must_use]
     pub fn with_causes(mut self, causes: impl IntoIterator<Item = Causes>) -> Self {
         self.causes = causes.into_iter().collect();
+        self
+    }
+
+    /// The same, waiting so long for a place where all deployments are full.
+    #[must_use]
+    pub fn with_queue(mut self, max_wait: Duration) -> Self {
+        self.max_wait = max_wait;
         self
     }
 
@@ -278,13 +312,26 @@ impl Machine {
                 self.take_up(Some(fallback), &plan);
                 self.next(now, chance)
             }
+            (Phase::Queued(route), Event::Placed(plan)) => {
+                let calls = self.full.take().map_or(0, |(_, calls)| calls);
+                self.take_up(route, &plan);
+                self.calls_here = calls;
+                self.next(now, chance)
+            }
+            (Phase::Queued(_), Event::NoPlace(come_again)) => {
+                self.max_wait = Duration::ZERO;
+                self.come_again = Some(come_again);
+                self.leave_route(now)
+            }
             (phase, event) => Action::GiveUp(out_of_step(phase, &event)),
         }
     }
 
     /// Enters a route by its plan.
     fn take_up(&mut self, route: Option<usize>, plan: &Plan) {
-        self.met_full |= plan.met_full();
+        if plan.met_full() {
+            self.meets_full(route);
+        }
         let allowed = plan.candidates.iter().map(|c| c.deployment).filter(|d| !self.barred.contains(d));
         let allowed: SmallVec<[u32; 4]> = allowed.collect();
         if plan.is_spread() {
@@ -387,7 +434,9 @@ impl Machine {
         self.calls -= 1;
         self.calls_here -= 1;
         self.mark(deployment, TryState::Gone);
-        self.met_full |= reason == Reason::Full;
+        if reason == Reason::Full {
+            self.meets_full(self.route);
+        }
         // What was entered by need is not kept for need a second time, or a refusal would go round for ever.
         if reason.yields_to_need() && !self.spread {
             let (route, kept) = self.kept_out.get_or_insert_with(|| (self.route, SmallVec::new()));
@@ -395,6 +444,11 @@ impl Machine {
                 kept.push(deployment);
             }
         }
+    }
+
+    fn meets_full(&mut self, route: Option<usize>) {
+        self.met_full = true;
+        self.full.get_or_insert((route, 0));
     }
 
     fn bar(&mut self, deployment: u32) {
@@ -454,6 +508,11 @@ impl Machine {
     }
 
     fn leave_route(&mut self, now: Moment) -> Action {
+        if let Some((route, calls)) = &mut self.full
+            && *route == self.route
+        {
+            *calls = self.calls_here.max(*calls);
+        }
         let class = self.told.as_ref().map_or(Class::Unavailable, |told| told.class);
         while self.next_fallback < self.fallbacks {
             let fallback = self.next_fallback;
@@ -463,6 +522,10 @@ impl Machine {
             }
             self.phase = Phase::Planning(fallback);
             return Action::Plan { fallback };
+        }
+        if let Some((fallback, until)) = self.waits_for_a_place(now) {
+            self.phase = Phase::Queued(fallback);
+            return Action::Queue { fallback, until };
         }
         if self.calls == 0
             && let Some((route, deployments)) = self.kept_out.take()
@@ -474,6 +537,18 @@ impl Machine {
         self.give_up(now)
     }
 
+    /// Where, and until when, to wait for a place at a full deployment, now that nobody else is left to call.
+    fn waits_for_a_place(&mut self, now: Moment) -> Option<(Option<usize>, Moment)> {
+        let (route, calls) = self.full?;
+        // Who has an answer, if of no use, is not kept waiting for a better one.
+        let answered = self.told.as_ref().is_some_and(|told| told.class == Class::InvalidOutput);
+        if self.max_wait.is_zero() || answered || calls > self.rules.max_retries {
+            return None;
+        }
+        let until = *self.wait_until.get_or_insert((now + self.max_wait).min(self.deadline));
+        (now < until).then_some((route, until))
+    }
+
     fn give_up(&mut self, now: Moment) -> Action {
         Action::GiveUp(match self.told.take() {
             Some(fault) if fault.class == Class::Credential => {
@@ -482,7 +557,7 @@ impl Machine {
             }
             Some(fault) => fault,
             None if now >= self.deadline => out_of_time(),
-            None if self.met_full => all_deployments_full(),
+            None if self.met_full => all_deployments_full(self.come_again.unwrap_or(TRY_AGAIN)),
             None => no_deployment_available(),
         })
     }
@@ -491,11 +566,11 @@ impl Machine {
 /// So long a client is asked to wait when nobody could be called: long enough for a place to come free.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// The fault a client gets when every deployment has as many calls in flight as it may: 503, try again in a second.
-pub fn all_deployments_full() -> Fault {
+/// The fault a client gets when every deployment has as many calls in flight as it may: 503, try again after this.
+pub fn all_deployments_full(come_again: Duration) -> Fault {
     let message =
         "Every deployment of this model has as many requests in flight as it may. Try again shortly.";
-    Fault::new(Class::Unavailable, 503, "all_deployments_full", message).with_retry_after(TRY_AGAIN)
+    Fault::new(Class::Unavailable, 503, "all_deployments_full", message).with_retry_after(come_again)
 }
 
 /// The fault a client gets when no deployment could be called for another reason: 503, try again in a second.

@@ -3,7 +3,7 @@
 //! A deployment that never complains has no limit of this kind. Its first complaint sets one, at [`KEPT`] percent of the
 //! calls then in flight. From there on it is additive increase, multiplicative decrease: each answer that comes in good
 //! time while at least half of the places are taken adds its part of one place, so that a full round of calls adds one;
-//! each complaint takes the limit down to [`KEPT`] percent again, but only once for all calls that were under way
+//! each complaint takes the limit down to [`KEPT`] percent again ([`KEPT_WHEN_SILENT`] when a time limit has passed), but only once for all calls that were under way
 //! together. After [`QUIET`] without a complaint every answer adds a whole place, and after [`FORGOTTEN`] the limit is
 //! gone. It is never below [`FLOOR`]: that a deployment fails at few calls says that it is ill, which is the breaker's
 //! matter.
@@ -27,6 +27,9 @@ use weir_core::Moment;
 pub const FLOOR: u32 = 4;
 /// Percent of the limit, or of the calls in flight if those are fewer, that a complaint leaves.
 pub const KEPT: u32 = 70;
+/// The same for a time limit that passed: news that is as old as the limit is long, of a deployment far beyond what it
+/// bears.
+pub const KEPT_WHEN_SILENT: u32 = 50;
 /// The same for a first token that comes late.
 pub const KEPT_WHEN_LATE: u32 = 90;
 /// A first token is late that takes so many times what it takes at best…

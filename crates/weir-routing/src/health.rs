@@ -1,7 +1,8 @@
 //! The live figures of a deployment, shared by every core, and the lease that one call holds.
 
+use crate::bell::{Bell, Bells};
 use crate::breaker::{self, Breaker, Refusal, State, Ticket};
-use crate::concurrency::{KEPT, KEPT_WHEN_LATE, Learned};
+use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
 use crate::fault_policy::{Effect, effect, overloads};
 use crate::gauges::Gauges;
 use crate::plan::Reason;
@@ -9,7 +10,7 @@ use crate::rate::Rate;
 use crate::windows::{Sample, Windows};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 use weir_core::{Class, Fault, Moment};
 
@@ -62,6 +63,7 @@ pub struct Health {
     /// the first.
     latest_fault: AtomicU8,
     in_flight: OwnLine<AtomicU32>,
+    bells: Bells,
     windows: Windows,
     gauges: Gauges,
     rate: OwnLine<Rate>,
@@ -104,6 +106,7 @@ impl Health {
             cooldown_max: AtomicU64::new(0),
             latest_fault: AtomicU8::new(u8::MAX),
             in_flight: OwnLine(AtomicU32::new(0)),
+            bells: Bells::default(),
             windows: Windows::default(),
             gauges: Gauges::default(),
             rate: OwnLine(Rate::default()),
@@ -198,6 +201,21 @@ impl Health {
             in_flight: self.in_flight.0.load(Relaxed),
             resting_for: Moment::from_nanos(self.resting_until.load(Relaxed)).since(now),
         }
+    }
+
+    /// Whether it has a place for one more call.
+    pub fn has_room(&self, now: Moment) -> bool {
+        !self.is_full(now)
+    }
+
+    /// From now on this bell rings when a call ends here. Hang it up before looking for a place.
+    pub fn hang(&self, bell: &Arc<Bell>) {
+        self.bells.hang(bell);
+    }
+
+    /// It rings no longer.
+    pub fn take_down(&self, bell: &Arc<Bell>) {
+        self.bells.take_down(bell);
     }
 
     /// The calls at a time that it was learnt to bear; `None` as long as it does not complain.
@@ -315,7 +333,8 @@ impl Lease {
         match result {
             Ok(()) => health.learned.went_well(health.in_flight(), now),
             Err(fault) if overloads(fault) => {
-                health.learned.complained(self.began, health.in_flight(), KEPT, now);
+                let kept = if fault.class == Class::Timeout { KEPT_WHEN_SILENT } else { KEPT };
+                health.learned.complained(self.began, health.in_flight(), kept, now);
             }
             Err(_) => {}
         }
@@ -349,7 +368,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.health.breaker.abandoned(&mut self.ticket);
-        self.health.in_flight.0.fetch_sub(1, Relaxed);
+        // In one order with whoever hangs a bell up and looks for a place then.
+        self.health.in_flight.0.fetch_sub(1, SeqCst);
+        self.health.bells.ring();
         self.health.windows.put_down(self.work);
     }
 }

@@ -13,6 +13,7 @@
 pub mod adjust;
 pub mod attempt;
 pub mod backoff;
+pub mod bell;
 pub mod breaker;
 pub mod chance;
 pub mod concurrency;
@@ -32,6 +33,7 @@ pub mod rules;
 pub mod windows;
 
 pub use attempt::{Action, Event, Machine, Rules};
+pub use bell::Bell;
 pub use breaker::State;
 pub use chance::{Chance, SplitMix64};
 pub use health::{Health, HealthBook, Lease, Status};

@@ -69,6 +69,7 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         total: Duration::from_millis(900),
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
+        queued: Duration::ZERO,
         phases: Phases {
             first_byte: Some(Duration::from_millis(79)),
             generation: Some(Duration::from_millis(820)),

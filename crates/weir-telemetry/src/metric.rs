@@ -189,6 +189,18 @@ const LEARNED_LIMIT: Metric = Metric::gauge(
     &["deployment"],
     "Calls at a time that the deployment was learnt to bear; not there for those that do not complain",
 );
+const QUEUE: Metric = Metric::gauge(
+    "weir_queue_waiting",
+    &["route"],
+    "Requests that wait for a place because every deployment is full",
+);
+const QUEUED: Metric = Metric::counter(
+    "weir_queue_waits_total",
+    &["route", "outcome"],
+    "Waits for a place; outcome is placed, in_vain, turned_away or gone",
+);
+const QUEUE_SECONDS: Metric =
+    Metric::counter("weir_queue_wait_seconds_total", &["route"], "Time spent in all waits for a place");
 const BREAKER: Metric = Metric::gauge(
     "weir_breaker_state",
     &["deployment"],
@@ -281,9 +293,12 @@ pub(crate) const COUNTED: [&Metric; 25] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 14] = [
+pub(crate) const PULLED: [&Metric; 17] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
+    &QUEUE,
+    &QUEUED,
+    &QUEUE_SECONDS,
     &BREAKER,
     &RESTING,
     &OUTSTANDING,

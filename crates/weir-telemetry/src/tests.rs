@@ -38,6 +38,7 @@ pub(crate) fn answered() -> Exchange<'static> {
         total: Duration::from_millis(900),
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
+        queued: Duration::ZERO,
         phases: Phases {
             first_byte: Some(Duration::from_millis(79)),
             generation: Some(Duration::from_millis(820)),
@@ -90,6 +91,7 @@ pub(crate) fn refused() -> Exchange<'static> {
         total: Duration::from_micros(50),
         first_token: None,
         inter_token: None,
+        queued: Duration::ZERO,
         phases: Phases::default(),
         ..answered()
     }

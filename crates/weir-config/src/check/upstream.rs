@@ -5,7 +5,7 @@ use super::rules;
 use super::server::{above_zero, optional};
 use crate::config::{
     Answers, Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hedge, Hint, LeadsTo, Otherwise,
-    Pool, Provider, Retries, Route,
+    Pool, Provider, Queue, Retries, Route,
 };
 use crate::file::text::{Named, PriceText, SecretText};
 use crate::file::upstream as file;
@@ -358,6 +358,7 @@ pub(super) fn check_routes(
             require: check_require(route.require, &place.key("require").key("labels"), problems),
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, &place.key("retries"), problems),
+            queue: check_queue(&route.queue, &place.key("queue"), problems),
             hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
             answers: check_answers(&route.answers, &place.key("answers"), problems),
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
@@ -398,6 +399,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             require: Vec::new(),
             hints: Route::HINTS.to_vec(),
             retries: Retries::default(),
+            queue: Queue::default(),
             hedge: None,
             answers: Answers::default(),
             timeouts: Timeouts::default(),
@@ -556,6 +558,11 @@ fn check_retries(retries: &file::Retries, place: &Place<'_>, problems: &mut Vec<
         cap: retries.cap.0,
         retry_after_max: retries.retry_after_max.0,
     }
+}
+
+fn check_queue(queue: &file::Queue, place: &Place<'_>, problems: &mut Vec<Problem>) -> Queue {
+    above_zero(queue.max_wait.0, &place.key("max_wait"), problems);
+    Queue { max_wait: queue.max_wait.0, max_waiting: queue.max_waiting }
 }
 
 fn check_answers(answers: &file::Answers, place: &Place<'_>, problems: &mut Vec<Problem>) -> Answers {

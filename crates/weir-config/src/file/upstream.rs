@@ -339,6 +339,9 @@ pub(crate) struct Route {
     /// How often and how soon to try again.
     #[serde(default)]
     pub retries: Retries,
+    /// How requests wait for a place when every deployment that could answer is full.
+    #[serde(default)]
+    pub queue: Queue,
     /// A second call, to the next deployment, beside one that is slow; whichever answers first is the answer. Absent: none.
     pub hedge: Option<Hedge>,
     /// Which chat answers are of no use, although they came in full and in order: another deployment is asked then, and
@@ -357,6 +360,26 @@ pub(crate) struct Require {
     /// Every one of these labels, with one of these values.
     #[schemars(example = serde_json::json!({ "region": ["eu", "ch"] }), extend("x-default" = "none"))]
     pub labels: Named<OneOrMore<String>>,
+}
+
+/// How requests wait for a place when every deployment that could answer is full, those of the fallbacks included: first
+/// come, first served, on each core for itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Queue {
+    /// The longest wait of one request; it never goes beyond the request's `total`.
+    #[schemars(example = "10s")]
+    pub max_wait: DurationText,
+    /// Requests that wait on one core; one more is refused at once. 0: nobody waits.
+    #[schemars(range(min = 0, max = 100_000), example = 20)]
+    pub max_waiting: u32,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let from = config::Queue::default();
+        Queue { max_wait: DurationText(from.max_wait), max_waiting: from.max_waiting }
+    }
 }
 
 /// Second calls beside first ones that are slow.

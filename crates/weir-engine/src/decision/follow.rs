@@ -84,13 +84,17 @@ impl Record {
     /// Nothing is called until then.
     pub(crate) fn waits(&mut self, until: Moment) {
         let now = self.now();
-        let Some(entry) = &self.decision else { return };
         let asked = self.attempts.iter().any(|tried| tried.ready == Some(until));
-        let why = if asked { Why::RetryAfter } else { Why::Backoff };
+        self.waited_for(now, until.since(now), if asked { Why::RetryAfter } else { Why::Backoff });
+    }
+
+    /// Nothing was called from then on, for so long.
+    pub(crate) fn waited_for(&mut self, from: Moment, lasted: Duration, why: Why) {
+        let Some(entry) = &self.decision else { return };
         let mut entry = entry.borrow_mut();
-        let at = Micros::of(now.since(entry.head.began));
+        let at = Micros::of(from.since(entry.head.began));
         if entry.waits.len() < MOST_WAITS {
-            entry.waits.push(Waited { at, lasted: Micros::of(until.since(now)), why });
+            entry.waits.push(Waited { at, lasted: Micros::of(lasted), why });
         } else {
             entry.left_out += 1;
         }

@@ -39,6 +39,7 @@ impl Talk {
             Action::GoOn => "go on".to_owned(),
             Action::Done => "done".to_owned(),
             Action::Plan { fallback } => format!("plan {fallback}"),
+            Action::Queue { .. } => "queue".to_owned(),
         }
     }
 

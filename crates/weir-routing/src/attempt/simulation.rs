@@ -53,6 +53,7 @@ fn simulate(seed: u64, seconds: u64, fails: impl Fn(Moment, &mut SplitMix64) -> 
                     now = until;
                     Event::Waited
                 }
+                Action::Queue { .. } => unreachable!("nobody may wait"),
                 Action::Plan { .. } => Event::Planned(Plan::default()),
                 Action::GiveUp(_) => {
                     figures.errors += 1;

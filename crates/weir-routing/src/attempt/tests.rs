@@ -289,7 +289,73 @@ fn a_place_taken_between_plan_and_call_costs_no_attempt() {
         "{next:?}"
     );
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
-    assert_eq!(next, Action::GiveUp(all_deployments_full()));
+    assert_eq!(next, Action::GiveUp(all_deployments_full(TRY_AGAIN)));
+}
+
+fn all_full(deployments: &[u32]) -> Plan {
+    Plan { dropped: deployments.iter().map(|&d| (d, Reason::Full)).collect(), ..Plan::default() }
+}
+
+/// What a machine whose requests may wait for two seconds does after `events`, each at its second; the last action.
+fn queueing(first: &Plan, fallbacks: usize, events: Vec<(u64, Event)>) -> Action {
+    let mut chance = SplitMix64::seeded(1);
+    let at = |seconds| Moment::START + Duration::from_secs(seconds);
+    let mut machine = Machine::new(first, RULES, fallbacks, at(600)).with_queue(Duration::from_secs(2));
+    let mut action = machine.on(Event::Begin, at(0), &mut chance);
+    for (seconds, event) in events {
+        action = machine.on(event, at(seconds), &mut chance);
+    }
+    action
+}
+
+#[test]
+fn who_finds_everyone_full_waits_for_a_place() {
+    let until = Moment::START + Duration::from_secs(2);
+    let waits = |fallback| Action::Queue { fallback, until };
+    let one = || planned(&[1], Reason::ByWeight);
+    assert_eq!(queueing(&all_full(&[0]), 0, vec![]), waits(None));
+    // Fallbacks first; then the line of the route that was asked for, or of the first that was full.
+    assert_eq!(queueing(&all_full(&[0]), 1, vec![]), Action::Plan { fallback: 0 });
+    let planned_full = || Event::Planned(all_full(&[1]));
+    assert_eq!(queueing(&all_full(&[0]), 1, vec![(0, planned_full())]), waits(None));
+    assert_eq!(queueing(&Plan::default(), 1, vec![(0, planned_full())]), waits(Some(0)));
+    // A look that leads to nothing goes on waiting, until the time is over; then it is told when to come again.
+    let looks = |more: Vec<(u64, Event)>| {
+        let mut events = vec![(1, Event::Placed(all_full(&[0])))];
+        events.extend(more);
+        events
+    };
+    assert_eq!(queueing(&all_full(&[0]), 0, looks(vec![])), waits(None));
+    let over = queueing(&all_full(&[0]), 0, looks(vec![(2, Event::NoPlace(Duration::from_secs(7)))]));
+    assert_eq!(over, Action::GiveUp(all_deployments_full(Duration::from_secs(7))));
+    assert_eq!(
+        queueing(&all_full(&[0]), 0, looks(vec![(2, Event::Placed(all_full(&[0])))])),
+        Action::GiveUp(all_deployments_full(TRY_AGAIN))
+    );
+    // A place is a call as any other, and one that was taken meanwhile is waited for again.
+    let placed = queueing(&all_full(&[1]), 0, vec![(1, Event::Placed(one()))]);
+    assert!(matches!(placed, Action::Call { deployment: 1, cause: AttemptCause::First, .. }), "{placed:?}");
+    let lost = vec![(1, Event::Placed(one())), (1, Event::NotEntered(Reason::Full))];
+    assert_eq!(queueing(&all_full(&[1]), 0, lost), waits(None));
+}
+
+#[test]
+fn calls_before_a_wait_count_after_it() {
+    let fault = || Event::Faulted(Fault::new(Class::Timeout, 504, "x", "x"));
+    let mut first = planned(&[0, 1], Reason::ByWeight);
+    first.dropped = all_full(&[2, 3]).dropped;
+    // Two of three calls have been made when it begins to wait: one more is left.
+    let waits = queueing(&first, 0, vec![(0, fault()), (0, fault())]);
+    assert!(matches!(waits, Action::Queue { .. }), "{waits:?}");
+    let placed = || Event::Placed(planned(&[2, 3], Reason::ByWeight));
+    let third = queueing(&first, 0, vec![(0, fault()), (0, fault()), (1, placed())]);
+    assert!(matches!(third, Action::Call { deployment: 2, cause: AttemptCause::Retry, .. }), "{third:?}");
+    let end = queueing(&first, 0, vec![(0, fault()), (0, fault()), (1, placed()), (1, fault())]);
+    assert!(matches!(end, Action::GiveUp(_)), "{end:?}");
+    // Who has an answer, if of no use, is not kept waiting.
+    let of_no_use = || Event::Faulted(Fault::new(Class::InvalidOutput, 502, "x", "x"));
+    let given = queueing(&first, 0, vec![(0, of_no_use()), (0, of_no_use())]);
+    assert!(matches!(given, Action::GiveUp(_)), "{given:?}");
 }
 
 #[test]
@@ -441,6 +507,7 @@ proptest! {
         turns in prop::collection::vec((turn(), 0u64..4_000), 60),
         max_retries in 0u32..4,
         total in 0u64..60,
+        max_wait in 0u64..5,
         seed: u64,
     ) {
         let rules = Rules { max_retries, ..RULES };
@@ -453,9 +520,11 @@ proptest! {
             })
             .collect();
         let mut chance = SplitMix64::seeded(seed);
-        let mut machine = Machine::new(&plans[0], rules, plans.len() - 1, deadline);
+        let max_wait = Duration::from_secs(max_wait);
+        let mut machine = Machine::new(&plans[0], rules, plans.len() - 1, deadline).with_queue(max_wait);
         let (mut now, mut event, mut turns) = (Moment::START, Event::Begin, turns.into_iter());
         let (mut calls, mut steps, mut last, mut over) = (0, 0, false, false);
+        let mut waits_since = None;
         let mut closed: Vec<u32> = Vec::new();
         let mut ready = [Moment::START; 6];
         loop {
@@ -464,7 +533,7 @@ proptest! {
             let was_silent = matches!(&event, Event::Faulted(fault) if fault.class == Class::Timeout);
             let action = machine.on(event, now, &mut chance);
             if last && was_silent {
-                prop_assert!(matches!(action, Action::GiveUp(_)), "something was left: {action:?}");
+                prop_assert!(matches!(action, Action::GiveUp(_) | Action::Queue { .. }), "something was left: {action:?}");
             }
             event = match action {
                 Action::Call { deployment, fallback, spread, last: is_last, .. } => {
@@ -501,6 +570,18 @@ proptest! {
                     prop_assert!(until.since(now) <= rules.cap.max(rules.retry_after_max));
                     now = until;
                     Event::Waited
+                }
+                Action::Queue { fallback, until } => {
+                    prop_assert!(!over && now < until && until <= deadline);
+                    let queue = *waits_since.get_or_insert(now);
+                    prop_assert!(until <= queue + max_wait);
+                    now = now + Duration::from_millis(chance.below(1500));
+                    if now < until {
+                        Event::Placed(plans[fallback.map_or(0, |n| n + 1)].clone())
+                    } else {
+                        now = until;
+                        Event::NoPlace(Duration::from_secs(3))
+                    }
                 }
                 Action::Plan { fallback } => Event::Planned(plans[fallback + 1].clone()),
                 Action::GiveUp(fault) => {

@@ -66,6 +66,9 @@ impl LineFormat {
             line.millis(name!("inter_token_ms"), time);
         }
         phases(&mut line, &exchange.phases);
+        if !exchange.queued.is_zero() {
+            line.millis(name!("queued_ms"), exchange.queued);
+        }
         line.millis(name!("overhead_ms"), exchange.overhead);
         line.end();
         out.push(b'\n');

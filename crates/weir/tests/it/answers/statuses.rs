@@ -158,7 +158,7 @@ fn upstreams_out_of_reach_are_502_503_504() {
         "providers:\n  up: {{ kind: openai, base_url: {} }}\n  gone: {{ kind: openai, base_url: {nobody} }}\n\
          deployments:\n  up: {{ provider: up, model: up, max_concurrency: 1 }}\n  \
          slow: {{ provider: up, model: slow }}\n  gone: {{ provider: gone, model: gone }}\n\
-         routes:\n  up: {{ deployments: [up], retries: {{ max: 0 }} }}\n  \
+         routes:\n  up: {{ deployments: [up], retries: {{ max: 0 }}, queue: {{ max_waiting: 0 }} }}\n  \
          slow: {{ deployments: [slow], retries: {{ max: 0 }}, timeouts: {{ total: 200ms }} }}\n  \
          gone: {{ deployments: [gone], retries: {{ max: 0 }} }}\n",
         upstream.url()

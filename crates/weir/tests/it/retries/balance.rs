@@ -43,7 +43,7 @@ fn full_deployments_are_passed_over() {
     first.always(Answer::auto("first").hold(&gate));
     let streaming = Gate::new();
     second.always(Answer::stream(["second"]).gate(&streaming));
-    let routes = "  m: { deployments: [d0, { name: d1, weight: 0 }] }\n";
+    let routes = "  m: { deployments: [d0, { name: d1, weight: 0 }], queue: { max_waiting: 0 } }\n";
     let weir = weir(&[&first, &second], "max_concurrency: 1", routes);
     let mut held = weir.connect().unwrap();
     held.post(CHAT, &[], &call(false)).unwrap();
