@@ -361,11 +361,11 @@ impl Relay {
     /// The upstream cannot complete its answer. When another may, it is sought once everything has gone out that is here.
     fn fail(&mut self, fault: Fault) {
         let retry = retry(fault.class);
-        if retry != Retry::Never
+        if (retry != Retry::Never || fault.class == Class::ContentPolicy)
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
             // Another route has another model, which cannot go on with this one's words.
-            && (retry != Retry::OtherRoute || begun.text.is_empty())
+            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.text.is_empty())
         {
             self.state = State::Seeking;
             self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));

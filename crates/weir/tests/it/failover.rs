@@ -68,13 +68,18 @@ impl Seen {
 /// A route to the primary that falls back on another, nothing else set; `primary` and `fallback` are further keys of the
 /// deployments.
 fn weir(upstreams: &[Upstream; 2], primary: &str, fallback: &str) -> RunningWeir {
+    weir_with(upstreams, primary, fallback, "spare")
+}
+
+/// The same with another entry in the list of fallbacks.
+fn weir_with(upstreams: &[Upstream; 2], primary: &str, fallback: &str, entry: &str) -> RunningWeir {
     let [p, f] = upstreams.each_ref().map(Upstream::url);
     let config = format!(
         "server: {{ listen: @public@, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
          providers:\n  p: {{ kind: openai, base_url: '{p}' }}\n  f: {{ kind: openai, base_url: '{f}' }}\n\
          deployments:\n  primary: {{ provider: p, model: big, price: {{ input: 1, output: 2 }}, {primary} }}\n  \
          fallback: {{ provider: f, model: other, price: {{ input: 10, output: 20 }}, {fallback} }}\n\
-         routes:\n  m: {{ deployments: [primary], fallbacks: [spare] }}\n  spare: {{ deployments: [fallback] }}\n"
+         routes:\n  m: {{ deployments: [primary], fallbacks: [{entry}] }}\n  spare: {{ deployments: [fallback] }}\n"
     );
     weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config)
 }

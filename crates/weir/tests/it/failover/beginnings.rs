@@ -1,6 +1,6 @@
 //! Streams that have begun and said nothing yet: what goes wrong then is made good elsewhere, or told in the right way.
 
-use super::{Answer, CHAT, Upstream, ask, call, calls, chunk, pair, right, weir, words};
+use super::{Answer, CHAT, Upstream, ask, call, calls, chunk, pair, right, weir, weir_with, words};
 use serde_json::json;
 use weir_testkit::Gate;
 
@@ -92,4 +92,27 @@ fn a_beginning_is_not_held_back_for_good() {
         assert_eq!(text, words().concat());
         assert_eq!(upstreams.each_ref().map(|u: &Upstream| calls(u)), [1, 0]);
     }
+}
+
+/// A fallback that is for what a filter refuses is asked although a role has gone out.
+#[test]
+fn a_refusal_by_a_filter_behind_a_role_leads_to_its_fallback() {
+    let filtered = r#"{"error":{"message":"filtered","code":"content_filter"}}"#.to_owned();
+    let upstreams = pair();
+    let gate = Gate::new();
+    upstreams[0].always(Answer::events([role(), filtered]).gate(&gate));
+    upstreams[1].always(right());
+    let led_on = weir_with(&upstreams, "", "", "{ route: spare, on: content_policy }");
+    let mut client = led_on.connect().unwrap();
+    client.post(CHAT, &[], &call()).unwrap();
+    assert_eq!(client.read_head().unwrap().header("x-weir-deployment"), Some("primary"));
+    assert!(client.read_event().unwrap().unwrap().data.contains("assistant"));
+    gate.open();
+    let events = client.read_events().unwrap();
+    let text: String = events.iter().map(|event| event.text()).collect();
+    assert_eq!((text, &*events.last().unwrap().data), (words().concat(), "[DONE]"));
+    // Where there is none, the client is told what it is.
+    let plain = weir(&upstreams, "timeouts: { hold: 1ms }", "");
+    let reply = plain.post(CHAT, &[], &call());
+    assert!(reply.text().contains("content_filter"), "{}", reply.text());
 }
