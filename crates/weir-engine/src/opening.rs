@@ -381,23 +381,21 @@ async fn first_events(
             Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
             next => next.map_err(|_| timed_out("sent no token in time"))?,
         };
-        let Some(piece) = next else {
-            match open.watch.end() {
-                End::Failed(fault) => return Err(fault),
-                End::Complete { append } => open.ready.extend(append),
-            }
-            open.ended = true;
-            return Ok(None);
-        };
+        let Some(piece) = next else { return ended(open).map(|()| None) };
         let piece = piece?;
         if std::mem::take(&mut first_piece) && !looks_like_events(&piece) {
             return Ok(Some(piece));
         }
-        if let Step::Error(fault) = open.watch.push(piece, &mut open.ready)? {
+        let step = open.watch.push(piece, &mut open.ready)?;
+        if let Step::Error(fault) = step {
             return Err(fault);
         }
         if open.watch.has_first_token() {
             return Ok(None);
+        }
+        if step == Step::Done {
+            // It has said that it is over, and nothing before.
+            return ended(open).map(|()| None);
         }
         let events = open.watch.events();
         let too_much = open.ready.iter().map(Bytes::len).sum::<usize>() > KEPT_BEFORE_TOKEN;
@@ -427,7 +425,8 @@ pub(crate) async fn to_the_end(
             limits.idle = limits.idle.min(AFTER_END_MARK);
         }
         let begun = open.watch.has_first_token();
-        let limit = |now: Instant| if begun { limits.deadline.min(now + limits.idle) } else { limits.first };
+        let silent = begun || open.watch.has_end_mark();
+        let limit = |now: Instant| if silent { limits.deadline.min(now + limits.idle) } else { limits.first };
         let fault = match before(limit, awaits.waited, open.source.next()).await {
             Ok(Some(Ok(piece))) => {
                 held += piece.len();
@@ -448,12 +447,18 @@ pub(crate) async fn to_the_end(
         if let Some(fault) = fault.filter(|_| !open.watch.has_end_mark()) {
             return Err(fault);
         }
-        match open.watch.end() {
-            End::Failed(fault) => return Err(fault),
-            End::Complete { append } => open.ready.extend(append),
-        }
-        open.ended = true;
+        ended(open)?;
     }
+    Ok(())
+}
+
+/// Nothing more comes.
+fn ended(open: &mut StreamAnswer) -> Result<(), Fault> {
+    match open.watch.end() {
+        End::Failed(fault) => return Err(fault),
+        End::Complete { append } => open.ready.extend(append),
+    }
+    open.ended = true;
     Ok(())
 }
 

@@ -239,7 +239,8 @@ impl Relay {
 
     /// When it has been silent for too long.
     fn silent_until(&self) -> Instant {
-        if self.has_begun() { self.last + self.limits.idle } else { self.limits.first }
+        let more_may_come = self.has_begun() || self.has_end_mark();
+        if more_may_come { self.last + self.limits.idle } else { self.limits.first }
     }
 
     /// The timer's next turn.

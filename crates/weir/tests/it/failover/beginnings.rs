@@ -116,3 +116,24 @@ fn a_refusal_by_a_filter_behind_a_role_leads_to_its_fallback() {
     let reply = plain.post(CHAT, &[], &call());
     assert!(reply.text().contains("content_filter"), "{}", reply.text());
 }
+
+/// A stream that says that it is over has said all there is, even if that is nothing: nobody waits for more of it.
+#[test]
+fn an_end_mark_behind_a_role_is_an_end() {
+    let role = format!("data: {}\n\n", role());
+    let mark = "data: [DONE]\n\n".to_owned();
+    let rows = [
+        ("", Answer::event_bytes([format!("{role}{mark}")]).pause_after_events(1)),
+        ("timeouts: { hold: 1m }", Answer::event_bytes([role, mark.clone()]).pause_after_events(2)),
+        ("", Answer::event_bytes([mark]).pause_after_events(1)),
+    ];
+    for (primary, over) in rows {
+        let upstreams = pair();
+        upstreams[0].always(over);
+        // With nobody else it would have all the time there is.
+        let weir = weir_with(&upstreams, primary, "", "{ route: spare, on: content_policy }");
+        let reply = weir.post(CHAT, &[], &call());
+        assert!(!reply.text().contains("[DONE]"), "{}", reply.text());
+        assert!(reply.text().contains("upstream_truncated"), "{}", reply.text());
+    }
+}
