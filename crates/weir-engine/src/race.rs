@@ -39,7 +39,7 @@ impl Attempts {
         let Attempts { call, machine, deadline, .. } = self;
         let waited = record.waited;
         let Outgoing { record: mut one, lease, limits } = first;
-        let (began, one_is) = (one.clock, one.deployment);
+        let (began, one_is, one_at) = (one.clock, one.deployment, one.attempt);
         // A role alone is no answer: what has only announced itself has not won.
         let limits = limits.holding();
         let mut first = Box::pin(one_call(&mut one, call, None, lease, limits));
@@ -56,7 +56,7 @@ impl Attempts {
                     return ended(record, &one, opened);
                 }
             };
-        let other_is = other.deployment;
+        let (other_is, other_at) = (other.deployment, other.attempt);
         let limits = limits.holding();
         let mut second = Box::pin(one_call(&mut other, call, None, lease, limits));
         let (is_first, opened) = either(&mut first, &mut second).await;
@@ -82,16 +82,20 @@ impl Attempts {
                         Raced::GaveUp(fault)
                     }
                     _ => {
-                        let opened = if is_first {
+                        // Noted before the wait: the client may not stay for its end.
+                        if is_first {
                             drop(first);
-                            second.await
+                            record.takes_up(&one, Some(&noted));
+                            record.goes_on_with(other_at);
+                            let opened = second.await;
+                            ended(record, &other, opened)
                         } else {
                             drop(second);
-                            first.await
-                        };
-                        let (failed, left) = if is_first { (one, other) } else { (other, one) };
-                        record.takes_up(&failed, Some(&noted));
-                        ended(record, &left, opened)
+                            record.takes_up(&other, Some(&noted));
+                            record.goes_on_with(one_at);
+                            let opened = first.await;
+                            ended(record, &one, opened)
+                        }
                     }
                 }
             }

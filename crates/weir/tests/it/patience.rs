@@ -291,3 +291,22 @@ fn a_client_that_leaves_ends_both_calls() {
     }
     assert_eq!(entry(&weir)["outcome"], "client_gone");
 }
+
+/// The fault of one of two calls is in the record although the client does not wait for the other.
+#[test]
+fn a_fault_beside_a_call_is_noted_at_once() {
+    let (upstreams, gate) = ([Upstream::start(), Upstream::start()], Gate::new());
+    upstreams[0].always(Answer::status(503).hold(&gate));
+    upstreams[1].always(Answer::never());
+    let weir = weir_at(&[(&upstreams[0], "breaker: { failures: 1 }"), (&upstreams[1], "")], HEDGED);
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(true)).unwrap();
+    upstreams[1].wait_for_calls(1);
+    gate.release();
+    let open = [("deployment", "d0")];
+    weir.wait_for_metric("weir_breaker_state", &open, 2.0);
+    drop(client);
+    let entry = entry(&weir);
+    assert_eq!(entry["outcome"], "client_gone", "{entry}");
+    assert_eq!(entry["attempted"][0]["fault"], "server_error", "{entry}");
+}
