@@ -126,8 +126,9 @@ impl<'a> CallRecord<'a> {
     }
 
     /// The same of a call that another one was faster than. Less than what it was expected to take would make it look
-    /// faster than it is, and is left out.
-    pub(crate) fn lost(&self) {
+    /// faster than it is, and is left out. Its first token, should there be one that was held back, is nobody's.
+    pub(crate) fn lost(&mut self) {
+        self.first_token = None;
         let wait = self.called.wait(self.streamed, self.clock);
         let longer = wait.first >= self.called.predicted;
         if let Some(health) = self.snapshot.healths.get(self.deployment).filter(|_| longer) {
@@ -178,7 +179,9 @@ impl Record {
         self.waited += call.waited;
         self.called = call.called;
         self.phases = call.phases;
-        self.first_token = self.first_token.or(call.first_token);
+        if fault.is_none() {
+            self.first_token = self.first_token.or(call.first_token);
+        }
         if let Some(usage) = call.spent {
             self.spent(usage);
         }

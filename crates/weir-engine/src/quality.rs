@@ -91,6 +91,7 @@ impl Quality {
                 record.look_at_clock();
                 record.spent(answer.watch.usage_or_estimate(prompt));
                 if ended.is_err() || !answer.ended {
+                    record.first_token = None;
                     let fault = flaw.fault();
                     record.attempt_failed(&fault);
                     return Err(fault);

@@ -239,3 +239,17 @@ fn a_route_may_take_whatever_comes() {
     check(&stage.ask(&json!({})), "", "d0", 1, None);
     check(&stage.ask(&json!({ "stream": true })), "", "d0", 1, None);
 }
+
+/// The first token that counts is one of the answer that the client gets.
+#[test]
+fn a_first_token_that_nobody_got_is_none() {
+    let stage = stage("answers: { buffer: true }");
+    stage.say(Answer::auto("some words").reset_after_events(2), Answer::auto("something"));
+    let reply = stage.ask(&json!({ "stream": true }));
+    check(&reply, "something", "d1", 2, None);
+    stage.weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    let id = reply.header("x-weir-decision").unwrap();
+    let told = stage.weir.admin("GET", &format!("/admin/decisions/{id}")).json();
+    let (first_token, began) = (&told["first_token_ms"], &told["attempts"][1]["began_ms"]);
+    assert!(first_token.as_f64().unwrap() >= began.as_f64().unwrap(), "{told}");
+}
