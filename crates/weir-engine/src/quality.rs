@@ -86,9 +86,14 @@ impl Quality {
             }
             Opened::Stream(answer) => {
                 answer.flaw = Some(flaw);
+                let mute = answer.watch.token_events() == 0;
                 // What comes behind a finish reason is its usage. One that does not come is estimated.
                 let ended = Box::pin(to_the_end(record.awaits(), answer, HELD)).await;
                 record.look_at_clock();
+                if ended.is_ok() && mute && answer.watch.token_events() > 0 {
+                    answer.flaw = None; // one choice was empty, and another one speaks
+                    return Ok(opened);
+                }
                 record.spent(answer.watch.usage_or_estimate(prompt));
                 if ended.is_err() || !answer.ended {
                     record.first_token = None;

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 use weir_testkit::client::Reply;
 use weir_testkit::{Answer, RunningWeir, Upstream};
 
@@ -238,6 +239,25 @@ fn a_route_may_take_whatever_comes() {
     stage.say(nothing(), Answer::auto("something"));
     check(&stage.ask(&json!({})), "", "d0", 1, None);
     check(&stage.ask(&json!({ "stream": true })), "", "d0", 1, None);
+}
+
+/// One of several choices may be empty, and be so before another has said its first word.
+#[test]
+fn an_empty_choice_beside_one_that_speaks_is_no_empty_answer() {
+    let choice = |index: u32, delta: &str, finish: &str| {
+        format!(r#"{{"choices":[{{"index":{index},"delta":{{{delta}}},"finish_reason":{finish}}}]}}"#)
+    };
+    let stage = stage("");
+    let events = [
+        choice(0, "", r#""stop""#),
+        choice(1, r#""role":"assistant""#, "null"),
+        choice(1, r#""content":"hello""#, "null"),
+        choice(1, "", r#""stop""#),
+    ];
+    stage.say(Answer::events(events).pace(Duration::from_millis(20)), Answer::auto("never asked"));
+    let reply = stage.ask(&json!({ "stream": true, "n": 2 }));
+    assert_eq!(reply.header("x-weir-attempts"), Some("1"), "{}", reply.text());
+    check(&reply, "hello", "d0", 1, None);
 }
 
 /// The first token that counts is one of the answer that the client gets.
