@@ -100,7 +100,8 @@ impl Attempts {
                 }
             }
         };
-        // Both were waited for, for most of the time at once.
+        // Both were waited for, for most of the time at once; the last look at the clock may have been for a head.
+        record.look_at_clock();
         record.waited = waited + record.clock.saturating_duration_since(began);
         raced
     }

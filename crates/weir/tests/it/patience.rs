@@ -292,6 +292,31 @@ fn a_client_that_leaves_ends_both_calls() {
     assert_eq!(entry(&weir)["outcome"], "client_gone");
 }
 
+/// Time in which an upstream is silent is the upstream's, whichever of two calls it belongs to.
+#[test]
+fn what_two_calls_are_waited_for_is_not_overhead() {
+    let (upstreams, gate) = ([Upstream::start(), Upstream::start(), Upstream::start()], Gate::new());
+    upstreams[0].always(Answer::never());
+    // A head and a role, and much later a token.
+    upstreams[1].always(Answer::stream(["the second"]).gate(&gate));
+    upstreams[2].always(Answer::never());
+    let clock = "clock: { deployments: [d2], timeouts: { first_byte: 500ms }";
+    let keyed = [(&upstreams[0], ""), (&upstreams[1], ""), (&upstreams[2], "")];
+    let weir = weir_at(&keyed, &format!("{HEDGED} }}\n  {clock}"));
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(true)).unwrap();
+    upstreams[1].wait_for_calls(1);
+    let mut later = call(true);
+    later["model"] = json!("clock");
+    assert_eq!(weir.post(CHAT, &[], &later).status, 504);
+    gate.open();
+    let reply = client.read_reply().unwrap();
+    assert_eq!(reply.header("x-weir-deployment"), Some("d1"), "{}", reply.text());
+    // What it is not: the half second that passed on the same core between the role and the token.
+    let overhead: f64 = reply.header("x-weir-overhead-ms").unwrap().parse().unwrap();
+    assert!(overhead < 400.0, "{overhead}");
+}
+
 /// The fault of one of two calls is in the record although the client does not wait for the other.
 #[test]
 fn a_fault_beside_a_call_is_noted_at_once() {
