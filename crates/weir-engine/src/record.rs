@@ -164,7 +164,10 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     /// The fault that ended it.
     fault: Option<Fault>,
+    /// Of all attempts together.
     pub(crate) usage: Option<Usage>,
+    /// Of the latest that is known.
+    latest_usage: Option<Usage>,
     pub(crate) cost: Cost,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
@@ -218,6 +221,7 @@ impl Record {
             status: 0,
             fault: None,
             usage: None,
+            latest_usage: None,
             cost: Cost::ZERO,
             request_bytes: 0,
             response_bytes: 0,
@@ -294,11 +298,11 @@ impl Record {
             total: Some(now.saturating_duration_since(self.called.sent)),
             generating: self.phases.generation,
             gap: self.inter_token,
-            usage: self.usage,
+            usage: self.latest_usage,
         };
         lease.record(&sample, self.moment);
         if let (Some(usage), Some(route)) =
-            (self.usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
+            (self.latest_usage, self.route.and_then(|r| self.snapshot.gateway.routes.get(r)))
         {
             route.answered(usage.output);
         }
@@ -323,6 +327,7 @@ impl Record {
             tried.cost += cost;
         }
         self.cost += cost;
+        self.latest_usage = Some(usage);
         self.usage = Some(self.usage.map_or(usage, |before| before.plus(usage)));
     }
 

@@ -87,6 +87,8 @@ pub struct Relay {
     /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
     attempts: Option<Box<Attempts>>,
     broken_off: Option<Box<BrokenOff>>,
+    /// The present upstream goes on with an answer that another one began: what time lies between is not all its own.
+    takes_up: bool,
     /// What the present upstream took is in the record.
     counted: bool,
     prompt_bytes: usize,
@@ -169,6 +171,7 @@ impl Relay {
             record: Some(record),
             attempts: None,
             broken_off: None,
+            takes_up: false,
             counted: false,
             prompt_bytes: call.facts.prompt_bytes,
             trailers: call.trailers,
@@ -446,6 +449,7 @@ impl Relay {
         self.limits = answer.limits;
         self.lease = answer.lease;
         self.counted = false;
+        self.takes_up = self.first_token_at.is_some();
         self.last = Instant::now();
         if let Some(record) = self.record.as_ref().filter(|_| self.first_token_at.is_none()) {
             self.first_token_at = record.first_token.map(|after| record.started + after);
@@ -493,8 +497,10 @@ impl Relay {
             && let Some(first) = self.first_token_at
         {
             record.first_token = Some(first.saturating_duration_since(record.started));
-            let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
-            record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
+            if !self.takes_up {
+                let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
+                record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
+            }
         }
         if let Watched::Events(watch) = &self.watched
             && watch.unparsable() > 0
@@ -507,7 +513,7 @@ impl Relay {
             match &ending {
                 Ending::Whole => {
                     record.look_at_clock();
-                    record.answered(&mut lease, self.first_token_at);
+                    record.answered(&mut lease, self.first_token_at.filter(|_| !self.takes_up));
                     lease.report(Ok(()), record.core.now());
                 }
                 Ending::Broken(fault) => {

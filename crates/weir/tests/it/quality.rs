@@ -273,3 +273,33 @@ fn a_first_token_that_nobody_got_is_none() {
     let (first_token, began) = (&told["first_token_ms"], &told["attempts"][1]["began_ms"]);
     assert!(first_token.as_f64().unwrap() >= began.as_f64().unwrap(), "{told}");
 }
+
+/// What one deployment's answer took says nothing about how long another's are.
+#[test]
+fn a_deployment_learns_from_its_own_answers_only() {
+    let upstream = Upstream::start();
+    upstream.on_model("zero", Answer::auto("").usage(9, 100_000));
+    upstream.on_model("one", Answer::auto("something").usage(9, 10));
+    let config = format!(
+        "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}
+providers:
+  p: {{ kind: openai, base_url: '{}', timeouts: {{ hold: 1m }} }}
+deployments:
+  d0: {{ provider: p, model: zero }}
+  d1: {{ provider: p, model: one, price: {{ input: 1, output: 1 }} }}
+routes:
+  m: {{ deployments: [d0, d1], policy: priority }}
+  alone: {{ deployments: [d1], hints: [max_cost] }}
+",
+        upstream.url(),
+    );
+    let weir = weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config);
+    // So many that what is usual there is known.
+    for stream in [false, true].repeat(20) {
+        let both = json!({ "model": "m", "messages": [], "stream": stream });
+        check(&weir.post(CHAT, &[], &both), "something", "d1", 2, None);
+    }
+    // A thousand tokens' worth.
+    let alone = json!({ "model": "alone", "messages": [] });
+    check(&weir.post(CHAT, &[("x-weir-max-cost", "0.001")], &alone), "something", "d1", 1, None);
+}
