@@ -420,7 +420,7 @@ impl Route {
     pub const PANIC_PERCENT: u32 = 50;
     /// Default for `hints`: those that ask for no more than the route would give. A session is kept in one place, and
     /// without fallbacks there is only less to call.
-    pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback];
+    pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback, Hint::Task];
 
     /// Whether a deployment has what the route requires.
     pub fn allows(&self, deployment: &Deployment) -> bool {
@@ -540,11 +540,13 @@ pub enum Hint {
     DryRun,
     /// `x-weir-region`: only deployments whose label `region` has one of these values.
     Region,
+    /// `x-weir-task`: what is to be done, for rules.
+    Task,
 }
 
 impl Hint {
     /// Every hint.
-    pub const ALL: [Hint; 7] = [
+    pub const ALL: [Hint; 8] = [
         Hint::LatencyBudget,
         Hint::MaxCost,
         Hint::Policy,
@@ -552,6 +554,7 @@ impl Hint {
         Hint::NoFallback,
         Hint::DryRun,
         Hint::Region,
+        Hint::Task,
     ];
 
     /// The word in the configuration.
@@ -564,6 +567,7 @@ impl Hint {
             Hint::NoFallback => "no_fallback",
             Hint::DryRun => "dry_run",
             Hint::Region => "region",
+            Hint::Task => "task",
         }
     }
 }

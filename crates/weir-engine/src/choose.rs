@@ -4,7 +4,6 @@ use crate::decision::Step;
 use crate::gateway::{Gateway, LeadsTo};
 use crate::record::Record;
 use bytes::Bytes;
-use http::HeaderName;
 use smallvec::SmallVec;
 use std::cell::OnceCell;
 use weir_core::Task;
@@ -13,8 +12,6 @@ use weir_routing::rules::{Derived, Facts, Fields, Wanted};
 use weir_wire::Headers;
 use weir_wire::call::{CallFacts, Prompt};
 
-/// The header by which a client says what is to be done.
-const TASK: HeaderName = HeaderName::from_static("x-weir-task");
 /// So many bytes of what the user wrote are looked at.
 const MOST_TEXT: usize = 64 << 10;
 /// Bytes of text for one token, and tokens for one image: what English and common image sizes come to, as far as can be
@@ -79,9 +76,10 @@ pub(crate) fn choose(
     call: &CallFacts,
     body: &Bytes,
     headers: &Headers,
+    task: Option<Task>,
 ) -> Chosen {
     let gateway = &*record.snapshot.gateway;
-    let looked = Looked::new(record, call, body, headers);
+    let looked = Looked::new(record, call, body, headers, task);
     let (mut steps, mut required) = (SmallVec::new(), SmallVec::new());
     let first = looked.follow(gateway, route, 0, &mut required, |step| steps.push(step));
     let fallbacks = gateway.routes.get(first.route).map_or(&[][..], |route| &route.fallbacks);
@@ -103,6 +101,8 @@ pub(crate) struct Looked<'a> {
     call: &'a CallFacts,
     body: &'a Bytes,
     headers: &'a Headers,
+    /// What is to be done, by the client's own account.
+    task: Option<Task>,
     prompt: OnceCell<Prompt>,
 }
 
@@ -112,8 +112,9 @@ impl<'a> Looked<'a> {
         call: &'a CallFacts,
         body: &'a Bytes,
         headers: &'a Headers,
+        task: Option<Task>,
     ) -> Self {
-        Looked { record, call, body, headers, prompt: OnceCell::new() }
+        Looked { record, call, body, headers, task, prompt: OnceCell::new() }
     }
 
     /// The place that a route's rules lead to; `told` learns of each route whose rules were asked, and `required` of each
@@ -170,7 +171,7 @@ impl<'a> Looked<'a> {
             turns: if looked { self.prompt().turns } else { 0 },
             text: &scratch,
             latest: scratch.get(latest..).unwrap_or_default(),
-            stated_task: self.headers.text(&TASK).and_then(|task| Task::named(task.trim())),
+            stated_task: self.task,
             key: self.record.key.map(|key| gateway.keys.name(key)),
             unix_seconds: self.record.unix_seconds(),
             fields: self,

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 use weir_config::Hint;
 use weir_core::nearest::nearest;
-use weir_core::{Class, Cost, Fault};
+use weir_core::{Class, Cost, Fault, Task};
 use weir_routing::Kind;
 use weir_wire::Headers;
 
@@ -19,6 +19,7 @@ const MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
 const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
 const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
 const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
+const TASK: HeaderName = HeaderName::from_static("x-weir-task");
 const DRY_RUN: HeaderName = HeaderName::from_static("x-weir-dry-run");
 const REGION: HeaderName = HeaderName::from_static("x-weir-region");
 
@@ -34,6 +35,8 @@ pub(crate) struct Hints {
     /// A hash of the session's name.
     pub(crate) session: Option<u64>,
     pub(crate) no_fallback: bool,
+    /// What is to be done, by the client's own account.
+    pub(crate) task: Option<Task>,
     /// The decision is asked for, and no answer.
     pub(crate) dry_run: bool,
     /// Regions it may be served in, parted by commas.
@@ -81,6 +84,12 @@ impl Hints {
         }
         if let Some(text) = given(Hint::Session, &SESSION)? {
             hints.session = Some(session(text.as_bytes()));
+        }
+        if let Some(text) = given(Hint::Task, &TASK)? {
+            hints.task = Some(Task::named(&text).ok_or_else(|| {
+                let all = Task::ALL.map(Task::name).join(", ");
+                wrong(&TASK, &format!("names no task; they are {all}"))
+            })?);
         }
         let yes = |hint: Hint, name: &HeaderName| match given(hint, name)?.as_deref() {
             None | Some("false" | "0") => Ok(false),
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_hint_has_a_name_that_may_be_one() {
-        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK, DRY_RUN, REGION];
+        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK, TASK, DRY_RUN, REGION];
         for name in BUDGETS.iter().chain(&others) {
             assert!(may_be_hint(name.as_str().as_bytes()), "{name}");
             assert!(may_be_hint(name.as_str().to_ascii_uppercase().as_bytes()), "{name}");

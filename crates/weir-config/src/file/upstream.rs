@@ -376,8 +376,8 @@ pub(crate) struct Route {
     /// What a request may ask of this route by headers: `latency_budget` (`x-weir-latency-budget-ms`), `max_cost`
     /// (`x-weir-max-cost`), `policy` (`x-weir-policy`), `session` (`x-weir-session`), `no_fallback`
     /// (`x-weir-no-fallback`), `dry_run` (`x-weir-dry-run`), `region` (`x-weir-region`: only deployments whose label
-    /// `region` has one of these values, parted by commas). A request that asks for what is not in the list is refused.
-    #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`"))]
+    /// `region` has one of these values, parted by commas), `task` (`x-weir-task`). A request that asks for what is not in the list is refused.
+    #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`, `task`"))]
     pub hints: Option<Vec<String>>,
     /// How often and how soon to try again.
     #[serde(default)]

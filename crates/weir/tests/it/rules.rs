@@ -77,6 +77,8 @@ fn the_first_rule_that_holds_decides() {
     check(&weir, &[], &said("Write a Python function that sorts a list."), "coder");
     check(&weir, &[("x-weir-task", "chat")], &said("Write a Python function that sorts a list."), "small");
     check(&weir, &[("x-weir-task", "coding")], &said("hello"), "coder");
+    let riddle = weir.post(CHAT, &[("x-weir-task", "riddles")], &said("hello"));
+    assert_eq!((riddle.status, &riddle.json()["error"]["code"]), (400, &json!("invalid_hint")));
     check(&weir, &[], &said("a \\u0053tack Trace, please"), "small");
     check(&weir, &[], &said("a\nStack Trace, please"), "coder");
     check(&weir, &[], &with("hi", &json!({ "metadata": { "tags": ["batch"] } })), "small");
