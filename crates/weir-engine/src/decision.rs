@@ -1,6 +1,6 @@
 //! What was decided for a request, and why: the rules, the plans, the calls, the end.
 //!
-//! A request fills in its [`Entry`] as it travels, and its core keeps that in a [`Book`] when it has ended. Numbers and
+//! A request fills in its `Entry` as it travels, and its core keeps that in a `Book` when it has ended. Numbers and
 //! places only: names are looked up, and anything is rendered, when somebody asks ([`Found`]). Entries are used again,
 //! so a request asks for no memory for its own.
 

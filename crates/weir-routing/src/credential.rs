@@ -2,7 +2,7 @@
 //!
 //! Deployments at one address with one key share that key's fate: when it is refused, all of them would be. So it has a
 //! breaker of its own, and theirs learn nothing of it. What an upstream says of its rate limit holds for a deployment
-//! and a credential together, since providers limit models apart: that is kept in the [`Seat`].
+//! and a credential together, since providers limit models apart: that is kept in the `Seat`.
 
 use crate::breaker::{self, Breaker, Jitter, State, Ticket};
 use crate::events::{Cause, Events, Subject, Teller};

@@ -225,7 +225,7 @@ impl Plan {
 /// deployment is full, excluded, barred or unknown.
 ///
 /// When somebody may be called, but breakers keep out more than the request's `panic_percent` of the pool, the few that
-/// are left would have to bear the load of all; then the plan is one of *panic*: see [`panicked`].
+/// are left would have to bear the load of all; then the plan is one of *panic*: see `panicked` below.
 ///
 /// `health` finds a deployment's health by its index; `request` is what policies weigh, and whom it excludes; `barred` are
 /// deployments that already failed this request for good ([`Machine::barred`](crate::Machine::barred)).

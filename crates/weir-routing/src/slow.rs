@@ -2,7 +2,7 @@
 //! is to say that their 95th percentile is above the limit.
 //!
 //! A limit is one for a request of [`REFERENCE`] size. What a call of another size took is first converted to that, by
-//! what the deployment's own [`Windows`](crate::Windows) have learnt of how its latency depends on size: a deployment that
+//! what the deployment's own [`Windows`] have learnt of how its latency depends on size: a deployment that
 //! is sent the long prompts is not slow for that. How many calls are under way is left in: who is slow under the load it
 //! has is slow.
 
