@@ -22,7 +22,7 @@ struct Scene {
     about: &'static str,
     /// Whether the doomed server is down when it begins and is started again with it.
     brings_back: bool,
-    /// Streams that it cuts.
+    /// Streams that it may cut: the other server completes them only if it happens to say the same.
     cuts: u64,
 }
 
@@ -238,8 +238,8 @@ impl Stage {
 fn judge(scene: &Scene, tally: Tally) -> Result<(), String> {
     let Tally { ok, failed, cut, .. } = tally;
     println!("  {ok} answered ({} by more than one attempt), {cut} cut, {failed} failed", tally.rescued);
-    if failed > 0 || cut != scene.cuts || ok == 0 {
-        return Err(format!("scene {}: {} cut and none failed was promised", scene.name, scene.cuts));
+    if failed > 0 || cut > scene.cuts || ok == 0 {
+        return Err(format!("scene {}: at most {} cut and none failed was promised", scene.name, scene.cuts));
     }
     if scene.brings_back && tally.doomed == 0 {
         return Err(format!("scene {}: the server that came back got no traffic", scene.name));
@@ -293,7 +293,8 @@ mod tests {
         check("back", r#"{"ok":9,"failed":0,"cut":0,"rescued":0,"doomed":2}"#, true);
         check("back", r#"{"ok":9,"failed":0,"cut":0,"rescued":0,"doomed":0}"#, false);
         check("cut", r#"{"ok":2,"failed":0,"cut":1,"rescued":0,"doomed":1}"#, true);
-        check("cut", r#"{"ok":3,"failed":0,"cut":0,"rescued":0,"doomed":1}"#, false);
+        check("cut", r#"{"ok":3,"failed":0,"cut":0,"rescued":0,"doomed":1}"#, true);
+        check("cut", r#"{"ok":2,"failed":0,"cut":2,"rescued":0,"doomed":1}"#, false);
         assert_eq!(Tally::read(r#"{"ok":9}"#), None);
     }
 
