@@ -37,9 +37,9 @@ pub const SLICE: Duration = Duration::from_secs(10);
 /// So many slices are looked at together.
 pub const SLICES: usize = 6;
 /// How old a digest may grow while samples come.
-const DIGEST_AGE: Duration = Duration::from_millis(250);
+const DIGEST_AGE: Duration = Duration::from_secs(1);
 /// At most so many samples are kept out of the digest.
-const DIGEST_SAMPLES: u64 = 64;
+const DIGEST_SAMPLES: u64 = 256;
 /// Once that many come together, a digest is made no sooner than this after the one before: making it reads every slice.
 const DIGEST_REST: Duration = Duration::from_millis(25);
 /// Digests are made for each sample while there are no more than this, and a mean takes as many.

@@ -23,6 +23,8 @@ struct Slice {
     /// The stretch, counted from the clock's start, plus one; zero before the first.
     stretch: AtomicU64,
     series: [Histogram; Series::ALL.len()],
+    /// Which of them hold something, as bits: the others need not be read.
+    filled: AtomicU32,
     fits: [Sums; 2],
     samples: AtomicU32,
     ends: [AtomicU32; 4],
@@ -36,7 +38,10 @@ impl Slice {
     fn clear(&self) {
         self.series.iter().for_each(Histogram::clear);
         self.fits.iter().for_each(Sums::clear);
-        self.ends.iter().chain([&self.answers, &self.samples]).for_each(|count| count.store(0, Relaxed));
+        self.ends
+            .iter()
+            .chain([&self.answers, &self.samples, &self.filled])
+            .for_each(|count| count.store(0, Relaxed));
         for sum in [&self.prompt, &self.cached, &self.output] {
             sum.store(0, Relaxed);
         }
@@ -84,6 +89,10 @@ impl Ring {
         let add = |series: Series, value: f64| {
             if let Some(histogram) = slice.series.get(series as usize) {
                 histogram.add(value);
+                let bit = 1 << series as u32;
+                if slice.filled.load(Relaxed) & bit == 0 {
+                    slice.filled.fetch_or(bit, Relaxed);
+                }
             }
         };
         let latencies = [
@@ -173,7 +182,8 @@ impl Ring {
     pub(super) fn merged(&self, series: Series, now: Moment) -> Merged {
         let mut merged = Merged::default();
         for (_, slice) in self.window(now) {
-            if let Some(histogram) = slice.series.get(series as usize) {
+            let filled = slice.filled.load(Relaxed) & 1 << series as u32 != 0;
+            if let Some(histogram) = slice.series.get(series as usize).filter(|_| filled) {
                 merged.add(histogram);
             }
         }

@@ -96,7 +96,7 @@ fn a_busy_deployment_does_not_digest_all_the_time() {
     let windows = Windows::default();
     let median = || windows.percentiles(Series::First).p50;
     let many = |seconds: f64, now: f64| {
-        (0..3000).for_each(|_| windows.record(&took(seconds, Size::default()), at(now)));
+        (0..5000).for_each(|_| windows.record(&took(seconds, Size::default()), at(now)));
     };
     many(1.0, 1.0);
     let before = median();
