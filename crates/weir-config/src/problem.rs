@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use weir_core::nearest::nearest;
 
 /// A place in a file. Lines and columns count from 1, columns in characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,17 @@ impl Problem {
     /// A problem without advice.
     pub fn new(at: &Span, path: impl Into<String>, message: impl Into<String>) -> Self {
         Problem { at: at.clone(), path: path.into(), message: message.into(), help: None }
+    }
+
+    /// A name that is not among the known ones of its sort (`what`), with the nearest of them, or all, as advice.
+    pub fn unknown(at: &Span, path: impl Into<String>, what: &str, name: &str, known: &[&str]) -> Self {
+        let near = nearest(name, known.iter().copied());
+        let help = match near.first() {
+            Some(best) => format!("did you mean \"{best}\"?"),
+            None if known.is_empty() => "it takes none".to_owned(),
+            None => format!("known: {}", known.join(", ")),
+        };
+        Problem::new(at, path, format!("no {what} is called \"{name}\"")).with_help(help)
     }
 
     /// The same, with advice.
@@ -154,7 +166,7 @@ pub(crate) fn did_you_mean<'k>(
     what: &str,
     known: impl IntoIterator<Item = &'k str> + Clone,
 ) -> Option<String> {
-    let near = weir_core::nearest::nearest(wanted, known.clone());
+    let near = nearest(wanted, known.clone());
     if !near.is_empty() {
         return Some(format!("did you mean {}?", quoted(near, " or ")));
     }

@@ -277,22 +277,12 @@ impl Gateway {
 
 type CompiledProvider = Option<(Provider, &'static weir_provider::Kind)>;
 
-fn unknown(at: &Span, path: String, what: &str, name: &str, known: &[&str]) -> Problem {
-    let near = nearest(name, known.iter().copied());
-    let help = match near.first() {
-        Some(best) => format!("did you mean \"{best}\"?"),
-        None if known.is_empty() => "it takes none".to_owned(),
-        None => format!("known: {}", known.join(", ")),
-    };
-    Problem::new(at, path, format!("no {what} is called \"{name}\"")).with_help(help)
-}
-
 fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<CompiledProvider> {
     let known: Vec<&str> = weir_provider::kinds().map(|k| k.name).collect();
     let mut compile = |provider: &weir_config::Provider| -> CompiledProvider {
         let path = |field: &str| path_key(&path_key("providers", &provider.name), field);
         let Some(kind) = weir_provider::kind(&provider.kind.value) else {
-            problems.push(unknown(
+            problems.push(Problem::unknown(
                 &provider.kind.at,
                 path("kind"),
                 "kind of provider",
@@ -423,7 +413,7 @@ fn compile_probe(
         let (section, name) =
             if own { ("deployments", &deployment.name) } else { ("providers", &provider.name) };
         let path = path_key(&path_key(&path_key(section, name), "health"), "probe");
-        unknown(&stated.at, path, "probe", &stated.value, &known)
+        Problem::unknown(&stated.at, path, "probe", &stated.value, &known)
     })
 }
 
@@ -564,7 +554,7 @@ fn compile_policy(
 ) -> Option<Compiled> {
     let Some(policy) = policies.iter().find(|k| k.name == stated.value) else {
         let known: Vec<&str> = policies.iter().map(|k| k.name).collect();
-        problems.push(unknown(&stated.at, path, "policy", &stated.value, &known));
+        problems.push(Problem::unknown(&stated.at, path, "policy", &stated.value, &known));
         return None;
     };
     Compiled::read(policy, settings, &path).map_err(|found| problems.extend(found)).ok()

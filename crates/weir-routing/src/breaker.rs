@@ -324,11 +324,7 @@ impl Breaker {
         now: Moment,
         jitter: Jitter,
     ) -> Option<Change> {
-        self.settle(ticket, |word, probe| match word.phase {
-            CLOSED => Some(one_fault_more(word, settings, now, jitter)),
-            _ if on_probe(word, probe) => Some(word.opened(word.reopenings + 1, settings, now, jitter)),
-            _ => None,
-        })
+        self.went_wrong(ticket, settings, now, jitter, |word| one_fault_more(word, settings, now, jitter))
     }
 
     /// The call of this ticket showed that every other would end the same way: opens at once.
@@ -339,8 +335,20 @@ impl Breaker {
         now: Moment,
         jitter: Jitter,
     ) -> Option<Change> {
+        self.went_wrong(ticket, settings, now, jitter, |word| word.opened(0, settings, now, jitter))
+    }
+
+    /// What a bad end makes of a closed breaker is for `closed` to say; one that was half-open opens again.
+    fn went_wrong(
+        &self,
+        ticket: &mut Ticket,
+        settings: &Settings,
+        now: Moment,
+        jitter: Jitter,
+        closed: impl Fn(Word) -> Word,
+    ) -> Option<Change> {
         self.settle(ticket, |word, probe| match word.phase {
-            CLOSED => Some(word.opened(0, settings, now, jitter)),
+            CLOSED => Some(closed(word)),
             _ if on_probe(word, probe) => Some(word.opened(word.reopenings + 1, settings, now, jitter)),
             _ => None,
         })

@@ -1,6 +1,6 @@
 //! A route's rules, compiled.
 
-use super::{Choice, LeadsTo, unknown};
+use super::{Choice, LeadsTo};
 use std::sync::Arc;
 use weir_config::{Config, Problem, Route, Spanned, path_key};
 use weir_routing::rules::{
@@ -101,7 +101,8 @@ impl Compiling<'_> {
                 Some(known) => all.push(*known),
                 None => {
                     let path = self.path.clone();
-                    let problem = unknown(&language.at, path, "language", &language.value, &LANGUAGES);
+                    let problem =
+                        Problem::unknown(&language.at, path, "language", &language.value, &LANGUAGES);
                     self.problems.push(problem);
                 }
             }

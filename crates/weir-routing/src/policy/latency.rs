@@ -1,6 +1,6 @@
 //! The lowest latency.
 
-use super::ranking::{LATENCIES, Ranking, duration, latency};
+use super::ranking::{OF, Ranking, duration, forecast, latency};
 use super::{Ask, Kind, Order, Policy, Setting, Shape};
 use crate::windows::Latency;
 use crate::{Chance, Figure, Reason};
@@ -9,12 +9,7 @@ pub(super) const KIND: Kind = Kind {
     name: "latency",
     description: "Takes the deployment with the lowest latency to be expected for this request, by the last minute.",
     settings: &[
-        Setting {
-            name: "of",
-            meaning: "Which latency counts.",
-            shape: Shape::OneOf(LATENCIES),
-            default: "first_token",
-        },
+        OF,
         Setting {
             name: "percentile",
             meaning: "Which percentile of it is compared.",
@@ -61,8 +56,7 @@ impl Policy for LowestLatency {
             self.probe,
             out,
             |ranked, size, health| {
-                let forecast = health
-                    .and_then(|h| h.windows().forecast(ask.request.latency(self.latency), size, ask.now));
+                let forecast = forecast(ask, self.latency, size, health);
                 let (seconds, samples) = forecast.map_or((0.0, 0.0), |f| (f.quantile(self.share), f.samples));
                 ranked.raw = [seconds, samples, f64::from(size.in_flight), 0.0];
             },

@@ -1,7 +1,7 @@
 //! The cheapest that is quick enough.
 
 use super::latency::PROBE;
-use super::ranking::{LATENCIES, Ranking, latency};
+use super::ranking::{LATENCIES, Ranking, forecast, latency};
 use super::{Ask, Kind, Order, Policy, Setting, Shape};
 use crate::windows::Latency;
 use crate::{Chance, Figure, Reason};
@@ -66,8 +66,7 @@ impl Policy for LatencyBudget {
             out,
             |ranked, size, health| {
                 let cost = ranked.member.expected_cost(size, health);
-                let forecast = health
-                    .and_then(|h| h.windows().forecast(ask.request.latency(self.latency), size, ask.now));
+                let forecast = forecast(ask, self.latency, size, health);
                 let forecast = forecast.filter(|forecast| forecast.samples >= PROVEN);
                 let Some(forecast) = forecast else {
                     // Nobody knows. One call finds out; while it is under way the others go where something is known.

@@ -1,13 +1,31 @@
 //! What policies share that look at every member and rank it by figures.
 
-use super::{Ask, Member, Order};
-use crate::windows::{Latency, Size};
+use super::{Ask, Member, Order, Setting, Shape};
+use crate::windows::{Forecast, Latency, Size};
 use crate::{Candidate, Chance, Figure, Health, Reason};
 use std::cell::RefCell;
 use std::time::Duration;
 
 /// The settings by which a latency is chosen.
 pub(super) const LATENCIES: &[&str] = &["first_token", "total"];
+
+/// The setting of policies that compare latencies.
+pub(super) const OF: Setting = Setting {
+    name: "of",
+    meaning: "Which latency counts.",
+    shape: Shape::OneOf(LATENCIES),
+    default: "first_token",
+};
+
+/// What a latency is expected to be for this request at a deployment, so far as is known.
+pub(super) fn forecast(
+    ask: &Ask<'_, '_>,
+    latency: Latency,
+    size: Size,
+    health: Option<&Health>,
+) -> Option<Forecast> {
+    health?.windows().forecast(ask.request.latency(latency), size, ask.now)
+}
 
 /// The latency that a setting names.
 pub(super) fn latency(word: &str) -> Latency {

@@ -3,8 +3,7 @@
 use super::{Build, Kind, Policy, find};
 use std::fmt;
 use std::time::Duration;
-use weir_config::{Node, Problem, Span, Value as Written, path_key};
-use weir_core::nearest::nearest;
+use weir_config::{Node, Problem, Value as Written, path_key};
 use weir_core::{Cost, Price};
 
 /// One setting of a policy.
@@ -266,7 +265,7 @@ fn read(
         let Some(place) = kind.settings.iter().position(|setting| setting.name == key.value) else {
             let known: Vec<&str> = kind.settings.iter().map(|setting| setting.name).collect();
             let what = format!("setting of policy \"{}\"", kind.name);
-            problems.push(unknown(&key.at, path, &what, &key.value, &known));
+            problems.push(Problem::unknown(&key.at, path, &what, &key.value, &known));
             continue;
         };
         let (Some(setting), Some(slot)) = (kind.settings.get(place), compiled.values.get_mut(place)) else {
@@ -328,18 +327,8 @@ fn inner(node: &Node, path: &str, deeper: usize, problems: &mut Vec<Problem>) ->
     };
     let Some(kind) = find(name) else {
         let known: Vec<&str> = super::POLICIES.iter().map(|kind| kind.name).collect();
-        problems.push(unknown(&named.at, path.to_owned(), "policy", name, &known));
+        problems.push(Problem::unknown(&named.at, path, "policy", name, &known));
         return None;
     };
     Some(read(kind, node, path, deeper - 1, problems))
-}
-
-fn unknown(at: &Span, path: String, what: &str, name: &str, known: &[&str]) -> Problem {
-    let near = nearest(name, known.iter().copied());
-    let help = match near.first() {
-        Some(best) => format!("did you mean \"{best}\"?"),
-        None if known.is_empty() => "it takes none".to_owned(),
-        None => format!("known: {}", known.join(", ")),
-    };
-    Problem::new(at, path, format!("no {what} is called \"{name}\"")).with_help(help)
 }

@@ -1,7 +1,7 @@
 //! The best sum of several figures.
 
 use super::latency::PROBE;
-use super::ranking::{LATENCIES, Ranked, Ranking, latency};
+use super::ranking::{OF, Ranked, Ranking, forecast, latency};
 use super::{Ask, Kind, Order, Policy, Setting, Shape};
 use crate::windows::Latency;
 use crate::{Chance, Figure, Reason};
@@ -19,12 +19,7 @@ pub(super) const KIND: Kind = Kind {
         weight("latency", "The weight of the expected latency.", "1"),
         weight("errors", "The weight of the error rate.", "1"),
         weight("quality", "The weight of the deployment's `quality`.", "0"),
-        Setting {
-            name: "of",
-            meaning: "Which latency counts.",
-            shape: Shape::OneOf(LATENCIES),
-            default: "first_token",
-        },
+        OF,
         Setting {
             name: "hysteresis",
             meaning: "How much better another has to be before it takes the place of the present best.",
@@ -103,8 +98,7 @@ impl Policy for WeightedScore {
             self.probe,
             out,
             |ranked, size, health| {
-                let forecast = health
-                    .and_then(|h| h.windows().forecast(ask.request.latency(self.latency), size, ask.now));
+                let forecast = forecast(ask, self.latency, size, health);
                 ranked.raw = [
                     ranked.member.expected_cost(size, health).approx_usd(),
                     forecast.map_or(f64::NAN, |forecast| forecast.quantile(0.5)),
