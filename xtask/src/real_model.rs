@@ -5,7 +5,7 @@
 //! begun; a stream that had begun ends in an error and never looks complete.
 
 use crate::clients::{self, Python};
-use crate::running::{Running, build, free_port, get, is_free, local};
+use crate::running::{Running, build, free_ports, get, is_free, local};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -143,10 +143,7 @@ fn config(root: &Path, folder: &Path) -> Result<(PathBuf, [u16; 4]), String> {
         println!("configuration: {EXAMPLE}");
         return Ok((example, PORTS));
     }
-    let mut ports = PORTS;
-    for port in &mut ports {
-        *port = free_port()?;
-    }
+    let ports = free_ports()?;
     let text = fs::read_to_string(&example).map_err(|error| format!("{EXAMPLE}: {error}"))?;
     let copy = folder.join("weir.yaml");
     fs::write(&copy, with_ports(&text, ports)).map_err(|error| format!("{}: {error}", copy.display()))?;

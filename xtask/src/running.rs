@@ -109,10 +109,16 @@ pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind(local(port)).is_ok()
 }
 
-/// A port that is free now.
-pub(crate) fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(local(0)).and_then(|listener| listener.local_addr());
-    listener.map(|addr| addr.port()).map_err(|error| format!("no free port: {error}"))
+/// Ports that are free now, no two of them the same.
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], String> {
+    let mut listeners = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind(local(0)).map_err(|error| format!("no free port: {error}"))?;
+        *port = listener.local_addr().map_err(|error| format!("no free port: {error}"))?.port();
+        listeners.push(listener); // all are held until the last is found
+    }
+    Ok(ports)
 }
 
 /// Status and body of a GET.

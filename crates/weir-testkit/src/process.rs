@@ -3,7 +3,8 @@
 use crate::DEADLINE;
 use std::fmt;
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,13 +15,31 @@ pub const KEPT: usize = 8 << 20;
 /// How often a fact is looked at that announces itself by no event.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A loopback port that nothing listens on. Another process may take it before the caller does: callers that start
-/// servers are ready to try another.
+/// Where [`free_port`] looks: below the ports that systems give to outgoing connections and to listeners on port 0
+/// (Linux: from 32768 on, IANA: from 49152 on), so that neither takes a port between its being found and being used.
+const FREE_PORTS: Range<u16> = 10_000..30_000;
+
+/// The ports that this process has been given, each held against other processes by a UDP socket of the same number.
+static HELD: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+
+/// A loopback port that nothing listens on, and that nobody else is given by this function, in this process or in
+/// another, as long as this one lives.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|addr| addr.port())
-        .unwrap_or_else(|error| panic!("no free port: {error}"))
+    let address = |port| (Ipv4Addr::LOCALHOST, port);
+    let width = u32::from(FREE_PORTS.end - FREE_PORTS.start);
+    // Each process begins somewhere else: that spares looking through what others hold, and ports whose last
+    // connections have not been forgotten yet.
+    let first = std::process::id().wrapping_mul(7919);
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    for step in 0..width {
+        let port = FREE_PORTS.start + u16::try_from(first.wrapping_add(step) % width).unwrap_or_default();
+        let Ok(hold) = UdpSocket::bind(address(port)) else { continue };
+        if TcpListener::bind(address(port)).is_ok() {
+            held.push(hold);
+            return port;
+        }
+    }
+    panic!("no free port in {FREE_PORTS:?}")
 }
 
 #[derive(Debug, Default)]
@@ -233,5 +252,25 @@ impl Drop for Process {
                 eprintln!("{}: kill {killed:?}, wait {error}", self.name);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_given_a_port_twice() {
+        let many = || (0..50).map(|_| free_port()).collect::<Vec<_>>();
+        let other = std::thread::spawn(many);
+        let mut ports = many();
+        ports.extend(other.join().unwrap());
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 100);
+        assert!(ports.iter().all(|port| FREE_PORTS.contains(port)));
+        let taken: Vec<u16> =
+            ports.into_iter().filter(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).collect();
+        assert_eq!(taken, [0; 0], "another process could be given these");
     }
 }

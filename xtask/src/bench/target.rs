@@ -1,7 +1,7 @@
 //! What is measured: no gateway, nginx, Weir.
 
 use crate::clients::quietly;
-use crate::running::{Running, free_port, get, local};
+use crate::running::{Running, free_ports, get, local};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -87,7 +87,7 @@ fn command(program: &Path, pinned: bool) -> Command {
 }
 
 fn nginx(work: &Path, upstream: u16, pinned: bool) -> Result<Target, String> {
-    let port = free_port()?;
+    let [port] = free_ports()?;
     let config = work.join("nginx.conf");
     write(&config, &nginx_config(work, port, upstream))?;
     let mut command = command(Path::new("nginx"), pinned);
@@ -119,7 +119,7 @@ fn nginx_config(work: &Path, port: u16, upstream: u16) -> String {
 fn weir(root: &Path, work: &Path, binary: &Path, upstream: u16, pinned: bool) -> Result<Target, String> {
     let template = root.join("bench/targets/weir.yaml.in");
     let text = fs::read_to_string(&template).map_err(|error| format!("{}: {error}", template.display()))?;
-    let (port, admin) = (free_port()?, free_port()?);
+    let [port, admin] = free_ports()?;
     let text = text.replace("@PORT@", &port.to_string()).replace("@PORT2@", &admin.to_string());
     let text = text.replace("@MOCK@", &upstream.to_string()).replace("@WORK@", &work.display().to_string());
     let config = work.join("weir.yaml");
