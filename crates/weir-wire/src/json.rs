@@ -7,6 +7,7 @@
 
 mod reader;
 mod text;
+pub(crate) mod write;
 
 pub(crate) use reader::Reader;
 pub use text::Text;

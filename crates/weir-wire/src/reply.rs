@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
-use crate::json::{JsonFault, Reader};
+use crate::json::JsonFault;
 use crate::name::ModelName;
 use crate::usage;
 use std::ops::Range;
@@ -87,7 +87,7 @@ pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
     const KEY: &[u8] = b"\"usage\"";
     memchr::memmem::rfind_iter(tail, KEY).find_map(|at| {
         let value = tail.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?;
-        usage::read(&mut Reader::new(value).ok()?).ok()?.counted()
+        usage::of(value)
     })
 }
 
