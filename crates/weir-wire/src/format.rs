@@ -14,7 +14,7 @@ mod write;
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
 use bytes::Bytes;
 use std::fmt::Debug;
-use weir_core::{Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId};
 
 /// One public API for generated text.
 pub trait Format: Debug + Sync {
@@ -58,6 +58,12 @@ pub trait Format: Debug + Sync {
 
     /// The body a client gets for a fault. `id` names the request to those who run the gateway.
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
+
+    /// The same as the last event of a stream that has begun.
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
+
+    /// What ends a stream in order.
+    fn end_mark(&self) -> &'static [u8];
 }
 
 /// Every format.
@@ -66,6 +72,15 @@ pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages];
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// The format of what is called, where that is generated text.
+pub fn of(endpoint: Endpoint) -> Option<&'static dyn Format> {
+    match endpoint {
+        Endpoint::Chat => Some(&chat::Chat),
+        Endpoint::Messages => Some(&messages::Messages),
+        Endpoint::Completions | Endpoint::Embeddings => None,
+    }
 }
 
 /// The deployment a call is written for.
@@ -91,8 +106,22 @@ pub struct Asked {
     pub stream_usage: bool,
     /// Our name for the answer, where the vendor gave none.
     pub id: String,
+    /// What of the answer the client has already: what is written goes on with it.
+    pub begun: Begun,
     /// Now, in seconds since 1970, for formats that say when an answer was made.
     pub now: i64,
+}
+
+/// What a client has of an answer whose stream is taken up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begun {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// That it has begun.
+    Head,
+    /// And some of its text, which may go on.
+    Text,
 }
 
 /// Notes what cannot be written, in the words of the client's format.

@@ -1,13 +1,15 @@
-//! A stream of chat or text completion chunks, passed on as it comes and watched on the way.
+//! A stream of generated text, passed on as it comes and watched on the way.
 //!
 //! Format: <https://platform.openai.com/docs/api-reference/chat-streaming>; dialects as served by vLLM, SGLang, Ollama,
 //! llama.cpp, Groq, DeepSeek.
 
 mod pattern;
+mod through;
 mod told;
 
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
+use crate::format::{Asked, Format};
 use crate::json;
 use crate::name::ModelName;
 use crate::splice::push_json_string;
@@ -16,6 +18,7 @@ use crate::usage::{self, Stated};
 use bytes::Bytes;
 use pattern::Pattern;
 use smallvec::SmallVec;
+use through::Through;
 use told::{Heard, Told};
 use weir_core::{Class, Fault, Usage};
 
@@ -76,6 +79,8 @@ struct Seen {
     told: Option<Told>,
     /// An event of which only a part goes out, as it does.
     instead: Option<Bytes>,
+    /// For streams in another format than OpenAI's, and for clients who speak another one than the deployment.
+    through: Option<Box<Through>>,
 }
 
 impl StreamWatch {
@@ -100,8 +105,25 @@ impl StreamWatch {
                 usual: Pattern::default(),
                 told: None,
                 instead: None,
+                through: None,
             },
         }
+    }
+
+    /// The same watch over a stream in format `from`, to be passed on as it comes. Once it has told something, no other
+    /// stream can take it up: its events would not fit behind these.
+    #[must_use]
+    pub fn reading(mut self, from: &dyn Format) -> Self {
+        self.seen.through = Some(Box::new(Through::new(from, from, None)));
+        self
+    }
+
+    /// The same watch over a stream in format `from`, to be written in format `to` for the client who `asked`.
+    #[must_use]
+    pub fn translating(mut self, from: &dyn Format, to: &dyn Format, asked: &Asked) -> Self {
+        let writer = to.stream_writer(asked);
+        self.seen.through = Some(Box::new(Through::new(from, to, Some(writer))));
+        self
     }
 
     /// The same watch, remembering what the client is told, so that [`StreamWatch::told`] has it.
@@ -126,7 +148,8 @@ impl StreamWatch {
     pub fn told(&self) -> Option<&str> {
         let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
         let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
-        Some(told.text())
+        let fixed = self.seen.through.as_ref().is_some_and(|through| through.passes_on());
+        Some(told.text()).filter(|text| text.is_empty() || !fixed)
     }
 
     /// The text that has gone out, finished or not, when it is nothing but one choice's and not too long to be remembered.
@@ -145,6 +168,9 @@ impl StreamWatch {
         let seen = &mut self.seen;
         let before = out.len();
         let pushed = self.splitter.push(chunk, out, &mut |event| seen.judge(event));
+        if let Some(through) = self.seen.through.as_mut().filter(|through| !through.written.is_empty()) {
+            out.push(Bytes::from(std::mem::take(&mut through.written)));
+        }
         if let Some(part) = self.seen.instead.take() {
             // Whatever stood before it in this stream was left out.
             out.insert(before, part);
@@ -184,7 +210,15 @@ impl StreamWatch {
         if !self.seen.is_finished() {
             return End::Failed(truncated("before a finish reason"));
         }
-        if !self.seen.done {
+        if let Some(through) = &mut self.seen.through {
+            let translates = !through.passes_on();
+            if translates {
+                append = std::mem::take(&mut through.written);
+            }
+            if !self.seen.done {
+                append.extend(through.end());
+            }
+        } else if !self.seen.done {
             append.extend_from_slice(DONE);
         }
         End::Complete { append: (!append.is_empty()).then(|| Bytes::from(append)) }
@@ -248,6 +282,9 @@ impl Seen {
     const MOST_CHOICES: usize = 1024;
 
     fn judge(&mut self, event: &Event<'_>) -> Fate {
+        if let Some(through) = self.through.take() {
+            return self.judge_through(through, event);
+        }
         let joining = self.told.as_ref().is_some_and(Told::is_joining);
         let Some(data) = &event.data else { return if joining { Fate::Drop } else { Fate::Keep } };
         if event.name.is_none()

@@ -3,7 +3,7 @@
 use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_error, write_usage};
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
-use crate::format::{Asked, StreamReader, StreamWriter};
+use crate::format::{Asked, Begun, StreamReader, StreamWriter};
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Raw, Str};
 use serde::Deserialize;
@@ -235,15 +235,15 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(asked: Asked) -> Self {
         Writer {
-            asked,
-            begun: false,
+            begun: asked.begun != Begun::Nothing,
             finished: false,
-            open: None,
-            blocks: 0,
+            open: (asked.begun == Begun::Text).then_some(Open::Text),
+            blocks: u32::from(asked.begun == Begun::Text),
             waiting: Vec::new(),
             refused: false,
             finish: None,
             usage: Usage::default(),
+            asked,
         }
     }
 
