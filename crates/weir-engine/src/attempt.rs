@@ -2,7 +2,7 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
-use crate::call_record::CallRecord;
+use crate::call_record::{CallRecord, UnderWay};
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
 use crate::decision::Why;
@@ -10,8 +10,9 @@ use crate::gateway::Gateway;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
 use crate::quality::Quality;
 use crate::queue::{Queue, Ticket};
-use crate::race::{Raced, ended};
+use crate::race::Raced;
 use crate::record::{Record, Tried};
+use crate::waiting::Waiting;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,8 +121,9 @@ impl Attempts {
                                 }
                                 None => {
                                     let Outgoing { record: ref mut one, lease, limits } = out;
-                                    let opened = one_call(one, &self.call, begun, lease, limits).await;
-                                    ended(record, &out.record, opened)
+                                    let calls = UnderWay::begin(record, one);
+                                    let opened = one_call(calls.one, &self.call, begun, lease, limits).await;
+                                    calls.ended(opened)
                                 }
                             };
                             match raced {
@@ -147,9 +149,10 @@ impl Attempts {
                 Action::Wait { until } => {
                     let wait = until.since(now);
                     record.waits(until);
+                    let waiting = Waiting::begin(&mut record.waited);
                     tokio::time::sleep(wait).await;
+                    drop(waiting);
                     record.look_at_clock();
-                    record.waited += wait;
                     Event::Waited
                 }
                 Action::Queue { fallback, until } => self.wait_for_place(record, fallback, until).await,
@@ -193,9 +196,10 @@ impl Attempts {
             },
         };
         let (now, before) = (record.now(), record.clock);
+        let waiting = Waiting::begin(&mut record.waited);
         let has_turn = ticket.turn(before + until.since(now)).await;
+        drop(waiting);
         let waited = record.look_at_clock().saturating_duration_since(before);
-        record.waited += waited;
         record.waited_for(now, waited, Why::Queue);
         if !has_turn {
             record.queued += ticket.ends(false, record.now());
@@ -440,7 +444,13 @@ pub(crate) fn outgoing<'a>(
     // A plan that yielded nobody may have named another route meanwhile.
     record.route = Some(route);
     let attempt = record.call_begins(Tried::new(record, made.deployment, made.cause));
-    let one = CallRecord::begin(record, here, (attempt, made.deployment), &request, &mut lease);
+    let one = CallRecord::begin(
+        record,
+        here,
+        (attempt, made.deployment),
+        (&request, call.facts.prompt_bytes),
+        &mut lease,
+    );
     let limits = limits(&one, route, made, || patience(&one, &request, call));
     Outgoing { record: one, lease, limits }
 }
