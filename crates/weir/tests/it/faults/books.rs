@@ -4,7 +4,7 @@
 use super::{CHAT, call};
 use serde_json::{Value, json};
 use std::path::Path;
-use weir_testkit::{Answer, Log, RawClient, RunningWeir, Upstream};
+use weir_testkit::{Answer, Gate, Log, RawClient, RunningWeir, Upstream};
 
 /// A `weir` of one core whose routes `routes` lead to deployments `deployments`, each of a model of its own name at
 /// `upstream`, and `clock` to one that is waited for for half a second in vain.
@@ -16,7 +16,8 @@ fn weir_at(upstream: &Upstream, deployments: &[(&str, &str)], routes: &str) -> R
         })
         .collect();
     let config = format!(
-        "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
+        "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }}, \
+         limits: {{ stream_buffer: 32MiB }} }}\n\
          providers: {{ p: {{ kind: openai, base_url: '{}' }} }}\ndeployments:\n{deployments}  \
          never: {{ provider: p, model: never }}\n\
          routes:\n{routes}  clock: {{ deployments: [never], timeouts: {{ first_byte: 500ms }} }}\n",
@@ -126,4 +127,37 @@ fn tokens_that_were_held_back_are_in_the_books() {
             assert!(cost(attempt) > 0.0, "{entry}");
         }
     }
+}
+
+/// The fault of a stream is noted when it happens, not when everything before it has gone out: a client that reads no more
+/// and then leaves does not hide it.
+#[test]
+fn a_fault_behind_what_the_client_has_not_read_is_noted() {
+    let chunk = |text: &str| {
+        let choice = json!({ "index": 0, "delta": { "content": text }, "finish_reason": null });
+        format!("data: {}\n\n", json!({ "choices": [choice] }))
+    };
+    // Larger than what the sockets on the way to the client take.
+    let comment = format!(":{}", "x".repeat(12 << 20));
+    let error = r#"data: {"error":{"message":"it broke","type":"server_error","code":"internal"}}"#;
+    let gate = Gate::new();
+    gate.release();
+    let upstream = Upstream::start();
+    let pieces = [chunk("a word"), comment, format!("x\n\n{error}\n\n")];
+    upstream.on_model("one", Answer::event_bytes(pieces).gate(&gate));
+    let deployments = [("one", "breaker: { failures: 1 }"), ("other", "")];
+    let routes = "  m: { deployments: [one, other], policy: priority }\n";
+    let weir = weir_at(&upstream, &deployments, routes);
+    let mut client = RawClient::connect_with_buffer(weir.public, 8192).unwrap();
+    client.post(CHAT, &[], &call(true)).unwrap();
+    assert_eq!(client.read_head().unwrap().status, 200);
+    client.read_event().unwrap().unwrap();
+    wait_for(&upstream, "one", 2);
+    gate.open();
+    weir.wait_for_metric("weir_breaker_state", &[("deployment", "one")], 2.0);
+    drop(client);
+    let entry = entry(&weir, "m");
+    assert_eq!((&entry["outcome"], &entry["attempts"]), (&json!("client_gone"), &json!(1)), "{entry}");
+    assert_eq!(entry["attempted"][0]["fault"], "server_error", "{entry}");
+    assert_eq!(entry["usage"]["output"], 2, "{entry}");
 }
