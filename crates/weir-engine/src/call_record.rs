@@ -13,6 +13,7 @@ use weir_core::{Class, Fault, Moment, TraceContext, Usage};
 use weir_net::Setup;
 use weir_routing::windows::{Latency, Sample};
 use weir_routing::{Lease, Request};
+use weir_wire::usage::estimate;
 
 /// What a call is taken to last at a deployment about which nothing is known.
 const UNKNOWN_WORK: Duration = Duration::from_secs(5);
@@ -42,7 +43,9 @@ pub(crate) struct CallRecord<'a> {
     /// Its stream, while that is read to see whether it is good.
     pub(crate) opening: Option<Box<StreamAnswer>>,
     /// How long the request's prompt is.
-    prompt_bytes: usize,
+    pub(crate) prompt_bytes: usize,
+    /// What came before its answer.
+    pub(crate) setup: Setup,
     phases: Phases,
     times: Times,
     /// The request's record has taken it up.
@@ -86,10 +89,7 @@ impl Drop for UnderWay<'_, '_, '_> {
         for call in [Some(&mut *self.one), self.other.as_deref_mut()].into_iter().flatten() {
             if !call.over {
                 gone = true;
-                call.look_at_clock();
-                call.spent = call.generated();
-                // One that was held back is nobody's.
-                call.first_token = None;
+                call.is_cut_off();
                 self.record.takes_up(call, None);
             }
         }
@@ -133,6 +133,7 @@ impl<'a> CallRecord<'a> {
             spent: None,
             opening: None,
             prompt_bytes,
+            setup: Setup::default(),
             phases: Phases::default(),
             over: false,
             times: record.attempts.get(attempt).map(|tried| tried.times).unwrap_or_default(),
@@ -152,14 +153,29 @@ impl<'a> CallRecord<'a> {
     }
 
     /// The wait for the head of the answer is over, well or not; the clock is looked at.
-    pub(crate) fn has_waited_for_head(&mut self, setup: Setup) {
+    pub(crate) fn has_waited_for_head(&mut self) {
         let began = self.clock;
         let waited = self.look_at_clock().saturating_duration_since(began);
         self.waited += waited;
-        self.called.sent = (self.called.sent + setup.connection()).min(self.clock);
-        self.times.connect = Micros::of(setup.connection());
-        let Setup { connect, tls, send } = setup;
+        self.was_set_up();
+    }
+
+    /// As much is known of what came before its answer as there will be.
+    fn was_set_up(&mut self) {
+        let Setup { connect, tls, send, .. } = self.setup;
+        self.called.sent = (self.called.sent + self.setup.connection()).min(self.clock);
+        self.times.connect = Micros::of(self.setup.connection());
         self.phases = Phases { connect, tls, send, first_byte: None, generation: None };
+    }
+
+    /// It is cut off, now. Whatever it was about to say is nobody's.
+    fn is_cut_off(&mut self) {
+        self.look_at_clock();
+        if self.times.first_byte.is_none() {
+            self.was_set_up();
+        }
+        self.first_token = None;
+        self.spent = self.generated();
     }
 
     /// The head of the answer has come just now.
@@ -170,10 +186,10 @@ impl<'a> CallRecord<'a> {
     }
 
     /// Reads a stream that is not known to be good yet.
-    pub(crate) fn opens(&mut self, stream: StreamAnswer) -> (Awaits<'_>, &mut StreamAnswer) {
+    pub(crate) fn opens(&mut self, stream: Box<StreamAnswer>) -> (Awaits<'_>, &mut StreamAnswer) {
         (
             Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started },
-            self.opening.insert(Box::new(stream)),
+            self.opening.insert(stream),
         )
     }
 
@@ -195,10 +211,15 @@ impl<'a> CallRecord<'a> {
         self.called.waited_in_vain(self.streamed, self.clock, lease, fault, self.moment);
     }
 
-    /// The same of a call that another one was faster than. Less than what it was expected to take would make it look
-    /// faster than it is, and is left out. Its first token, should there be one that was held back, is nobody's.
+    /// The same of a call that another one was faster than, and is cut off now. Less than what it was expected to take
+    /// would make it look faster than it is, and is left out. Nobody says what it took: at least the prompt it was sent.
     pub(crate) fn lost(&mut self) {
-        self.first_token = None;
+        self.is_cut_off();
+        self.opening = None;
+        if !self.setup.sent {
+            return;
+        }
+        self.spent = self.spent.or_else(|| Some(estimate(self.prompt_bytes, 0, 0)));
         let wait = self.called.wait(self.streamed, self.clock);
         let longer = wait.first >= self.called.predicted;
         if let Some(health) = self.snapshot.healths.get(self.deployment).filter(|_| longer) {
@@ -263,11 +284,13 @@ impl Record {
     }
 
     /// Takes up what a call noted that another was faster than. The other one stays the one that counts.
-    pub(crate) fn takes_up_loser(&mut self, loser: &mut CallRecord<'_>, usage: Usage) {
+    pub(crate) fn takes_up_loser(&mut self, loser: &mut CallRecord<'_>) {
         loser.over = true;
         let counts = std::mem::replace(&mut self.current, loser.attempt);
         self.attempt_went(loser.times);
-        self.spent(usage);
+        if let Some(usage) = loser.spent {
+            self.spent(usage);
+        }
         self.attempt_aborted();
         self.goes_on_with(counts);
     }

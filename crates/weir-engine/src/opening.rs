@@ -21,7 +21,7 @@ use tokio::time::timeout_at;
 use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
-use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
+use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::quality::Flaw;
@@ -172,11 +172,11 @@ pub(crate) async fn open(
     });
     let provider = &snapshot.gateway.providers[deployment.provider];
     let request = request(record, call, provider, deployment, joint);
-    let (mut setup, mut limits) = (Setup::default(), limits);
+    let mut limits = limits;
     let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
-    let answer = pool.send(request, within, record.clock, &mut setup).await;
-    record.has_waited_for_head(setup);
-    limits.first = within.answer_after(&setup);
+    let answer = pool.send(request, within, record.clock, &mut record.setup).await;
+    record.has_waited_for_head();
+    limits.first = within.answer_after(&record.setup);
     let answer = answer?;
     record.head_came();
     let head = answer.head;
@@ -324,8 +324,16 @@ async fn open_stream(
     let held = crate::quality::holds(record.snapshot, call);
     let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
     let (ended, flaw, lease) = (false, None, None);
-    let (awaits, open) =
-        record.opens(StreamAnswer { content_type, source, watch, ready, ended, flaw, limits, lease });
+    let (awaits, open) = record.opens(Box::new(StreamAnswer {
+        content_type,
+        source,
+        watch,
+        ready,
+        ended,
+        flaw,
+        limits,
+        lease,
+    }));
     let begun = match first_events(awaits.waited, again, open).await {
         Ok(None) if joint.is_none() => {
             if open.watch.has_first_token() {
@@ -344,12 +352,17 @@ async fn open_stream(
         (Ok(Some(piece)), Some(open)) => {
             Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await)
         }
-        (Ok(_), None) => Err(crate::panics::panicked().with_cause("a stream was lost while it was opened")),
+        (Ok(_), None) => Err(lost_track()),
         (Err(fault), _) => {
             record.spent = spent;
             Err(fault)
         }
     }
+}
+
+/// A stream that was being read is not there any more. Nothing takes it away.
+pub(crate) fn lost_track() -> Fault {
+    crate::panics::panicked().with_cause("a stream was lost while it was read")
 }
 
 /// Reads a stream up to its first token, or, when it takes up an answer, the first that is new; but events that say

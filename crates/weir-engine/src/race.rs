@@ -3,7 +3,7 @@
 
 use crate::attempt::{Attempts, Made, Opened, Outgoing, one_call, outgoing};
 use crate::call::Call;
-use crate::call_record::{CallRecord, UnderWay};
+use crate::call_record::UnderWay;
 use crate::core::{Core, Snapshot};
 use crate::record::Record;
 use std::future::{Future, poll_fn};
@@ -14,7 +14,6 @@ use tokio::time::timeout_at;
 use weir_core::Fault;
 use weir_routing::retry_budget::Share;
 use weir_routing::{Action, Event, Lease, Machine, Reason};
-use weir_wire::usage::estimate;
 
 /// How a call ended that may have had a second one beside it.
 pub(crate) enum Raced {
@@ -28,7 +27,7 @@ pub(crate) enum Raced {
 
 impl Attempts {
     /// Makes a call; when it has not answered at the time `slow`, and there is somebody to call, a second one beside it.
-    /// The first good answer is the one, and the other call's connection is closed.
+    /// The first good answer is the one, and the other call's connection is closed. An answer of no use is no good one.
     pub(crate) async fn race<'a>(
         &mut self,
         record: &mut Record,
@@ -36,7 +35,7 @@ impl Attempts {
         first: Outgoing<'a>,
         slow: Instant,
     ) -> Raced {
-        let Attempts { call, machine, deadline, .. } = self;
+        let Attempts { call, machine, deadline, judge, kept, .. } = self;
         let Outgoing { record: mut one, lease, limits } = first;
         let one_at = one.attempt;
         let mut second_record;
@@ -44,7 +43,7 @@ impl Attempts {
         // A role alone is no answer: what has only announced itself has not won.
         let limits = limits.holding();
         let UnderWay { record, one, other, .. } = &mut calls;
-        let mut first = Box::pin(one_call(one, call, None, lease, limits));
+        let mut first = Box::pin(one_call(one, call, None, lease, limits, judge));
         if let Ok(opened) = timeout_at(slow.into(), &mut first).await {
             drop(first);
             return calls.ended(opened);
@@ -62,19 +61,25 @@ impl Attempts {
         };
         let other = other.insert(&mut second_record);
         let other_at = other.attempt;
-        let mut second = Box::pin(one_call(other, call, None, lease, limits));
+        let mut second = Box::pin(one_call(other, call, None, lease, limits, judge));
         let (is_first, opened) = either(&mut first, &mut second).await;
         record.look_at_clock();
+        // Noted before the wait for the other: the client may not stay for its end.
         let (rest, still) = if is_first {
             drop(first);
-            (rest(machine, record, one, opened, (second, other_at)).await, other)
+            record.takes_up(one, opened.as_ref().err());
+            let opened = opened.and_then(|opened| kept.keep(record, call, opened));
+            (rest(machine, record, one.deployment, opened, (second, other_at)).await, other)
         } else {
             drop(second);
-            (rest(machine, record, other, opened, (first, one_at)).await, one)
+            record.takes_up(other, opened.as_ref().err());
+            let opened = opened.and_then(|opened| kept.keep(record, call, opened));
+            (rest(machine, record, other.deployment, opened, (first, one_at)).await, one)
         };
         let raced = match rest {
             Rest::Over(raced) => {
-                loses(record, still, call);
+                still.lost();
+                record.takes_up_loser(still);
                 raced
             }
             Rest::Last(opened) => {
@@ -101,13 +106,11 @@ enum Rest {
 async fn rest(
     machine: &mut Machine,
     record: &mut Record,
-    one: &mut CallRecord<'_>,
+    deployment: usize,
     opened: Result<Opened, Fault>,
     (other, other_at): (impl Future<Output = Result<Opened, Fault>>, usize),
 ) -> Rest {
-    // Noted before the wait: the client may not stay for its end.
-    record.takes_up(one, opened.as_ref().err());
-    let deployment = index(one.deployment);
+    let deployment = index(deployment);
     let fault = match opened {
         Ok(opened) => {
             tell(machine, record, Event::OneAnswered(deployment));
@@ -164,13 +167,6 @@ fn enter(record: &Record, call: &Call, deployment: usize) -> Result<Lease, Reaso
     let lease = record.core.with_chance(|chance| there.health.acquire(now, false, chance))?;
     let share = snapshot.hedge_shares.get(call.chosen.places[0].route).and_then(Option::as_ref);
     if share.is_some_and(Share::withdraw) { Ok(lease) } else { Err(Reason::HedgeBudget) }
-}
-
-/// A call that another was faster than. Nobody says what it took: at least its prompt, which had been sent.
-fn loses(record: &mut Record, loser: &mut CallRecord<'_>, call: &Call) {
-    loser.look_at_clock();
-    loser.lost();
-    record.takes_up_loser(loser, estimate(call.facts.prompt_bytes, 0, 0));
 }
 
 /// Which of two ends first, the first before the second.
