@@ -21,7 +21,7 @@ use tokio::time::timeout_at;
 use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
-use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
+use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::quality::Flaw;
@@ -172,11 +172,11 @@ pub(crate) async fn open(
     });
     let provider = &snapshot.gateway.providers[deployment.provider];
     let request = request(record, call, provider, deployment, joint);
-    let (mut setup, mut limits) = (Setup::default(), limits);
+    let mut limits = limits;
     let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
-    let answer = pool.send(request, within, record.clock, &mut setup).await;
-    record.has_waited_for_head(setup);
-    limits.first = within.answer_after(&setup);
+    let answer = pool.send(request, within, record.clock, &mut record.setup).await;
+    record.has_waited_for_head();
+    limits.first = within.answer_after(&record.setup);
     let answer = answer?;
     record.head_came();
     let head = answer.head;
@@ -323,39 +323,46 @@ async fn open_stream(
     let ready = sse::Pieces::new();
     let held = crate::quality::holds(record.snapshot, call);
     let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
-    let mut open = Box::new(StreamAnswer {
+    let (ended, flaw, lease) = (false, None, None);
+    let (awaits, open) = record.opens(Box::new(StreamAnswer {
         content_type,
         source,
         watch,
         ready,
-        ended: false,
-        flaw: None,
+        ended,
+        flaw,
         limits,
-        lease: None,
-    });
-    let begun = match first_events(record, again, &mut open).await {
+        lease,
+    }));
+    let begun = match first_events(awaits.waited, again, open).await {
         Ok(None) if joint.is_none() => {
             if open.watch.has_first_token() {
-                record.first_token = Some(record.started.elapsed());
+                *awaits.first_token = Some(awaits.started.elapsed());
             }
             match held.filter(|_| !again) {
-                Some(most) => to_the_end(record.awaits(), &mut open, most).await.map(|()| None),
+                Some(most) => to_the_end(awaits, open, most).await.map(|()| None),
                 None => Ok(None),
             }
         }
         begun => begun,
     };
-    match begun {
-        Ok(None) => Ok(Opened::Stream(open)),
-        Ok(Some(piece)) => Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await),
-        Err(fault) => {
-            // What was generated is paid for, whether anybody gets it or not.
-            if open.watch.token_events() > 0 {
-                record.spent = Some(open.watch.usage_or_estimate(call.facts.prompt_bytes));
-            }
+    let spent = begun.is_err().then(|| record.generated()).flatten();
+    match (begun, record.opening.take()) {
+        (Ok(None), Some(open)) => Ok(Opened::Stream(open)),
+        (Ok(Some(piece)), Some(open)) => {
+            Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await)
+        }
+        (Ok(_), None) => Err(lost_track()),
+        (Err(fault), _) => {
+            record.spent = spent;
             Err(fault)
         }
     }
+}
+
+/// A stream that was being read is not there any more. Nothing takes it away.
+pub(crate) fn lost_track() -> Fault {
+    crate::panics::panicked().with_cause("a stream was lost while it was read")
 }
 
 /// Reads a stream up to its first token, or, when it takes up an answer, the first that is new; but events that say
@@ -363,7 +370,7 @@ async fn open_stream(
 /// to the client, and the call can still be made elsewhere as if this one had not been. Gives the first piece when it is none
 /// of a stream.
 async fn first_events(
-    record: &mut CallRecord<'_>,
+    waited: &mut Duration,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
@@ -377,7 +384,7 @@ async fn first_events(
             let first = held_until.map_or(limits.first, |until| limits.first.min(until));
             if repeats { limits.deadline.min(now + limits.idle) } else { first }
         };
-        let next = match before(limit, &mut record.waited, open.source.next()).await {
+        let next = match before(limit, waited, open.source.next()).await {
             Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
             next => next.map_err(|_| timed_out("sent no token in time"))?,
         };

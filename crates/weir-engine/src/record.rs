@@ -2,7 +2,6 @@
 
 use crate::core::{Core, Snapshot};
 use crate::decision::{Entry, Micros};
-use crate::opening::Awaits;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -266,11 +265,6 @@ impl Record {
     /// The attempt that answered, or was begun last.
     fn tried(&self) -> Option<&Tried> {
         self.attempts.get(self.current)
-    }
-
-    /// What waiting for a stream adds to.
-    pub(crate) fn awaits(&mut self) -> Awaits<'_> {
-        Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
     }
 
     /// This attempt is the one that counts from now on.

@@ -371,6 +371,7 @@ impl Relay {
             // Another route has another model, which cannot go on with this one's words.
             && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.text.is_empty())
         {
+            self.leave(&fault);
             self.state = State::Seeking;
             self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));
         } else {
@@ -420,20 +421,28 @@ impl Relay {
         Poll::Ready(())
     }
 
-    /// Leaves the upstream that broke off, and begins to seek another.
-    fn seek(&mut self, fault: Fault, begun: Begun) -> Option<Search> {
+    /// Leaves the upstream that broke off. That is noted at once: the client may take its time over what came before, or
+    /// never read it.
+    fn leave(&mut self, fault: &Fault) {
         self.source = None;
         self.count();
+        let has_begun = self.has_begun();
+        let Some(record) = &mut self.record else { return };
+        record.look_at_clock();
+        record.attempt_failed(fault);
+        if let Some(mut lease) = self.lease.take() {
+            if !has_begun {
+                record.waited_in_vain(&mut lease, fault);
+            }
+            lease.report(Err(fault), record.now());
+        }
+    }
+
+    /// Begins to seek another upstream.
+    fn seek(&mut self, fault: Fault, begun: Begun) -> Option<Search> {
         let mut record = self.record.take()?;
         let mut attempts = self.attempts.take()?;
         record.look_at_clock();
-        record.attempt_failed(&fault);
-        if let Some(mut lease) = self.lease.take() {
-            if !self.has_begun() {
-                record.waited_in_vain(&mut lease, &fault);
-            }
-            lease.report(Err(&fault), record.now());
-        }
         Some(Box::pin(async move {
             let go_on = Box::pin(attempts.go_on(&mut record, Event::Faulted(fault), Some(&begun)));
             let opened = caught(go_on).await.and_then(|opened| opened);

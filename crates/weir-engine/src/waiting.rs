@@ -21,10 +21,27 @@ pub(crate) async fn before<T>(
     if let Poll::Ready(output) = first {
         return Ok(output);
     }
-    let began = Instant::now();
-    let output = tokio::time::timeout_at(limit(began).into(), future).await;
-    *waited += began.elapsed();
-    output.map_err(|_| Elapsed)
+    let waiting = Waiting::begin(waited);
+    tokio::time::timeout_at(limit(waiting.since).into(), future).await.map_err(|_| Elapsed)
+}
+
+/// A wait: when it is over, or given up since nobody is there any more to wait for, it has been added to the time waited.
+pub(crate) struct Waiting<'a> {
+    waited: &'a mut Duration,
+    since: Instant,
+}
+
+impl<'a> Waiting<'a> {
+    /// Begins now.
+    pub(crate) fn begin(waited: &'a mut Duration) -> Self {
+        Waiting { waited, since: Instant::now() }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        *self.waited += self.since.elapsed();
+    }
 }
 
 #[cfg(test)]
@@ -52,5 +69,19 @@ mod tests {
         let mut waited = Duration::ZERO;
         let limit = |now| now + Duration::from_millis(1);
         assert_eq!(run(before(limit, &mut waited, std::future::pending::<()>())), Err(Elapsed));
+    }
+
+    #[test]
+    fn what_is_given_up_has_been_waited_for() {
+        let mut waited = Duration::ZERO;
+        let limit = |now| now + Duration::from_secs(1);
+        let mut wait = Box::pin(before(limit, &mut waited, std::future::pending::<()>()));
+        run(async { assert!(polled_once(&mut wait).await.is_pending()) });
+        drop(wait);
+        assert!(waited > Duration::ZERO);
+    }
+
+    async fn polled_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Poll<T> {
+        poll_fn(|cx| Poll::Ready(pin!(&mut *future).poll(cx))).await
     }
 }
