@@ -42,6 +42,11 @@ impl Endpoint {
         matches!(self, Endpoint::Chat | Endpoint::Messages)
     }
 
+    /// Whether a stream tells its usage only to those who ask for it.
+    pub const fn tells_usage_if_asked(self) -> bool {
+        matches!(self, Endpoint::Chat | Endpoint::Completions)
+    }
+
     /// Whether the operation has a streamed form.
     pub const fn streams(self) -> bool {
         !matches!(self, Endpoint::Embeddings)

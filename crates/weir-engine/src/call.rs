@@ -57,8 +57,9 @@ pub(crate) struct Call {
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
-const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), TRACESTATE];
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const PASSED_ON: [HeaderName; 3] =
+    [HeaderName::from_static("openai-beta"), HeaderName::from_static("anthropic-beta"), TRACESTATE];
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Reads the body within its limits, then the facts, then finds the route.
 ///

@@ -14,6 +14,7 @@ use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, Request
 use weir_routing::Lease;
 use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
+use weir_wire::neutral::Lost;
 
 /// W3C trace context, in and out.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -180,6 +181,8 @@ pub(crate) struct Record {
     pub(crate) waited: Duration,
     /// Of it, time spent waiting for a place at a deployment.
     pub(crate) queued: Duration,
+    /// What of the call the deployment that answers could not be told, in the client's words.
+    pub(crate) lost: Option<Box<Lost>>,
     overhead: Option<Duration>,
 }
 
@@ -230,6 +233,7 @@ impl Record {
             phases: Phases::default(),
             waited: Duration::ZERO,
             queued: Duration::ZERO,
+            lost: None,
             overhead: None,
         })
     }

@@ -9,6 +9,7 @@ use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out
 use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
+use crate::translation;
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
@@ -21,7 +22,6 @@ use weir_core::{Class, Fault, Usage};
 use weir_routing::Pace;
 use weir_routing::fault_policy::{Retry, retry};
 use weir_routing::{Event, Lease};
-use weir_wire::error;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
@@ -481,7 +481,7 @@ impl Relay {
         self.state = State::Ended;
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {
-                self.ready.push(error::event(&fault, Some(&record.id)));
+                self.ready.push(translation::last_event(record, &fault));
             }
             _ => self.broken = true,
         }

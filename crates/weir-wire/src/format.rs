@@ -62,6 +62,9 @@ pub trait Format: Debug + Sync {
     /// The same as the last event of a stream that has begun.
     fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
 
+    /// What answers' names begin with, for answers that are named by Weir.
+    fn id_prefix(&self) -> &'static str;
+
     /// What ends a stream in order.
     fn end_mark(&self) -> &'static [u8];
 }

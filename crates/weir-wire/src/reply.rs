@@ -1,7 +1,7 @@
 //! A whole answer, checked and read in one pass.
 
 use crate::answer::{Answer, FinishReason};
-use crate::error::fault_inside;
+use crate::error::{self, fault_inside};
 use crate::format::Format;
 use crate::format::messages::Messages;
 use crate::json::JsonFault;
@@ -133,10 +133,7 @@ pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<Repl
 fn facts_by(format: &dyn Format, body: &[u8]) -> Result<ReplyFacts, Fault> {
     match format.read_reply(body) {
         Ok(reply) => Ok(ReplyFacts::of(&reply)),
-        Err(_) if Answer::read_without_choices(body).is_ok_and(|answer| answer.has_error) => {
-            Err(fault_inside(body))
-        }
-        Err(fault) => Err(fault),
+        Err(fault) => Err(error::stated_inside(body).unwrap_or(fault)),
     }
 }
 

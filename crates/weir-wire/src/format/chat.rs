@@ -98,6 +98,10 @@ impl Format for Chat {
         crate::error::event(fault, id)
     }
 
+    fn id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
+
     fn end_mark(&self) -> &'static [u8] {
         crate::watch::DONE
     }

@@ -99,6 +99,10 @@ impl Format for Messages {
         Bytes::from([b"event: error\ndata: ", &self.error(fault, id)[..], b"\n\n"].concat())
     }
 
+    fn id_prefix(&self) -> &'static str {
+        "msg_"
+    }
+
     fn end_mark(&self) -> &'static [u8] {
         b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
     }
