@@ -72,6 +72,109 @@ fn the_usage_chunk_reaches_only_those_who_asked() {
     check(&[ROLE, HI, STOP, USAGE, END], false, &[ROLE, HI, STOP, END], "complete", facts);
 }
 
+/// Feeds a stream piece by piece; gives what goes out, how it ended and what a second stream could take up.
+fn run_through(mut watch: StreamWatch, pieces: &[&str]) -> (String, String, Option<String>) {
+    let mut out = Pieces::new();
+    let mut error = None;
+    for piece in pieces {
+        if let Step::Error(fault) = watch.push(Bytes::copy_from_slice(piece.as_bytes()), &mut out).unwrap() {
+            error = Some(fault);
+        }
+    }
+    let told = watch.told().map(str::to_owned);
+    let end = match (error, watch.end()) {
+        (Some(fault), _) => format!("error {} {}", fault.class.name(), fault.status),
+        (None, End::Failed(fault)) => fault.class.name().to_owned(),
+        (None, End::Complete { append }) => {
+            out.extend(append);
+            "complete".to_owned()
+        }
+    };
+    (String::from_utf8(out.concat()).unwrap(), end, told)
+}
+
+const STARTED: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"a\",\"model\":\"m\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+const BLOCK: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+const STOPPED: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":5}}\n\n";
+const OVER: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+fn words(text: &str) -> String {
+    format!(
+        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+    )
+}
+
+fn chat_text(out: &str) -> String {
+    out.split("data: ")
+        .filter_map(|data| serde_json::from_str::<serde_json::Value>(data.trim()).ok())
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn a_stream_of_messages_passes_as_it_comes_and_is_understood() {
+    use crate::format::messages::Messages;
+    let watch = || StreamWatch::new(false, Splitter::LIMIT).reading(&Messages).remembering();
+    let (one, two) = (words("one "), words("two"));
+    let all = [STARTED, BLOCK, ": a comment\n\n", &one, &two, STOPPED, OVER];
+    let (out, end, _) = run_through(watch(), &all);
+    assert_eq!((out.as_str(), end.as_str()), (all.concat().as_str(), "complete"));
+    let mut seen = watch();
+    seen.push(Bytes::from(all.concat()), &mut Pieces::new()).unwrap();
+    assert_eq!(seen.usage().map(|usage| (usage.input, usage.output)), Some((3, 5)));
+    assert_eq!(seen.text(), Some("one two"));
+    assert_eq!((seen.has_first_token(), seen.token_events(), seen.has_end_mark()), (true, 2, true));
+    // Its end mark is supplied when only that is missing; without a reason to stop it was cut.
+    let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, STOPPED]);
+    assert_eq!((out.ends_with(OVER), end.as_str()), (true, "complete"));
+    let (_, end, told) = run_through(watch(), &[STARTED, BLOCK, &one]);
+    assert_eq!((end.as_str(), told), ("truncated", None));
+    // Before it has said anything, another may take its place.
+    assert_eq!(run_through(watch(), &[STARTED, BLOCK]).2.as_deref(), Some(""));
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, error]);
+    assert_eq!((out, end.as_str()), ([STARTED, BLOCK, &one].concat(), "error server_error 503"));
+}
+
+#[test]
+fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
+    use crate::format::{Asked, Begun, chat::Chat, messages::Messages};
+    let asked = |begun| Asked { begun, id: "x".to_owned(), ..Asked::default() };
+    let watch = |begun| StreamWatch::new(false, Splitter::LIMIT).translating(&Messages, &Chat, &asked(begun));
+    let (one, two) = (words("one "), words("two"));
+    let cut = [STARTED, BLOCK, &one];
+    let (out, end, told) = run_through(watch(Begun::Nothing).remembering(), &cut);
+    assert_eq!(
+        (chat_text(&out).as_str(), end.as_str(), told.as_deref()),
+        ("one ", "truncated", Some("one "))
+    );
+    assert!(!out.contains("[DONE]"), "{out}");
+    // A second stream repeats it, cut elsewhere, and goes on.
+    let (repeats, goes_on) = (words("on"), words("e two"));
+    for again in [
+        vec![STARTED, BLOCK, &*repeats, &*goes_on, STOPPED, OVER],
+        vec![STARTED, BLOCK, &*one, &*two, STOPPED],
+    ] {
+        let (out, end, _) = run_through(watch(Begun::Text).taking_up("one ", true), &again);
+        assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
+        assert!(out.ends_with("data: [DONE]\n\n") && !out.contains("role"), "{out}");
+    }
+    // One that says something else is not glued to it.
+    let other = words("Two");
+    let (out, end, _) =
+        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &other, STOPPED]);
+    assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
+    // One that stops short of it neither.
+    let short = words("on");
+    let (out, end, _) =
+        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &short, STOPPED, OVER]);
+    assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
+    // With a declared prefill it goes on behind it.
+    let (out, end, _) =
+        run_through(watch(Begun::Text).taking_up("one ", false), &[STARTED, BLOCK, &two, STOPPED, OVER]);
+    assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
+}
+
 #[test]
 fn a_missing_end_mark_is_supplied() {
     let facts = "m None [0:stop] first=true tokens=1 bad=0";
