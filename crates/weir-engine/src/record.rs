@@ -51,6 +51,8 @@ impl Address {
 /// One upstream call.
 #[derive(Clone, Debug)]
 pub(crate) struct Tried {
+    /// Its place among the attempts of the request.
+    pub(crate) nth: u32,
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
@@ -82,6 +84,7 @@ impl Tried {
     pub(crate) fn new(record: &Record, deployment: usize, cause: AttemptCause) -> Self {
         let began = Micros::of(record.clock.saturating_duration_since(record.started));
         Tried {
+            nth: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
             deployment,
             cause,
             fault: None,
