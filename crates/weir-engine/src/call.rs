@@ -4,7 +4,7 @@ use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
 use crate::record::{Asked, Purpose, Record};
-use crate::waiting::before;
+use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
@@ -168,10 +168,11 @@ async fn read(
     let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(EXPECTED);
     let mut all = BytesMut::with_capacity(expected);
     let deadline = record.started + limits.body_total;
+    let mut waits = Waits::default();
     loop {
         let limit = |now: Instant| deadline.min(now + limits.body_timeout);
         let more = poll_fn(|cx| body.poll_more(cx, &mut all));
-        let more = before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
+        let more = waits.before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
         let more = more.map_err(|e| {
             let message = "the request's body is incomplete or not well-formed HTTP";
             Fault::new(Class::Caller, 400, "incomplete_body", message).with_cause(e.to_string())

@@ -280,7 +280,7 @@ impl Record {
         self.waited += call.waited;
         self.called = call.called;
         self.phases = call.phases;
-        self.lost = call.lost.take();
+        self.dropped = call.lost.take().map(|lost| lost.to_string().into());
         if fault.is_none() {
             self.first_token = self.first_token.or(call.first_token);
         }

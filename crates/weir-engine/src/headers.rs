@@ -194,8 +194,8 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     if record.endpoint == Some(Endpoint::Messages) {
         headers.text(&ANTHROPIC_REQUEST_ID, record.id.as_bytes());
     }
-    if let Some(lost) = &record.lost {
-        headers.put(&DROPPED, lost);
+    if let Some(dropped) = &record.dropped {
+        headers.put(&DROPPED, dropped);
     }
     if let Some(id) = record.decision_id() {
         headers.text(&DECISION, &id);

@@ -9,7 +9,7 @@ use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
 use crate::record::traceparent;
 use crate::translation::{Translation, too_large, watch_as_it_comes};
-use crate::waiting::before;
+use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use http_body::Body;
@@ -18,7 +18,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::time::timeout_at;
 use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
@@ -259,8 +258,9 @@ pub(crate) fn timed_out(what: &'static str) -> Fault {
 async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
     let mut all = BytesMut::new();
     let until = limits.deadline.min(Instant::now() + limits.idle.min(Duration::from_secs(5)));
+    let (mut waits, mut waited) = (Waits::default(), Duration::ZERO);
     // A refusal whose body breaks off is a refusal all the same.
-    while let Ok(Some(Ok(piece))) = timeout_at(until.into(), source.next()).await {
+    while let Ok(Some(Ok(piece))) = waits.before(|_| until, &mut waited, source.next()).await {
         all.extend_from_slice(&piece[..piece.len().min(REFUSAL_READ - all.len())]);
         if all.len() == REFUSAL_READ {
             break;
@@ -312,10 +312,10 @@ async fn held(
     limits: CallLimits,
     waited: &mut Duration,
 ) -> Result<(Bytes, bool), Fault> {
-    let mut all = BytesMut::new();
+    let (mut all, mut waits) = (BytesMut::new(), Waits::default());
     loop {
         let limit = |now: Instant| limits.deadline.min(now + limits.idle);
-        let next = before(limit, waited, source.next()).await;
+        let next = waits.before(limit, waited, source.next()).await;
         let Some(piece) = next.map_err(|_| timed_out("fell silent in the middle of its answer"))? else {
             return Ok((all.freeze(), true));
         };
@@ -423,7 +423,7 @@ async fn first_events(
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
     let limits = open.limits;
-    let mut first_piece = true;
+    let (mut first_piece, mut waits) = (true, Waits::default());
     let mut held_until = None;
     loop {
         // One that repeats what the client has does not keep it waiting by being silent.
@@ -432,7 +432,7 @@ async fn first_events(
             let first = held_until.map_or(limits.first, |until| limits.first.min(until));
             if repeats { limits.deadline.min(now + limits.idle) } else { first }
         };
-        let next = match before(limit, waited, open.source.next()).await {
+        let next = match waits.before(limit, waited, open.source.next()).await {
             Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
             next => next.map_err(|_| timed_out("sent no token in time"))?,
         };
@@ -473,16 +473,20 @@ pub(crate) async fn to_the_end(
     open: &mut StreamAnswer,
     most: usize,
 ) -> Result<(), Fault> {
-    let mut limits = open.limits;
+    let limits = open.limits;
     let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
+    let (mut waits, mut over_by) = (Waits::default(), None);
     while !open.ended && held <= most {
-        if open.watch.has_end_mark() {
-            limits.idle = limits.idle.min(AFTER_END_MARK);
+        if open.watch.has_end_mark() && over_by.is_none() {
+            over_by = Some(limits.deadline.min(Instant::now() + limits.idle.min(AFTER_END_MARK)));
         }
         let begun = open.watch.has_first_token();
-        let silent = begun || open.watch.has_end_mark();
-        let limit = |now: Instant| if silent { limits.deadline.min(now + limits.idle) } else { limits.first };
-        let fault = match before(limit, awaits.waited, open.source.next()).await {
+        let limit = |now: Instant| match over_by {
+            Some(over_by) => over_by,
+            None if begun => limits.deadline.min(now + limits.idle),
+            None => limits.first,
+        };
+        let fault = match waits.before(limit, awaits.waited, open.source.next()).await {
             Ok(Some(Ok(piece))) => {
                 held += piece.len();
                 let step = open.watch.push(piece, &mut open.ready)?;

@@ -14,7 +14,6 @@ use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, Request
 use weir_routing::Lease;
 use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
-use weir_wire::neutral::Lost;
 
 /// W3C trace context, in and out.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -52,6 +51,8 @@ impl Address {
 /// One upstream call.
 #[derive(Clone, Debug)]
 pub(crate) struct Tried {
+    /// Its place among the attempts of the request.
+    pub(crate) nth: u32,
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
@@ -83,6 +84,7 @@ impl Tried {
     pub(crate) fn new(record: &Record, deployment: usize, cause: AttemptCause) -> Self {
         let began = Micros::of(record.clock.saturating_duration_since(record.started));
         Tried {
+            nth: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
             deployment,
             cause,
             fault: None,
@@ -182,7 +184,7 @@ pub(crate) struct Record {
     /// Of it, time spent waiting for a place at a deployment.
     pub(crate) queued: Duration,
     /// What of the call the deployment that answers could not be told, in the client's words.
-    pub(crate) lost: Option<Box<Lost>>,
+    pub(crate) dropped: Option<Box<str>>,
     overhead: Option<Duration>,
 }
 
@@ -233,7 +235,7 @@ impl Record {
             phases: Phases::default(),
             waited: Duration::ZERO,
             queued: Duration::ZERO,
-            lost: None,
+            dropped: None,
             overhead: None,
         })
     }
@@ -424,6 +426,7 @@ impl Record {
             inter_token: self.inter_token,
             phases: self.phases,
             queued: self.queued,
+            dropped: self.dropped.as_deref(),
             overhead,
         };
         self.core.recorder.record(&exchange);

@@ -10,7 +10,7 @@ mod told;
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
 use crate::format::{Asked, Format};
-use crate::json;
+use crate::json::{self, HALF_A_PAIR, JsonFault};
 use crate::name::ModelName;
 use crate::splice::push_json_string;
 use crate::sse::{self, Event, EventTooLarge, Fate, Pieces, Splitter};
@@ -194,14 +194,25 @@ impl StreamWatch {
             let event = sse::parse_unfinished(&tail);
             let unparsable = self.seen.unparsable;
             let is_comment = event.data.is_none() && tail.starts_with(b":");
+            // What this says reaches the client only if the stream turns out to be whole.
+            let told = self.seen.told.clone();
             let fate = self.seen.judge(&event);
+            let part = self.seen.instead.take();
             if let Some(fault) = self.seen.error.take() {
-                return End::Failed(fault);
+                self.seen.told = told;
+                let cut = fault.class == Class::Malformed;
+                return End::Failed(if cut { truncated("inside an event") } else { fault });
             }
             if self.seen.unparsable > unparsable || (event.data.is_none() && !is_comment) {
+                self.seen.told = told;
                 return End::Failed(truncated("inside an event"));
             }
-            if event.data.is_some() && matches!(fate, Fate::Keep | Fate::Last) {
+            if !self.seen.is_finished() {
+                self.seen.told = told;
+            }
+            if let Some(part) = part {
+                append.extend_from_slice(&part);
+            } else if event.data.is_some() && matches!(fate, Fate::Keep | Fate::Last) {
                 append.extend_from_slice(&tail);
                 let line_ended = tail.ends_with(b"\n") || tail.ends_with(b"\r");
                 append.extend_from_slice(if line_ended { b"\n" } else { b"\n\n" });
@@ -303,10 +314,7 @@ impl Seen {
         }
         let answer = match Answer::read(data) {
             Ok(answer) if !answer.has_error && event.name != Some(b"error") => answer,
-            Err(_) if event.name != Some(b"error") => {
-                self.unparsable += 1;
-                return Fate::Drop;
-            }
+            Err(fault) if event.name != Some(b"error") => return self.unreadable(data, fault),
             _ => {
                 self.error = Some(fault_inside(data));
                 return Fate::Stop;
@@ -326,6 +334,26 @@ impl Seen {
         }
         let is_usage_chunk = answer.choices.is_empty() && answer.usage != Stated::Nothing;
         if is_usage_chunk && !self.wants_usage { Fate::Drop } else { Fate::Keep }
+    }
+
+    /// An event that cannot be read. One that says nothing is left out; a damaged chunk takes its text with it, and nothing
+    /// may be put together over such a hole. Half of a surrogate pair, which some servers cut in two, is grammatical:
+    /// that is the client's to join.
+    fn unreadable(&mut self, data: &[u8], fault: JsonFault) -> Fate {
+        if fault.what == HALF_A_PAIR {
+            self.events += 1;
+            self.token_events += 1;
+            self.text_bytes += 1;
+            self.first_token = true;
+            self.told = None;
+            return Fate::Keep;
+        }
+        if carries_text(data) {
+            self.error = Some(damaged());
+            return Fate::Stop;
+        }
+        self.unparsable += 1;
+        Fate::Drop
     }
 
     /// Text that goes out.
@@ -424,6 +452,31 @@ impl Seen {
 fn diverged() -> Fault {
     let message = "The answer broke off, and another attempt at it did not say the same.";
     Fault::new(Class::Diverged, 502, "upstream_truncated", message)
+}
+
+/// Whether in what cannot be read a member stands that holds generated text.
+fn carries_text(data: &[u8]) -> bool {
+    const KEYS: [&[u8]; 6] = [
+        b"\"content\"",
+        b"\"text\"",
+        b"\"arguments\"",
+        b"\"refusal\"",
+        b"\"reasoning\"",
+        b"\"reasoning_content\"",
+    ];
+    KEYS.iter().any(|key| {
+        memchr::memmem::find_iter(data, key).any(|at| {
+            let value = data.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+            let text =
+                value.strip_prefix(b":").map(<[u8]>::trim_ascii_start).and_then(|v| v.strip_prefix(b"\""));
+            text.is_some_and(|text| text.first().is_some_and(|first| *first != b'"'))
+        })
+    })
+}
+
+fn damaged() -> Fault {
+    let message = "The upstream sent a damaged piece of its answer.";
+    Fault::new(Class::Malformed, 502, "upstream_malformed", message)
 }
 
 fn truncated(place: &'static str) -> Fault {

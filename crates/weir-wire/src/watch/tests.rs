@@ -176,6 +176,57 @@ fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
 }
 
 #[test]
+fn the_last_words_of_a_cut_stream_are_not_taken_for_told() {
+    // Without a blank line behind it the last event has not gone out.
+    let cut = format!("data: {ROLE}\n\ndata: {HI}\n\ndata: {HI}");
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).remembering();
+    let mut out = Pieces::new();
+    watch.push(Bytes::from(cut), &mut out).unwrap();
+    assert!(matches!(watch.end(), End::Failed(_)));
+    assert_eq!((out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told()), (1, Some("hi")));
+}
+
+#[test]
+fn the_last_event_of_a_repetition_may_lack_its_blank_line() {
+    let last =
+        r#"{"model":"m","choices":[{"index":0,"delta":{"content":"hi there"},"finish_reason":"stop"}]}"#;
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up("hi", true);
+    let mut out = Pieces::new();
+    watch.push(Bytes::from(format!("data: {ROLE}\n\ndata: {last}")), &mut out).unwrap();
+    let End::Complete { append: Some(append) } = watch.end() else { panic!("not complete") };
+    let all = String::from_utf8([out.concat(), append.to_vec()].concat()).unwrap();
+    assert!(
+        all.contains(r#""content":" there""#) && all.contains("stop") && all.ends_with("data: [DONE]\n\n"),
+        "{all}"
+    );
+}
+
+#[test]
+fn nothing_is_put_together_over_a_damaged_chunk() {
+    let damaged = r#"{"choices":[{"delta":{"content":"LOST"},"#;
+    let fault = "error malformed 502: The upstream sent a damaged piece of its answer.";
+    check(&[HI, damaged, STOP, END], false, &[HI], fault, "m None [] first=true tokens=1 bad=0");
+    // What is no chunk at all does no harm.
+    check(
+        &[HI, "<html>", "{oops", STOP, END],
+        false,
+        &[HI, STOP, END],
+        "complete",
+        "m None [0:stop] first=true tokens=1 bad=2",
+    );
+}
+
+#[test]
+fn halves_of_a_pair_are_the_clients_to_join() {
+    let half = |text: &str| {
+        format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#)
+    };
+    let (high, low) = (half(r"\ud83d"), half(r"\ude00"));
+    let facts = "m None [0:stop] first=true tokens=3 bad=0";
+    check(&[HI, &high, &low, STOP, END], false, &[HI, &high, &low, STOP, END], "complete", facts);
+}
+
+#[test]
 fn a_missing_end_mark_is_supplied() {
     let facts = "m None [0:stop] first=true tokens=1 bad=0";
     check(&[HI, STOP], false, &[HI, STOP, END], "complete", facts);
@@ -266,7 +317,7 @@ fn an_error_as_unfinished_last_words_is_a_fault() {
 #[test]
 fn events_that_are_no_json_are_left_out_and_counted() {
     let facts = "m None [0:stop] first=true tokens=1 bad=4";
-    let noise = [HI, "<html>", "{\"choices\":[{\"delta\":{\"content\":\"x\"}}]", "", "5", STOP, END];
+    let noise = [HI, "<html>", "{\"choices\":[{\"delta\":{\"content\":\"\"}}]", "", "5", STOP, END];
     check(&noise, false, &[HI, STOP, END], "complete", facts);
 }
 

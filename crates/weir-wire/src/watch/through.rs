@@ -2,7 +2,7 @@
 //! in another.
 
 use super::told::Heard;
-use super::{Seen, diverged};
+use super::{Seen, damaged, diverged};
 use crate::answer::FinishReason;
 use crate::format::{Format, StreamReader, StreamWriter};
 use crate::name::ModelName;
@@ -63,7 +63,12 @@ impl Seen {
         self.through = Some(through);
         self.events += 1;
         if read.is_err() {
-            self.unparsable += 1;
+            // As in OpenAI's format: nothing is put together over a hole.
+            if data.trim_ascii_start().starts_with(b"{") {
+                self.error = Some(damaged());
+            } else {
+                self.unparsable += 1;
+            }
         }
         match (&self.error, self.done) {
             (Some(_), _) => Fate::Stop,

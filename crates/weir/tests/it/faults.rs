@@ -4,6 +4,7 @@
 
 mod books;
 mod certificates;
+mod chatty;
 mod leaving;
 
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@ use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_error, write
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
 use crate::format::{Asked, Begun, StreamReader, StreamWriter};
+use crate::json::nesting::Nesting;
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Raw, Str};
 use serde::Deserialize;
@@ -176,35 +177,7 @@ enum Open {
     Text,
     Thinking,
     /// Of this call, whose arguments stand so.
-    Tool(u32, Balance),
-}
-
-/// Whether the pieces of one JSON object, so far, make a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Balance {
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
-    whole: bool,
-}
-
-impl Balance {
-    fn push(&mut self, json: &str) {
-        for byte in json.bytes() {
-            match byte {
-                _ if std::mem::take(&mut self.escaped) => {}
-                b'\\' if self.in_string => self.escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    self.whole = self.depth == 0;
-                }
-                _ => {}
-            }
-        }
-    }
+    Tool(u32, Nesting),
 }
 
 /// A call that has to wait, because blocks do not overlap here as calls may elsewhere.
@@ -370,8 +343,8 @@ impl Writer {
 
     fn arguments(&mut self, call: u32, json: &str, out: &mut Vec<u8>) {
         match &mut self.open {
-            Some(Open::Tool(open, balance)) if *open == call => {
-                balance.push(json);
+            Some(Open::Tool(open, nesting)) if *open == call => {
+                nesting.push(json.as_bytes());
                 self.delta(out, "input_json_delta", |delta| delta.put("partial_json", json));
                 self.next_calls(false, out);
             }
@@ -388,13 +361,13 @@ impl Writer {
     /// Begins the blocks of calls that waited, as far as each one before is whole; with `all`, come what may.
     fn next_calls(&mut self, all: bool, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
-            if !all && matches!(self.open, Some(Open::Tool(_, balance)) if !balance.whole) {
+            if !all && matches!(self.open, Some(Open::Tool(_, nesting)) if !nesting.is_whole()) {
                 return;
             }
             let Waiting { call, id, name, json } = self.waiting.remove(0);
-            let mut balance = Balance::default();
-            balance.push(&json);
-            self.start(Open::Tool(call, balance), out, |block| {
+            let mut nesting = Nesting::default();
+            nesting.push(json.as_bytes());
+            self.start(Open::Tool(call, nesting), out, |block| {
                 block.put("type", "tool_use");
                 block.put("id", &id);
                 block.put("name", &name);
