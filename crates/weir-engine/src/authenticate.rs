@@ -89,7 +89,7 @@ static KEY_HEADERS: [HeaderName; 3] = [
 ];
 
 /// The key that a request shows: as a bearer's, or, where there is no `Authorization`, alone in a header of its own.
-fn shown<'h>(headers: &'h Headers) -> Result<&'h [u8], Fault> {
+fn shown(headers: &Headers) -> Result<&[u8], Fault> {
     let refused = |code, message| Fault::new(Class::Caller, 401, code, message);
     let mut bearers = headers.all(&header::AUTHORIZATION);
     match (bearers.next(), bearers.next()) {
