@@ -102,7 +102,7 @@ pub(crate) fn parse(
     });
     let route = found?.route;
     let hints = Hints::read(headers, gateway, &gateway.routes[route])?;
-    let mut chosen = choose(record, route, &facts, &body, headers, hints.task);
+    let mut chosen = choose(record, route, &facts, &body, headers, &hints);
     let asked = hints.policy.is_some_and(|kind| kind.name == "sticky");
     for place in &mut chosen.places {
         let default = asked.then_some(&[Bond::Session, Bond::User][..]);

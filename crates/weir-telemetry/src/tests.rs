@@ -129,6 +129,10 @@ fn full_scenario() -> Arc<Telemetry> {
     one.rejected_connection("too_many");
     two.rejected_connection("too_many");
     two.rejected_connection("tls");
+    one.probed("a", Cost::from_pico_usd(11_000_000));
+    one.probed("a", Cost::from_pico_usd(11_000_000));
+    two.probed("a", Cost::from_pico_usd(11_000_000));
+    two.probed("b", Cost::ZERO);
     hub.gauges().set_started(at(1_763_716_999, 500_000));
     hub.gauges().config_loaded(1);
     hub.gauges().reload_accepted(2);
@@ -252,13 +256,13 @@ fn costs_are_summed_exactly() {
     }
     assert_eq!(
         samples(&hub.render(), "weir_cost_usd_total"),
-        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\"} 3.5"]
+        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\",cause=\"request\"} 3.5"]
     );
     recorder.record(&Exchange { cost: Cost::from_pico_usd(i128::MAX), ..answered() });
     recorder.record(&answered());
     assert_eq!(
         samples(&hub.render(), "weir_cost_usd_total"),
-        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\"} 18446744.07370955"],
+        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\",cause=\"request\"} 18446744.07370955"],
         "a sum beyond the counter stays at its end"
     );
 }
