@@ -5,6 +5,7 @@ use crate::framing::Framing;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, StatusCode, header};
 use std::mem::MaybeUninit;
+use weir_core::text::is_named;
 
 /// A head larger than this is refused.
 const MAX_HEAD: usize = 128 * 1024;
@@ -104,7 +105,7 @@ impl Reader {
 }
 
 fn is(field: &httparse::Header<'_>, name: &HeaderName) -> bool {
-    field.name.eq_ignore_ascii_case(name.as_str())
+    is_named(field.name.as_bytes(), name.as_str().as_bytes())
 }
 
 /// Where the head ends: behind its first empty line. Lines may end without a carriage return, as RFC 9112 §2.2 allows a

@@ -7,7 +7,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt::{self, Display};
 use std::io::Write;
+use std::ops::Range;
 use std::time::Duration;
+use weir_core::text::{is_named, is_plain};
 
 /// The fields of a request, in the buffer they came in.
 #[derive(Clone, Default)]
@@ -36,13 +38,16 @@ impl Place {
     }
 }
 
-impl Headers {
-    /// With fields that are parts of `text`; names and values that are not are left out.
-    pub fn of<'a>(text: &'a Bytes, parts: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+/// Where the fields of a request lie in a buffer.
+#[derive(Clone, Default)]
+pub struct Fields(Vec<Field>);
+
+impl Fields {
+    /// Of fields that are parts of `text`; names and values that are not are left out.
+    pub fn of<'a>(text: &'a [u8], parts: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let place = |part: &[u8]| {
-            let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-            start.checked_add(part.len()).filter(|end| *end <= text.len())?;
-            Some(Place { start: u32::try_from(start).ok()?, length: u32::try_from(part.len()).ok()? })
+            let range = place_in(text, part)?;
+            Some(Place { start: u32::try_from(range.start).ok()?, length: u32::try_from(range.len()).ok()? })
         };
         let mut fields = Vec::with_capacity(parts.len());
         for (name, value) in parts {
@@ -50,7 +55,27 @@ impl Headers {
                 fields.push(Field { name, value });
             }
         }
-        Headers { text: text.clone(), fields }
+        Fields(fields)
+    }
+}
+
+/// Where `part` lies in `text`, if it is a part of it.
+#[inline]
+pub fn place_in(text: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let end = start.checked_add(part.len()).filter(|end| *end <= text.len())?;
+    Some(start..end)
+}
+
+impl Headers {
+    /// With fields that were found in `text`.
+    pub fn new(text: Bytes, fields: Fields) -> Self {
+        Headers { text, fields: fields.0 }
+    }
+
+    /// A part of the buffer that the fields came in; nothing, when it has no such part.
+    pub fn part(&self, range: Range<usize>) -> &[u8] {
+        self.text.get(range).unwrap_or_default()
     }
 
     /// Every field, in order: name as it was written, and value.
@@ -63,7 +88,7 @@ impl Headers {
         let name = name.as_str().as_bytes();
         let length = name.len();
         let named = self.fields.iter().filter(move |field| {
-            field.name.length as usize == length && field.name.in_text(&self.text).eq_ignore_ascii_case(name)
+            field.name.length as usize == length && is_named(field.name.in_text(&self.text), name)
         });
         named.map(|field| field.value.in_text(&self.text))
     }
@@ -76,7 +101,7 @@ impl Headers {
     /// The same as text; `None`, too, when it is not visible ASCII.
     pub fn text(&self, name: &HeaderName) -> Option<&str> {
         let value = self.get(name)?;
-        if !value.iter().all(|b| (b' '..0x7f).contains(b) || *b == b'\t') {
+        if !is_plain(value) && !value.iter().all(|b| (b' '..0x7f).contains(b) || *b == b'\t') {
             return None;
         }
         std::str::from_utf8(value).ok()
@@ -113,8 +138,8 @@ impl From<&HeaderMap> for Headers {
             at.push((put(name.as_str().as_bytes()), put(value.as_bytes())));
         }
         let text = text.freeze();
-        let fields = at.into_iter().map(|(name, value)| (&text[name], &text[value]));
-        Headers::of(&text, fields)
+        let fields = Fields::of(&text, at.into_iter().map(|(name, value)| (&text[name], &text[value])));
+        Headers::new(text, fields)
     }
 }
 
@@ -144,13 +169,13 @@ impl HeaderLines {
 
     /// The same with a time, in milliseconds with three decimals.
     pub fn millis(&mut self, name: &HeaderName, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let (mut whole, mut rest) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let (whole, rest) = (whole.format(micros / 1000), rest.format(1000 + micros % 1000));
+        let micros = time.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(time.subsec_micros()));
+        let digit = |place| b'0' + u8::try_from(micros % 1_000 / place % 10).unwrap_or(0);
+        let mut whole = itoa::Buffer::new();
+        let whole = whole.format(micros / 1_000).as_bytes();
         self.field(name, |out| {
-            out.extend_from_slice(whole.as_bytes());
-            out.push(b'.');
-            out.extend_from_slice(rest.as_bytes().get(1..).unwrap_or_default());
+            out.extend_from_slice(whole);
+            out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
             true
         });
     }
@@ -173,6 +198,7 @@ impl HeaderLines {
         });
     }
 
+    #[inline]
     fn field(&mut self, name: &HeaderName, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let before = self.text.len();
         self.text.extend_from_slice(name.as_str().as_bytes());
@@ -180,7 +206,7 @@ impl HeaderLines {
         let start = self.text.len();
         let written = write(&mut self.text);
         let value = self.text.get(start..).unwrap_or_default();
-        if written && !value.iter().fold(false, |any, &b| any | !fits(b)) {
+        if written && (is_plain(value) || value.iter().all(|b| fits(*b))) {
             self.last = Some(start);
             self.text.extend_from_slice(b"\r\n");
         } else {
@@ -233,14 +259,15 @@ mod tests {
 
     fn received() -> Headers {
         let text = Bytes::from_static(b"Host: h\r\nX-A: 1\r\nx-a: \xff\r\nAuthorization: Bearer secret\r\n");
-        let part = |range: std::ops::Range<usize>| &text[range];
+        let part = |range: Range<usize>| &text[range];
         let fields = [
             (part(0..4), part(6..7)),
             (part(9..12), part(14..15)),
             (part(17..20), part(22..23)),
             (part(25..38), part(40..53)),
         ];
-        Headers::of(&text, fields.into_iter())
+        let fields = Fields::of(&text, fields.into_iter());
+        Headers::new(text, fields)
     }
 
     #[test]
@@ -262,7 +289,8 @@ mod tests {
     #[test]
     fn what_is_no_part_of_the_buffer_is_no_field() {
         let text = Bytes::from_static(b"ab");
-        assert!(Headers::of(&text, [(&b"c"[..], &b"d"[..])].into_iter()).is_empty());
+        let fields = Fields::of(&text, [(&b"c"[..], &b"d"[..])].into_iter());
+        assert!(Headers::new(text, fields).is_empty());
     }
 
     #[test]

@@ -8,9 +8,12 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::header;
 use std::mem::MaybeUninit;
+use std::ops::Range;
+use weir_core::text::is_named;
 use weir_core::{Class, Fault};
 use weir_engine::Address;
 use weir_wire::Headers;
+use weir_wire::headers::{Fields, place_in};
 
 /// Header fields of a request at most.
 const MOST_FIELDS: usize = 100;
@@ -29,21 +32,24 @@ pub(crate) enum Method {
 #[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
-    /// Both are visible ASCII.
-    method_name: Bytes,
-    path: Bytes,
+    /// Where method and path stand in the buffer of the headers. Both are visible ASCII.
+    method_name: Range<usize>,
+    path: Range<usize>,
     pub(crate) headers: Headers,
 }
 
 impl RequestHead {
     /// The method as it was written.
     pub(crate) fn method_name(&self) -> &str {
-        std::str::from_utf8(&self.method_name).unwrap_or_default()
+        std::str::from_utf8(self.headers.part(self.method_name.clone())).unwrap_or_default()
     }
 
-    /// The path without the query, as it was written: visible ASCII.
+    /// The path without the query, as it was written: visible ASCII. An empty one is `/` (RFC 9110 §4.2.3).
     pub(crate) fn path(&self) -> &str {
-        std::str::from_utf8(&self.path).unwrap_or_default()
+        match std::str::from_utf8(self.headers.part(self.path.clone())) {
+            Ok(path) if !path.is_empty() => path,
+            _ => "/",
+        }
     }
 }
 
@@ -106,7 +112,7 @@ impl Reader {
                 return Ok(None);
             }
             return match end_of_head(come, 0).map_err(|fault| Refused::of(fault, come))? {
-                Some(end) => head(&come.split_to(end), most).map(Some),
+                Some(end) => head(come.split_to(end), most).map(Some),
                 None => self.keep(come, most),
             };
         }
@@ -115,7 +121,7 @@ impl Reader {
         match end_of_head(&self.part, searched).map_err(|fault| self.refused(fault))? {
             Some(end) => {
                 *come = std::mem::take(&mut self.part).freeze();
-                head(&come.split_to(end), most).map(Some)
+                head(come.split_to(end), most).map(Some)
             }
             None => self.keep(come, most),
         }
@@ -140,9 +146,12 @@ impl Refused {
 }
 
 /// Reads a complete head of at most `most` bytes.
-fn head(text: &Bytes, most: usize) -> Result<Head, Refused> {
-    let head = if text.len() > most { Err(too_large(text, most)) } else { read(text) };
-    head.map_err(|fault| Refused::of(fault, text))
+fn head(text: Bytes, most: usize) -> Result<Head, Refused> {
+    let found = if text.len() > most { Err(too_large(&text, most)) } else { Found::read(&text) };
+    match found {
+        Ok(found) => Ok(found.head(text)),
+        Err(fault) => Err(Refused::of(fault, &text)),
+    }
 }
 
 /// Method and path, as far as they can be told, of a request whose head is not read in full.
@@ -184,56 +193,77 @@ fn malformed(why: &'static str) -> Fault {
     Fault::new(Class::Caller, 400, "malformed_http", why)
 }
 
-/// Reads a complete head.
-fn read(text: &Bytes) -> Result<Head, Fault> {
-    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(text, &mut fields) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => {
-            let message = "the request's headers are too large or too many; send fewer or shorter ones";
-            return Err(Fault::new(Class::Caller, 431, "headers_too_large", message));
+/// What is found in a complete head.
+struct Found {
+    method: Method,
+    method_name: Range<usize>,
+    path: Range<usize>,
+    fields: Fields,
+    stated: Stated,
+    version: Version,
+}
+
+impl Found {
+    fn read(text: &[u8]) -> Result<Found, Fault> {
+        let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(text, &mut fields) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Err(httparse::Error::TooManyHeaders) => {
+                let message = "the request's headers are too large or too many; send fewer or shorter ones";
+                return Err(Fault::new(Class::Caller, 431, "headers_too_large", message));
+            }
+            Ok(httparse::Status::Partial) | Err(_) => {
+                return Err(malformed("the request is not well-formed HTTP/1.1"));
+            }
         }
-        Ok(httparse::Status::Partial) | Err(_) => {
-            return Err(malformed("the request is not well-formed HTTP/1.1"));
+        let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        let stated = Stated::read(request.headers, version)?;
+        let place = |part: &str| place_in(text, part.as_bytes()).unwrap_or_default();
+        let path = place(path(request.path.unwrap_or_default())?);
+        let method = match request.method {
+            Some("POST") => Method::Post,
+            Some("GET") => Method::Get,
+            Some("HEAD") => Method::Head,
+            Some("OPTIONS") => Method::Options,
+            _ => Method::Other,
+        };
+        let method_name = place(request.method.unwrap_or_default());
+        let fields =
+            Fields::of(text, request.headers.iter().map(|field| (field.name.as_bytes(), field.value)));
+        Ok(Found { method, method_name, path, fields, stated, version })
+    }
+
+    fn head(self, text: Bytes) -> Head {
+        let Found { method, method_name, path, fields, stated, version } = self;
+        Head {
+            request: RequestHead { method, method_name, path, headers: Headers::new(text, fields) },
+            length: stated.length,
+            keep_alive: stated.keep_alive,
+            expects: stated.expects && version == Version::Http11,
+            version,
         }
     }
-    let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
-    let stated = Stated::read(request.headers, version)?;
-    let path = path(text, request.path.unwrap_or_default())?;
-    let method = match request.method {
-        Some("POST") => Method::Post,
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        Some("OPTIONS") => Method::Options,
-        _ => Method::Other,
-    };
-    let method_name = text.slice_ref(request.method.unwrap_or_default().as_bytes());
-    let fields = request.headers.iter().map(|field| (field.name.as_bytes(), field.value));
-    let headers = Headers::of(text, fields);
-    Ok(Head {
-        request: RequestHead { method, method_name, path, headers },
-        length: stated.length,
-        keep_alive: stated.keep_alive,
-        expects: stated.expects && version == Version::Http11,
-        version,
-    })
 }
 
 /// The path of a request's target, which is a path and query or a whole URL (RFC 9112 §3.2).
-fn path(text: &Bytes, target: &str) -> Result<Bytes, Fault> {
+fn path(target: &str) -> Result<&str, Fault> {
+    let plain = |b: u8| b.is_ascii_graphic() && b != b'?' && b != b'#';
+    if target.starts_with('/') && target.bytes().all(plain) {
+        return Ok(target); // as nearly all are
+    }
     if target.bytes().any(|b| !b.is_ascii_graphic()) {
         return Err(malformed("the request's address holds characters that no address may hold"));
     }
     let path = match target.split_once("://") {
         Some((_, after)) if !target.starts_with('/') => match after.find(['/', '?', '#']) {
             Some(at) => &after[at..],
-            None => return Ok(Bytes::from_static(b"/")),
+            None => return Ok(""),
         },
         _ => target,
     };
     let end = path.find(['?', '#']).unwrap_or(path.len());
-    Ok(text.slice_ref(&path.as_bytes()[..end]))
+    Ok(&path[..end])
 }
 
 /// What a head states about the body and the connection.
@@ -249,7 +279,7 @@ impl Stated {
             Stated { length: Length::Sized(0), keep_alive: version == Version::Http11, expects: false };
         let (mut lengths, mut hosts, mut closes) = (0, 0, false);
         for field in fields {
-            let is = |name: &http::HeaderName| field.name.eq_ignore_ascii_case(name.as_str());
+            let is = |name: &http::HeaderName| is_named(field.name.as_bytes(), name.as_str().as_bytes());
             match field.name.len() {
                 4 if is(&header::HOST) => hosts += 1,
                 6 if is(&header::EXPECT) => {

@@ -192,7 +192,9 @@ impl Writer {
         match (self.framing, length) {
             (Framing::Chunked, _) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             (Framing::Sized | Framing::None, Some(length)) if self.status != StatusCode::NO_CONTENT => {
-                write!(out, "content-length: {length}\r\n")?;
+                out.extend_from_slice(b"content-length: ");
+                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                out.extend_from_slice(b"\r\n");
             }
             _ => {}
         }
