@@ -162,23 +162,44 @@ impl Decimal {
     /// A sign, the 39 digits of the largest number, a point and a zero before it.
     const LONGEST: usize = 42;
 
-    /// `value / 10^scale`. Every response and log line shows a cost, so this divides 64-bit numbers where they are wide
-    /// enough.
+    /// `value / 10^scale`, with a scale of 12 at most. Every response and log line shows a cost, so this divides 64-bit
+    /// numbers where they are wide enough.
     fn new(negative: bool, value: u128, scale: u32) -> Decimal {
+        let unit = 10u64.pow(scale);
+        let (whole, mut fraction) = match u64::try_from(value) {
+            Ok(value) => (u128::from(value / unit), value % unit),
+            Err(_) => {
+                let unit = u128::from(unit);
+                (value / unit, u64::try_from(value % unit).unwrap_or(0))
+            }
+        };
         let mut decimal = Decimal { text: [0; Decimal::LONGEST], start: Decimal::LONGEST };
-        let mut rest = value;
-        // Of what is larger, digit by digit, only so much that the rest fits.
-        let mut place = 0;
-        while u64::try_from(rest).is_err() {
-            decimal.put(place, scale, u8::try_from(rest % 10).unwrap_or(0));
-            rest /= 10;
-            place += 1;
+        if fraction > 0 {
+            let mut places = scale;
+            while fraction.is_multiple_of(10) {
+                (fraction, places) = (fraction / 10, places - 1);
+            }
+            for _ in 0..places {
+                decimal.digit(fraction % 10);
+                fraction /= 10;
+            }
+            decimal.before(b'.');
         }
-        let mut rest = u64::try_from(rest).unwrap_or(0);
-        while rest > 0 || place <= scale {
-            decimal.put(place, scale, u8::try_from(rest % 10).unwrap_or(0));
+        // Of what is larger, digit by digit, only so much that the rest fits.
+        let mut whole = whole;
+        let mut rest = loop {
+            match u64::try_from(whole) {
+                Ok(rest) => break rest,
+                Err(_) => decimal.digit(u64::try_from(whole % 10).unwrap_or(0)),
+            }
+            whole /= 10;
+        };
+        loop {
+            decimal.digit(rest % 10);
             rest /= 10;
-            place += 1;
+            if rest == 0 {
+                break;
+            }
         }
         if negative {
             decimal.before(b'-');
@@ -186,21 +207,15 @@ impl Decimal {
         decimal
     }
 
-    /// Puts a digit before the others; nothing, when it is a zero at the end of the fraction.
-    fn put(&mut self, place: u32, scale: u32, digit: u8) {
-        let nothing_behind = self.start == Decimal::LONGEST;
-        if place < scale && digit == 0 && nothing_behind {
-            return;
-        }
-        if place == scale && !nothing_behind {
-            self.before(b'.');
-        }
-        self.before(b'0' + digit);
+    fn digit(&mut self, digit: u64) {
+        self.before(b'0' + u8::try_from(digit).unwrap_or(0));
     }
 
     fn before(&mut self, byte: u8) {
         self.start = self.start.saturating_sub(1);
-        self.text[self.start] = byte;
+        if let Some(place) = self.text.get_mut(self.start) {
+            *place = byte;
+        }
     }
 
     /// As text.

@@ -67,6 +67,21 @@ const fn odd_bytes(word: u64) -> u64 {
     (word | controls | delete | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES)) & HIGH
 }
 
+/// A number that is written as digits only and fits.
+#[inline]
+pub fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
 /// Builds hashers for maps whose keys are the operator's own: names from the configuration, or hashes nobody can steer.
 pub type ByName = BuildHasherDefault<NameHasher>;
 
@@ -143,6 +158,26 @@ mod tests {
             }
             assert!(is_named(&name[..length].to_ascii_uppercase(), &name[..length]));
             assert!(!is_named(name, &name[..length]) || length == name.len());
+        }
+    }
+
+    #[test]
+    fn numbers_are_digits_that_fit() {
+        for text in [
+            "",
+            "0",
+            "007",
+            "18446744073709551615",
+            "18446744073709551616",
+            "+1",
+            "-1",
+            "1 ",
+            "1.0",
+            "x",
+            "99999999999999999999",
+        ] {
+            let expect = text.parse().ok().filter(|_| !text.starts_with('+'));
+            assert_eq!(number(text.as_bytes()), expect, "{text}");
         }
     }
 

@@ -7,12 +7,12 @@ use crate::call::Call;
 use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
-use crate::record::traceparent;
+use crate::record::TRACEPARENT;
 use crate::waiting::before;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use http_body::Body;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -219,9 +219,15 @@ fn request(
         prefill: prefilled.map(|joint| Prefill { text: joint.text, members: provider.quirks.prefill }),
     };
     let body = splice(&call.body, &call.facts, &rewrite);
-    let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
-    // What the operator set for this provider stands.
-    more.extend(call.passed_on.iter().filter(|(name, _)| !provider.sets(name)).cloned());
+    let traceparent = record.trace.header();
+    let mut more: SmallVec<[(&HeaderName, &[u8]); 3]> = SmallVec::new();
+    more.push((&TRACEPARENT, &traceparent));
+    for (name, value) in &call.passed_on {
+        // What the operator set for this provider stands.
+        if !provider.sets(name) {
+            more.push((name, value.as_bytes()));
+        }
+    }
     Request::new(provider.head(record.called.credential, call.endpoint), &more, Pieces::new(body.pieces))
 }
 

@@ -5,7 +5,7 @@ use crate::framing::Framing;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, StatusCode, header};
 use std::mem::MaybeUninit;
-use weir_core::text::is_named;
+use weir_core::text::{is_named, number};
 
 /// A head larger than this is refused.
 const MAX_HEAD: usize = 128 * 1024;
@@ -173,13 +173,6 @@ fn framing(
         (false, Some(length)) => (Framing::Sized(length), reusable),
         (false, None) => (Framing::UntilClose, false),
     })
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

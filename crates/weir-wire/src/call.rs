@@ -12,6 +12,7 @@ use crate::name::ModelName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
+use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault, Need, Needs};
 
 /// The facts of one request body. Owns only the model's name; the rest are offsets into the body it was read from.
@@ -169,7 +170,7 @@ impl Found {
 
     fn see(&mut self, body: &[u8], field: &Field<'_>) {
         let member = || Some(Member { at: self.fields.len(), value: field.value.clone(), kind: field.kind });
-        let number = || whole_number(body.get(field.value.clone())?);
+        let number = || number(body.get(field.value.clone())?);
         let key = field.key.unescape();
         match &*key {
             "model" => self.model = member(),
@@ -275,11 +276,6 @@ fn read_stream_options(body: &[u8], member: &Member) -> Result<(Option<StreamOpt
         Kind::False | Kind::Null => Ok((Some(options), false)),
         kind => Err(wrong_type("stream_options.include_usage", "a boolean", kind)),
     }
-}
-
-/// A number that is written as digits only and fits.
-fn whole_number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The fault of a body that is nothing at all, or JSON of another kind, when it is.

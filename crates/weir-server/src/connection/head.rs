@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::header;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use weir_core::text::is_named;
+use weir_core::text::{is_named, number};
 use weir_core::{Class, Fault};
 use weir_engine::Address;
 use weir_wire::Headers;
@@ -318,14 +318,6 @@ impl Stated {
         }
         Ok(stated)
     }
-}
-
-/// A length: digits and nothing else.
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -142,11 +142,6 @@ fn special_marks(block: &[u8; BLOCK]) -> u8x16 {
     low | bytes.simd_eq(u8x16::splat(b'\\'))
 }
 
-#[inline]
-pub(super) fn is_special(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-}
-
 /// The four hexadecimal digits at the start of `bytes`.
 pub(super) fn hex4(bytes: &[u8]) -> Option<u16> {
     bytes.get(..4)?.iter().try_fold(0u16, |value, &digit| {
