@@ -5,6 +5,7 @@ use ring::rand;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_config::Key;
+use weir_core::text::ByName;
 use weir_core::{Class, Fault};
 use weir_wire::Headers;
 
@@ -34,7 +35,8 @@ pub(crate) struct KeyTable {
     /// Drawn anew for each table and known to nobody.
     salt: [u8; 32],
     names: Vec<Arc<str>>,
-    by_digest: HashMap<[u8; 32], KeyIndex>,
+    /// The digests are hashes already, which nobody can steer.
+    by_digest: HashMap<[u8; 32], KeyIndex, ByName>,
 }
 
 impl KeyTable {
@@ -42,7 +44,7 @@ impl KeyTable {
     /// When the system gives no random bytes.
     pub(crate) fn new(keys: &[Key]) -> Result<Self, ring::error::Unspecified> {
         let salt = rand::generate::<[u8; 32]>(&rand::SystemRandom::new())?.expose();
-        let mut table = KeyTable { salt, names: Vec::new(), by_digest: HashMap::new() };
+        let mut table = KeyTable { salt, names: Vec::new(), by_digest: HashMap::default() };
         for (index, key) in (0..).zip(keys) {
             table.names.push(key.name.clone());
             let digest = table.digest(key.secret.expose().as_bytes());

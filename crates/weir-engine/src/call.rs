@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_config::Limits;
+use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault};
 use weir_routing::policy::Bond;
 use weir_wire::Headers;
@@ -75,8 +76,8 @@ pub(crate) async fn read_and_parse<B>(
 where
     B: Unread,
 {
-    let limits = record.snapshot.gateway.settings.limits.clone();
-    let body = read(body, headers, &limits, record).await?;
+    let snapshot = record.snapshot.clone();
+    let body = read(body, headers, &snapshot.gateway.settings.limits, record).await?;
     parse(record, admitted, endpoint, headers, body)
 }
 
@@ -157,12 +158,12 @@ async fn read(
     record: &mut Record,
 ) -> Result<Bytes, Fault> {
     let most = limits.max_body;
-    let stated = headers.text(&header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok());
-    if stated.is_some_and(|length| length > most as u64) {
-        return Err(too_large(most));
-    }
     if let Some(whole) = body.take_whole() {
         return if whole.len() > most { Err(too_large(most)) } else { Ok(whole) };
+    }
+    let stated = headers.get(&header::CONTENT_LENGTH).and_then(number);
+    if stated.is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
     }
     // Trust a stated length only so far: memory follows what really arrives.
     let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(EXPECTED);

@@ -121,7 +121,7 @@ impl<'a> CallRecord<'a> {
         let windows = lease.windows();
         let forecast = |latency| windows.forecast(latency, size, moment).map(|forecast| forecast.median());
         let total = forecast(Latency::Total);
-        let predicted = forecast(request.latency(Latency::First));
+        let predicted = if request.streamed { forecast(Latency::First) } else { total };
         lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
         CallRecord {
             core,

@@ -82,7 +82,7 @@ impl Provider {
             let mut headers = kind.headers(origin.host_header(), key, &config.headers).map_err(|name| {
                 format!("the value of header {name:?} holds a character that no header may hold")
             })?;
-            headers.remove(TRACEPARENT); // every call has one of its own
+            headers.remove(&TRACEPARENT); // every call has one of its own
             Ok::<_, String>(headers)
         };
         let paths = Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), endpoint)));

@@ -72,7 +72,7 @@ pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call:
     flaw(&mut headers, answer.flaw);
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
-        headers.put(&COST, record.cost);
+        headers.text(&COST, record.cost.decimal().as_bytes());
         if optional.litellm {
             headers.repeat(&LITELLM_COST);
         }

@@ -7,13 +7,13 @@ use crate::call::{Call, TRACESTATE};
 use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
-use crate::record::traceparent;
+use crate::record::TRACEPARENT;
 use crate::translation::{Translation, too_large, watch_as_it_comes};
 use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use http_body::Body;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -217,11 +217,16 @@ fn request(
     joint: Option<Joint<'_>>,
 ) -> Result<Request, Fault> {
     let prefilled = joint.filter(|joint| joint.prefilled);
-    let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
-    // What the operator set for this provider stands. What is said to one vendor's API means nothing to another's.
-    let foreign = |name: &HeaderName| translation.is_some() && *name != TRACESTATE;
-    let passed_on = call.passed_on.iter().filter(|(name, _)| !provider.sets(name) && !foreign(name));
-    more.extend(passed_on.cloned());
+    let traceparent = record.trace.header();
+    let mut more: SmallVec<[(&HeaderName, &[u8]); 3]> = SmallVec::new();
+    more.push((&TRACEPARENT, &traceparent));
+    for (name, value) in &call.passed_on {
+        // What the operator set for this provider stands. What is said to one vendor's API means nothing to another's.
+        let foreign = translation.is_some() && *name != TRACESTATE;
+        if !foreign && !provider.sets(name) {
+            more.push((name, value.as_bytes()));
+        }
+    }
     let head = provider.head(record.called.credential, made);
     if let Some(translation) = translation {
         let prefill = prefilled.map(|joint| joint.text);

@@ -147,7 +147,10 @@ impl<'b> Answer<'b> {
         let mut finish = None;
         let is_choice = reader.members(&mut |reader, key| {
             match &*key.unescape() {
-                "index" => index = reader.raw()?.1.parse().unwrap_or(0),
+                "index" => {
+                    let number = reader.whole_number()?.ok();
+                    index = number.and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+                }
                 "finish_reason" => {
                     let word = reader.text()?.filter(|word| !word.is_empty());
                     finish = word.map(|word| FinishReason::read(&word.unescape()));

@@ -13,6 +13,7 @@ use crate::name::ModelName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
+use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault, Need, Needs};
 
 /// The facts of one request body. Owns only the model's name; the rest are offsets into the body it was read from.
@@ -177,7 +178,7 @@ impl Found {
 
     fn see(&mut self, body: &[u8], field: &Field<'_>) {
         let member = || Some(Member { at: self.fields.len(), value: field.value.clone(), kind: field.kind });
-        let number = || whole_number(body.get(field.value.clone())?);
+        let number = || number(body.get(field.value.clone())?);
         let key = field.key.unescape();
         match &*key {
             "model" => self.model = member(),
@@ -323,11 +324,6 @@ fn place(object: &[u8], name: &str) -> Option<Range<usize>> {
 /// The text of a member's value.
 fn member<'b>(object: &'b [u8], name: &str) -> Option<&'b [u8]> {
     object.get(place(object, name)?)
-}
-
-/// A number that is written as digits only and fits.
-fn whole_number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The fault of a body that is nothing at all, or JSON of another kind, when it is.
