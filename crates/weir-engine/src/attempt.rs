@@ -155,15 +155,7 @@ impl Attempts {
                         }
                     }
                 }
-                Action::Wait { until } => {
-                    let wait = until.since(now);
-                    record.waits(until);
-                    let waiting = Waiting::begin(&mut record.waited);
-                    tokio::time::sleep(wait).await;
-                    drop(waiting);
-                    record.look_at_clock();
-                    Event::Waited
-                }
+                Action::Wait { until } => wait(record, until).await,
                 Action::Queue { fallback, until } => self.wait_for_place(record, fallback, until).await,
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => {
@@ -271,6 +263,17 @@ fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) 
 /// Whether the call that has just ended in this fault may be made again at the same deployment with another credential.
 fn has_another_credential(record: &Record, fault: &Fault) -> bool {
     record.deployment().is_some_and(|there| there.health.has_another_credential(fault, record.now()))
+}
+
+/// Waits before the next call.
+async fn wait(record: &mut Record, until: Moment) -> Event {
+    let wait = until.since(record.now());
+    record.waits(until);
+    let waiting = Waiting::begin(&mut record.waited);
+    tokio::time::sleep(wait).await;
+    drop(waiting);
+    record.look_at_clock();
+    Event::Waited
 }
 
 /// Where the n-th fallback is served; without one, the call itself.
