@@ -155,15 +155,7 @@ impl Attempts {
                         }
                     }
                 }
-                Action::Wait { until } => {
-                    let wait = until.since(now);
-                    record.waits(until);
-                    let waiting = Waiting::begin(&mut record.waited);
-                    tokio::time::sleep(wait).await;
-                    drop(waiting);
-                    record.look_at_clock();
-                    Event::Waited
-                }
+                Action::Wait { until } => wait(record, until).await,
                 Action::Queue { fallback, until } => self.wait_for_place(record, fallback, until).await,
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => {
@@ -251,6 +243,17 @@ impl Attempts {
             };
         }
     }
+}
+
+/// Calls nobody until then.
+async fn wait(record: &mut Record, until: Moment) -> Event {
+    record.waits(until);
+    let wait = until.since(record.now());
+    let waiting = Waiting::begin(&mut record.waited);
+    tokio::time::sleep(wait).await;
+    drop(waiting);
+    record.look_at_clock();
+    Event::Waited
 }
 
 /// A place at a deployment for a call of a request to the route `asked`; `told` when the client has words of an answer.
