@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// A body up to this size is copied behind the head, so that both leave in one plain `send`; larger ones go out as they
 /// lie. Copying a few kilobytes costs less than the kernel's longer way for a list of buffers.
-const JOINED_UP_TO: usize = 16 * 1024;
+const JOINED_UP_TO: usize = 4 * 1024;
 
 /// Buffers given to one `writev` at most.
 const MOST_SLICES: usize = 8;
