@@ -5,10 +5,13 @@
 //! N formats, not N × N translations.
 
 pub mod chat;
+pub mod gemini;
+mod logprobs;
 pub mod messages;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod write;
 
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
@@ -56,16 +59,30 @@ pub trait Format: Debug + Sync {
     /// What writes a client's stream.
     fn stream_writer(&self, asked: &Asked) -> Box<dyn StreamWriter>;
 
+    /// How its streams are cut into events.
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
+
     /// The body a client gets for a fault. `id` names the request to those who run the gateway.
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages];
+pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages, &gemini::Gemini];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// How a stream is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events (`text/event-stream`).
+    Events,
+    /// A JSON object a line (`application/x-ndjson`).
+    Lines,
 }
 
 /// The deployment a call is written for.
@@ -131,6 +148,10 @@ pub trait StreamReader: Debug + Send {
         data: &[u8],
         give: &mut dyn FnMut(Chunk<'_>),
     ) -> Result<(), Fault>;
+
+    /// The bytes are over, in order. Formats whose last event does not say that it is the last have their
+    /// [`Chunk::End`] here, if the answer was whole; a stream that gives none was cut.
+    fn end(&mut self, _give: &mut dyn FnMut(Chunk<'_>)) {}
 }
 
 /// Writes one client's stream.
