@@ -6,8 +6,10 @@
 
 pub mod chat;
 pub mod gemini;
+mod held;
 mod logprobs;
 pub mod messages;
+pub mod ollama;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -69,7 +71,8 @@ pub trait Format: Debug + Sync {
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages, &gemini::Gemini];
+pub const FORMATS: &[&dyn Format] =
+    &[&chat::Chat, &messages::Messages, &gemini::Gemini, &ollama::Ollama, &ollama::Generate];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {

@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn as_the_standard_says() {
-        for (text, code) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (text, code) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(encode(text.as_bytes()), code);
             assert_eq!(decode(code).unwrap(), text.as_bytes());
         }

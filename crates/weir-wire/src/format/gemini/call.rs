@@ -367,7 +367,9 @@ fn file_of<'a>(file: FileData<'a>) -> Result<Media<'a>, &'static str> {
 
 /// Whether it names a file that Google keeps.
 pub(super) fn is_kept(uri: &str) -> bool {
-    ["https://generativelanguage.googleapis.com/", "gs://", "files/"].iter().any(|start| uri.starts_with(start))
+    ["https://generativelanguage.googleapis.com/", "gs://", "files/"]
+        .iter()
+        .any(|start| uri.starts_with(start))
 }
 
 fn kind_of(mime: &str) -> MediaKind {
@@ -432,12 +434,7 @@ fn tool_result<'a>(response: FunctionResponse<'a>) -> Result<ToolResult<'a>, &'s
 }
 
 /// One entry of `tools` may declare many functions, and name tools of Google's own beside them.
-fn tool_wishes<'a>(
-    at: usize,
-    tool: Raw<'a>,
-    out: &mut Vec<Tool<'a>>,
-    lost: &mut Lost,
-) -> Result<(), Fault> {
+fn tool_wishes<'a>(at: usize, tool: Raw<'a>, out: &mut Vec<Tool<'a>>, lost: &mut Lost) -> Result<(), Fault> {
     let path = format!("tools[{at}]");
     let Members(members) = read::call_at(tool.text().as_bytes(), &path, lost)?;
     for (key, value) in members {
@@ -446,8 +443,7 @@ fn tool_wishes<'a>(
             continue;
         }
         let path = format!("{path}.{key}");
-        let Many(declarations): Many<Declaration<'a>> =
-            read::call_at(value.text().as_bytes(), &path, lost)?;
+        let Many(declarations): Many<Declaration<'a>> = read::call_at(value.text().as_bytes(), &path, lost)?;
         out.extend(declarations.into_iter().map(|wish| Tool::Function {
             name: wish.name,
             description: wish.description,
@@ -510,7 +506,10 @@ fn reasoning(config: &ThinkingConfig<'_>) -> Result<Option<Reasoning>, Fault> {
     let effort = match config.thinking_level.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("thinking_level_unspecified") => None,
         Some(level) => Some(Effort::by_name(level).ok_or_else(|| {
-            invalid("generationConfig.thinkingConfig.thinkingLevel", "minimal, low, medium and high are known")
+            invalid(
+                "generationConfig.thinkingConfig.thinkingLevel",
+                "minimal, low, medium and high are known",
+            )
         })?),
     };
     let (effort, budget) = match config.thinking_budget {

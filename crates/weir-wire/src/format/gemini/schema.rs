@@ -54,7 +54,9 @@ fn member(out: &mut Vec<u8>, key: &str, value: &str, nullable: bool, in_choice: 
             let word = if nullable && word != "\"null\"" { format!("[{word},\"null\"]") } else { word };
             out.extend_from_slice(word.as_bytes());
         }
-        "enum" if nullable => each(out, value, Some("null"), |out, item| out.extend_from_slice(item.as_bytes())),
+        "enum" if nullable => {
+            each(out, value, Some("null"), |out, item| out.extend_from_slice(item.as_bytes()))
+        }
         "anyOf" => {
             let null = in_choice.then_some(r#"{"type":"null"}"#);
             each(out, value, null, |out, item| write(out, item, depth + 1));
@@ -151,9 +153,15 @@ mod tests {
         for (schema, wanted) in [
             (r#"{"type":"OBJECT"}"#, r#"{"type":"object"}"#),
             (r#"{"type":"STRING","nullable":true}"#, r#"{"type":["string","null"]}"#),
-            (r#"{"nullable": true , "type":"STRING","enum":["a"]}"#, r#"{"type":["string","null"],"enum":["a",null]}"#),
+            (
+                r#"{"nullable": true , "type":"STRING","enum":["a"]}"#,
+                r#"{"type":["string","null"],"enum":["a",null]}"#,
+            ),
             (r#"{"type":"TYPE_UNSPECIFIED","example":3}"#, "{}"),
-            (r#"{"type":"STRING","format":"enum","enum":["b","a"]}"#, r#"{"type":"string","enum":["b","a"]}"#),
+            (
+                r#"{"type":"STRING","format":"enum","enum":["b","a"]}"#,
+                r#"{"type":"string","enum":["b","a"]}"#,
+            ),
             (r#"{"type":"STRING","format":"date-time"}"#, r#"{"type":"string","format":"date-time"}"#),
             (
                 r#"{"any_of":[{"type":"INTEGER"},{"type":"NUMBER"}],"nullable":true}"#,

@@ -7,11 +7,12 @@ use super::reply::{Answer, Candidate, malformed, neutral_logprobs, write_logprob
 use super::write::function_call;
 use super::{NAME, finish, finish_word, seal_for, usage_of, write_error, write_usage};
 use crate::error;
+use crate::format::held::{Held, too_large};
 use crate::format::{Asked, StreamReader, StreamWriter, read};
 use crate::json::write::{List, Object, object};
 use crate::neutral::{Chunk, Finish, Part, Piece, Raw, Str, ToolCall};
 use std::borrow::Cow;
-use weir_core::{Class, Fault, Usage};
+use weir_core::{Fault, Usage};
 
 /// No more answers than these are kept apart; Google gives eight at most.
 const MOST_ANSWERS: u32 = 128;
@@ -145,24 +146,11 @@ fn fault_inside(data: &[u8]) -> Fault {
     fault
 }
 
-/// So many bytes of arguments wait for their calls to be whole.
-const MOST_HELD: usize = 4 * 1024 * 1024;
-
-/// A call whose arguments are not whole yet: here they come in one piece.
-#[derive(Debug)]
-struct Held {
-    choice: u32,
-    call: u32,
-    told: ToolCall<'static>,
-    json: String,
-}
-
 /// Writes a client's stream.
 #[derive(Debug)]
 pub(super) struct Writer {
     asked: Asked,
-    held: Vec<Held>,
-    held_bytes: usize,
+    held: Held,
     refused: Vec<u32>,
     /// Why answers ended; told in the last event, with the usage.
     finishes: Vec<(u32, Finish<'static>)>,
@@ -174,8 +162,7 @@ impl Writer {
     pub(super) fn new(asked: Asked) -> Self {
         Writer {
             asked,
-            held: Vec::new(),
-            held_bytes: 0,
+            held: Held::default(),
             refused: Vec::new(),
             finishes: Vec::new(),
             usage: None,
@@ -236,24 +223,9 @@ impl Writer {
                     part.put("thoughtSignature", &seal);
                 });
             }
-            Piece::ToolCall { call, id, name, proof } => {
-                let told = ToolCall {
-                    id: id.clone().into_owned(),
-                    name: name.clone().into_owned(),
-                    proof: proof.clone().map(|proof| crate::neutral::Proof {
-                        format: proof.format.into_owned(),
-                        seal: proof.seal.into_owned(),
-                    }),
-                    ..ToolCall::default()
-                };
-                self.hold(told.id.len() + told.name.len() + size_of::<Held>(), out);
-                self.held.push(Held { choice, call: *call, told, json: String::new() });
-            }
-            Piece::Arguments { call, json } => {
-                self.hold(json.len(), out);
-                let of = |held: &&mut Held| held.choice == choice && held.call == *call;
-                if let Some(held) = self.held.iter_mut().rev().find(of) {
-                    held.json.push_str(json);
+            Piece::ToolCall { .. } | Piece::Arguments { .. } => {
+                if !self.held.take(choice, piece) {
+                    self.fail(&too_large(), out);
                 }
             }
             Piece::Logprobs(logprobs) => {
@@ -269,29 +241,11 @@ impl Writer {
         }
     }
 
-    /// Makes sure that what is held stays within bounds; beyond them the stream is over.
-    fn hold(&mut self, bytes: usize, out: &mut Vec<u8>) {
-        self.held_bytes += bytes;
-        if self.held_bytes > MOST_HELD && !self.finished {
-            let message = "The arguments of a call of a tool are larger than can be passed on in this format.";
-            self.fail(&Fault::new(Class::Malformed, 502, "upstream_malformed", message), out);
-        }
-    }
-
     /// Tells the calls of an answer, or of all.
     fn tell_calls(&mut self, choice: Option<u32>, out: &mut Vec<u8>) {
-        if self.held.is_empty() {
-            return;
-        }
-        let (told, rest): (Vec<Held>, Vec<Held>) =
-            std::mem::take(&mut self.held).into_iter().partition(|held| choice.is_none_or(|c| c == held.choice));
-        self.held = rest;
-        for Held { choice, mut told, json, .. } in told {
-            self.held_bytes =
-                self.held_bytes.saturating_sub(told.id.len() + told.name.len() + json.len() + size_of::<Held>());
-            told.arguments = Str::from(json);
-            let seal = told.proof.as_ref().map(seal_for);
-            self.part(out, choice, |part| function_call(part, &told, seal.as_deref()));
+        for (choice, _, call) in self.held.give(choice) {
+            let seal = call.proof.as_ref().map(seal_for);
+            self.part(out, choice, |part| function_call(part, &call, seal.as_deref()));
         }
     }
 
@@ -320,7 +274,7 @@ impl Writer {
 
     fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
         self.finished = true;
-        self.held = Vec::new();
+        self.held.drop();
         out.extend_from_slice(b"data: ");
         write_error(out, fault, None);
         out.extend_from_slice(b"\n\n");

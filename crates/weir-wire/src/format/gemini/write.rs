@@ -212,7 +212,9 @@ impl Contents<'_, '_, '_> {
                 let said = texts.join("\n");
                 match (result.is_error, arguments(&said)) {
                     (true, _) => response.object("response", |given| given.put("error", &said)),
-                    (false, Some(json)) if json != "{}" || !said.is_empty() => response.json("response", json),
+                    (false, Some(json)) if json != "{}" || !said.is_empty() => {
+                        response.json("response", json)
+                    }
                     _ => response.object("response", |given| given.put("output", &said)),
                 }
                 if within && media().next().is_some() {
@@ -304,7 +306,9 @@ fn functions(body: &mut Object<'_>, call: &Call<'_>, losing: &mut Losing<'_>) {
         list.object(|entry| {
             entry.list("functionDeclarations", |list| {
                 for tool in &call.tools {
-                    let Tool::Function { name, description, parameters, strict, cache } = tool else { continue };
+                    let Tool::Function { name, description, parameters, strict, cache } = tool else {
+                        continue;
+                    };
                     losing.note_if(*strict == Some(true), Param::Strict);
                     losing.note_if(cache.is_some(), Param::Cache);
                     list.object(|function| {

@@ -28,8 +28,14 @@ fn check(conversation: &[&str], wanted: &[&str]) {
 #[test]
 fn results_find_their_calls() {
     check(&["a#1", "b#2", "=#2", "=#1"], &["a#1", "b#2", "=b#2", "=a#1"]);
-    check(&["a#", "b#", "=b#", "=a#"], &["a#call_made_0", "b#call_made_1", "=b#call_made_1", "=a#call_made_0"]);
-    check(&["a#", "a#", "=a#", "=a#"], &["a#call_made_0", "a#call_made_1", "=a#call_made_0", "=a#call_made_1"]);
+    check(
+        &["a#", "b#", "=b#", "=a#"],
+        &["a#call_made_0", "b#call_made_1", "=b#call_made_1", "=a#call_made_0"],
+    );
+    check(
+        &["a#", "a#", "=a#", "=a#"],
+        &["a#call_made_0", "a#call_made_1", "=a#call_made_0", "=a#call_made_1"],
+    );
     check(&["a#", "b#", "=#", "=#"], &["a#call_made_0", "b#call_made_1", "=a#call_made_0", "=b#call_made_1"]);
     check(&["a#x", "=a#", "a#y", "=#"], &["a#x", "=a#x", "a#y", "=a#y"]);
     check(&["a#x", "=a#", "=a#"], &["a#x", "=a#x", "=a#call_made_1"]);
