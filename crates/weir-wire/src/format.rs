@@ -5,10 +5,15 @@
 //! N formats, not N × N translations.
 
 pub mod chat;
+pub mod gemini;
+mod held;
+mod logprobs;
 pub mod messages;
+pub mod ollama;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod write;
 
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
@@ -56,21 +61,35 @@ pub trait Format: Debug + Sync {
     /// What writes a client's stream.
     fn stream_writer(&self, asked: &Asked) -> Box<dyn StreamWriter>;
 
+    /// How its streams are cut into events.
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
+
     /// The body a client gets for a fault. `id` names the request to those who run the gateway.
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
 
     /// The same as the last event of a stream that has begun.
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
+    fn error_event(&self, fault: &Fault, _id: Option<&RequestId>) -> Bytes {
+        let mut out = Vec::new();
+        self.stream_writer(&Asked::default()).write(&Chunk::Error(fault.clone()), &mut out);
+        Bytes::from(out)
+    }
 
     /// What answers' names begin with, for answers that are named by Weir.
-    fn id_prefix(&self) -> &'static str;
+    fn id_prefix(&self) -> &'static str {
+        ""
+    }
 
-    /// What ends a stream in order.
-    fn end_mark(&self) -> &'static [u8];
+    /// What ends a stream in order; nothing where its last event says that.
+    fn end_mark(&self) -> &'static [u8] {
+        b""
+    }
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages];
+pub const FORMATS: &[&dyn Format] =
+    &[&chat::Chat, &messages::Messages, &gemini::Gemini, &ollama::Ollama, &ollama::Generate];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
@@ -84,6 +103,15 @@ pub fn of(endpoint: Endpoint) -> Option<&'static dyn Format> {
         Endpoint::Messages => Some(&messages::Messages),
         Endpoint::Completions | Endpoint::Embeddings => None,
     }
+}
+
+/// How a stream is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events (`text/event-stream`).
+    Events,
+    /// A JSON object a line (`application/x-ndjson`).
+    Lines,
 }
 
 /// The deployment a call is written for.
@@ -163,6 +191,10 @@ pub trait StreamReader: Debug + Send {
         data: &[u8],
         give: &mut dyn FnMut(Chunk<'_>),
     ) -> Result<(), Fault>;
+
+    /// The bytes are over, in order. Formats whose last event does not say that it is the last have their
+    /// [`Chunk::End`] here, if the answer was whole; a stream that gives none was cut.
+    fn end(&mut self, _give: &mut dyn FnMut(Chunk<'_>)) {}
 }
 
 /// Writes one client's stream.

@@ -218,6 +218,7 @@ impl StreamWatch {
                 append.extend_from_slice(if line_ended { b"\n" } else { b"\n\n" });
             }
         }
+        self.seen.ends_through();
         if !self.seen.is_finished() {
             return End::Failed(truncated("before a finish reason"));
         }

@@ -79,6 +79,15 @@ impl Seen {
         }
     }
 
+    /// The bytes are over, in order. Some formats say only by that that the answer is whole.
+    pub(super) fn ends_through(&mut self) {
+        let Some(mut through) = self.through.take() else { return };
+        let mut reader = std::mem::replace(&mut through.reader, Box::new(Nothing));
+        reader.end(&mut |chunk| self.hear(&mut through, &chunk));
+        through.reader = reader;
+        self.through = Some(through);
+    }
+
     /// Takes note of a chunk, and writes it, if anything is written.
     fn hear(&mut self, through: &mut Through, chunk: &Chunk<'_>) {
         if self.error.is_some() || self.done {
