@@ -16,7 +16,13 @@ const TARGET: Target<'static> =
     Target { model: "upstream-model", max_output: None, stream_usage: true, newest: false };
 
 fn asked() -> Asked {
-    Asked { model: "client-model".to_owned(), stream_usage: true, id: "ours".to_owned(), now: 1_790_000_000 }
+    Asked {
+        model: "client-model".to_owned(),
+        stream_usage: true,
+        id: "ours".to_owned(),
+        now: 1_790_000_000,
+        ..Asked::default()
+    }
 }
 
 fn cases() -> Vec<PathBuf> {

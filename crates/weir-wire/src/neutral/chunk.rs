@@ -70,7 +70,7 @@ pub enum Piece<'a> {
     },
     /// Where the text that went before was taken from, with the name of the format that writes it so.
     Citation(&'static str, Raw<'a>),
-    /// Probabilities of the tokens that come with it, in OpenAI's shape.
+    /// Probabilities of the tokens that went before, in the shape of [`Logprobs`](super::Logprobs).
     Logprobs(Raw<'a>),
     /// A part has ended; what follows, of whatever kind, is another one.
     End,

@@ -1,6 +1,6 @@
 //! What an answer says.
 
-use super::{Part, Raw, Str};
+use super::{Logprobs, Part, Str};
 use weir_core::Usage;
 
 /// A whole answer.
@@ -29,8 +29,8 @@ pub struct Choice<'a> {
     pub parts: Vec<Part<'a>>,
     /// Why it ended.
     pub finish: Option<Finish<'a>>,
-    /// Probabilities of its tokens, in OpenAI's shape.
-    pub logprobs: Option<Raw<'a>>,
+    /// Probabilities of its tokens.
+    pub logprobs: Option<Logprobs<'a>>,
 }
 
 /// Why an answer ended.

@@ -117,3 +117,26 @@ impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
         <&RawValue>::deserialize(deserializer).map(Raw)
     }
 }
+
+/// Probabilities of tokens in the shape of OpenAI's chat: an object whose `content` lists `token`, `logprob`, `bytes` and
+/// `top_logprobs` of each. Formats with another shape make this one.
+#[derive(Clone, Debug)]
+pub struct Logprobs<'a>(pub Cow<'a, RawValue>);
+
+impl<'a> From<Raw<'a>> for Logprobs<'a> {
+    fn from(raw: Raw<'a>) -> Self {
+        Logprobs(Cow::Borrowed(raw.0))
+    }
+}
+
+impl PartialEq for Logprobs<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Serialize for Logprobs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}

@@ -86,7 +86,7 @@ pub(super) fn read<'b>(body: &'b [u8]) -> Result<Reply<'b>, Fault> {
                 index: choice.index.unwrap_or(at),
                 parts: parts(choice.message),
                 finish: choice.finish_reason.map(finish),
-                logprobs: choice.logprobs.filter(|raw| raw.text() != "null"),
+                logprobs: choice.logprobs.filter(|raw| raw.text() != "null").map(Into::into),
             })
             .collect(),
         usage: answer.usage.and_then(|raw| usage::of(raw.text().as_bytes())),
