@@ -5,6 +5,7 @@
 //! N formats, not N × N translations.
 
 pub mod chat;
+pub mod completions;
 
 pub mod messages;
 mod read;
@@ -66,7 +67,7 @@ pub trait Format: Debug + Sync {
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages, &responses::Responses];
+pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages, &responses::Responses, &completions::Completions];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
