@@ -6,6 +6,8 @@
 
 pub mod chat;
 pub mod completions;
+#[cfg(test)]
+mod hostile;
 
 pub mod messages;
 mod read;
@@ -67,7 +69,8 @@ pub trait Format: Debug + Sync {
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] = &[&chat::Chat, &messages::Messages, &responses::Responses, &completions::Completions];
+pub const FORMATS: &[&dyn Format] =
+    &[&chat::Chat, &messages::Messages, &responses::Responses, &completions::Completions];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {

@@ -14,6 +14,8 @@ mod call;
 mod logprobs;
 mod reply;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};

@@ -27,6 +27,8 @@ mod item;
 mod kept;
 mod reply;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod write;
 mod writer;
 
@@ -156,10 +158,7 @@ impl Tokens {
             cache_read: details.and_then(|details| details.cached_tokens).unwrap_or(0),
             cache_write: details.and_then(|details| details.cache_write_tokens).unwrap_or(0),
             output: self.output_tokens.unwrap_or(0),
-            reasoning: self
-                .output_tokens_details
-                .and_then(|details| details.reasoning_tokens)
-                .unwrap_or(0),
+            reasoning: self.output_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
             ..Usage::default()
         };
         usage.is_plausible().then_some(usage)

@@ -12,10 +12,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TARGET: Target<'static> =
+pub(super) const TARGET: Target<'static> =
     Target { model: "upstream-model", max_output: None, stream_usage: true, newest: false };
 
-fn asked() -> Asked {
+pub(super) fn asked() -> Asked {
     Asked {
         model: "client-model".to_owned(),
         stream_usage: true,
@@ -25,7 +25,7 @@ fn asked() -> Asked {
     }
 }
 
-fn cases() -> Vec<PathBuf> {
+pub(super) fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats");
     let mut cases: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
@@ -53,7 +53,7 @@ fn pairs(kind: &str, check: impl Fn(&Path, &'static dyn Format, &'static dyn For
     assert!(checked > 4, "only {checked} pairs");
 }
 
-fn json(text: &[u8]) -> Value {
+pub(super) fn json(text: &[u8]) -> Value {
     serde_json::from_slice(text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
 }
 
@@ -95,7 +95,7 @@ fn replies() {
 }
 
 /// The events of a stream: name and data, JSON where it is some.
-fn events(stream: &[u8]) -> Vec<(String, Value)> {
+pub(super) fn events(stream: &[u8]) -> Vec<(String, Value)> {
     let mut events = Vec::new();
     let mut splitter = Splitter::new(Splitter::LIMIT);
     splitter

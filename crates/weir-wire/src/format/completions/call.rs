@@ -90,11 +90,14 @@ fn prompt<'a>(prompt: TextOr<'a, Vec<Raw<'a>>>) -> Result<Str<'a>, Fault> {
         TextOr::Other(list) => list,
     };
     match list.as_slice() {
-        [one] if one.text().starts_with('"') => read::call_at(one.text().as_bytes(), "prompt[0]", &mut Lost::default()),
-        [] => Err(invalid("prompt", "it is empty")),
-        [first, ..] if first.text().starts_with('"') => {
-            Err(invalid("prompt", "the model that would answer takes one prompt in a call; send one call for each"))
+        [one] if one.text().starts_with('"') => {
+            read::call_at(one.text().as_bytes(), "prompt[0]", &mut Lost::default())
         }
+        [] => Err(invalid("prompt", "it is empty")),
+        [first, ..] if first.text().starts_with('"') => Err(invalid(
+            "prompt",
+            "the model that would answer takes one prompt in a call; send one call for each",
+        )),
         _ => Err(invalid("prompt", "the model that would answer cannot be given tokens; send text")),
     }
 }

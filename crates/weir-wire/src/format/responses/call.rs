@@ -235,9 +235,11 @@ fn tool_choice<'a>(choice: TextOr<'a, Choice<'a>>, lost: &mut Lost) -> Result<Op
         (kind, _) => {
             lost.note(format!("tool_choice.{kind}"));
             // Of `allowed_tools` the mode can be kept though the list cannot.
-            Ok(choice.mode.map(|mode| {
-                if mode == *"required" { ToolChoice::Required } else { ToolChoice::Auto }
-            }))
+            Ok(choice.mode.map(
+                |mode| {
+                    if mode == *"required" { ToolChoice::Required } else { ToolChoice::Auto }
+                },
+            ))
         }
     }
 }

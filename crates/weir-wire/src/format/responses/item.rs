@@ -74,11 +74,7 @@ struct InputAudio<'a> {
 }
 
 /// Appends the turns that the items make.
-pub(super) fn read<'a>(
-    items: Vec<Raw<'a>>,
-    turns: &mut Vec<Turn<'a>>,
-    lost: &mut Lost,
-) -> Result<(), Fault> {
+pub(super) fn read<'a>(items: Vec<Raw<'a>>, turns: &mut Vec<Turn<'a>>, lost: &mut Lost) -> Result<(), Fault> {
     for (at, raw) in items.into_iter().enumerate() {
         let path = format!("input[{at}]");
         let body = raw.text().as_bytes();
@@ -103,7 +99,7 @@ pub(super) fn read<'a>(
                 }
             }
             "item_reference" => return Err(kept::no_item(&path, body)),
-            other => lost.note(format!("{path} ({other})")),
+            other => lost.note(format!("{path}({other})")),
         }
     }
     Ok(())
@@ -227,9 +223,7 @@ fn part<'a>(path: &str, content: Content<'a>) -> Result<Part<'a>, Fault> {
         Some((mime, base64)) => Source::Data { mime, base64 },
         None => Source::Url(url),
     };
-    let media = |kind, source, name, detail| {
-        Part::Media(Media { kind, source, name, detail, cache: None })
-    };
+    let media = |kind, source, name, detail| Part::Media(Media { kind, source, name, detail, cache: None });
     Ok(match &*content.kind {
         "input_text" | "output_text" | "text" => Part::Text(Text {
             text: content.text.ok_or_else(|| missing("text"))?,

@@ -2,17 +2,13 @@
 
 use super::answer::{self, Calling, State, item_id};
 use super::item::{annotations, joined};
-use super::{
-    Tokens, finish, free_arguments, free_text, incomplete, proof_of, seal_for,
-};
+use super::{Tokens, finish, free_arguments, free_text, incomplete, proof_of, seal_for};
 use crate::error;
 use crate::format::Asked;
 use crate::format::read;
 use crate::format::write::Balance;
 use crate::json::write::{Object, object};
-use crate::neutral::{
-    Choice, Finish, Logprobs, Part, Raw, Reply, Str, Text, Thinking, ToolCall,
-};
+use crate::neutral::{Choice, Finish, Logprobs, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

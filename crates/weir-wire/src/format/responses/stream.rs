@@ -240,7 +240,7 @@ impl Reader {
         let kind = read::answer::<Kind<'_>>(body)?.kind;
         match &*kind {
             "message" => {
-                if !std::mem::replace(&mut self.given, true) {
+                if !std::mem::take(&mut self.given) {
                     for part in read::answer::<Item<'_>>(body)?.content.into_iter().flatten() {
                         if let Some(words) = part.refusal.filter(|words| !words.is_empty()) {
                             more(give, Piece::Refusal(words));
@@ -253,7 +253,7 @@ impl Reader {
                 }
             }
             "reasoning" => {
-                let given = std::mem::replace(&mut self.given, true);
+                let given = std::mem::take(&mut self.given);
                 if let Some(thought) = read::answer::<Item<'_>>(body)?.thought() {
                     thinking(thought, given, give);
                 }

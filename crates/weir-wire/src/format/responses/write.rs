@@ -5,8 +5,8 @@ use crate::format::write::merge;
 use crate::format::{Losing, Target};
 use crate::json::write::{List, Object, object};
 use crate::neutral::{
-    Call, Effort, Media, MediaKind, Output, Param, Part, Role, Source, Thinking, Tool, ToolChoice, ToolResult,
-    Turn,
+    Call, Effort, Media, MediaKind, Output, Param, Part, Role, Source, Thinking, Tool, ToolChoice,
+    ToolResult, Turn,
 };
 
 /// The least that may be asked for.
@@ -313,9 +313,7 @@ fn settings(body: &mut Object<'_>, call: &Call<'_>, losing: &mut Losing<'_>) {
 /// A model that thinks has to be asked for the seals of its thoughts, since they are kept nowhere; one that does not
 /// refuses to be.
 fn include(body: &mut Object<'_>, call: &Call<'_>, effort: Option<Effort>) {
-    let own = |part: &Part<'_>| {
-        matches!(part, Part::Thinking(Thinking { proof: Some(proof), .. }) if proof.format == *NAME)
-    };
+    let own = |part: &Part<'_>| matches!(part, Part::Thinking(Thinking { proof: Some(proof), .. }) if proof.format == *NAME);
     let thought = || call.turns.iter().any(|turn| turn.parts.iter().any(own));
     let mut wanted = Vec::new();
     if effort.is_some_and(|effort| effort != Effort::None) || (effort.is_none() && thought()) {

@@ -70,6 +70,8 @@ pub(super) struct Writer {
     done: Vec<(u32, String)>,
     /// How many bytes are kept of all these.
     kept: usize,
+    /// How many may be.
+    pub(super) most_kept: usize,
     refused: bool,
     finish: Option<Finish<'static>>,
     usage: Option<Usage>,
@@ -87,6 +89,7 @@ impl Writer {
             tools: Vec::new(),
             done: Vec::new(),
             kept: 0,
+            most_kept: MOST_KEPT,
             refused: false,
             finish: None,
             usage: None,
@@ -449,7 +452,10 @@ impl Writer {
             event.put("message", &*fault.message);
             event.put("param", &fault.param.as_deref());
             event.object("error", |error| {
-                error.put("type", fault.kind.as_deref().unwrap_or_else(|| crate::error::kind_of(fault.status)));
+                error.put(
+                    "type",
+                    fault.kind.as_deref().unwrap_or_else(|| crate::error::kind_of(fault.status)),
+                );
                 error.put("code", code);
                 error.put("message", &*fault.message);
                 error.put("param", &fault.param.as_deref());
@@ -459,14 +465,21 @@ impl Writer {
         self.answer(
             out,
             "response.failed",
-            &State { created, status: "failed", fault: Some(fault), output: &output, usage, ..State::default() },
+            &State {
+                created,
+                status: "failed",
+                fault: Some(fault),
+                output: &output,
+                usage,
+                ..State::default()
+            },
         );
     }
 
     /// Whether a piece can still be kept. An answer that cannot be repeated at its end has no end in this format.
     fn keeps(&mut self, piece: &Piece<'_>, out: &mut Vec<u8>) -> bool {
         self.kept = self.kept.saturating_add(size(piece));
-        if self.kept <= MOST_KEPT {
+        if self.kept <= self.most_kept {
             return true;
         }
         let message = "The answer is longer than an answer can be in this format's streams.";
