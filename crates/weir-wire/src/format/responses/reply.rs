@@ -274,6 +274,12 @@ fn output(choice: &Choice<'_>, status: &str, asked: &Asked) -> String {
             }
             Part::ToolCall(call) => {
                 spoken(&mut contents, "completed", &mut items, asked);
+                // A seal on a call has no place of its own here (Gemini's): a thought without words holds it.
+                if let Some(proof) = &call.proof {
+                    let id = item_id("rs", &asked.id, index(&items));
+                    let seal = seal_for(proof, false);
+                    items.push(json(|item| answer::reasoning(item, &id, "", Some(&seal))));
+                }
                 items.push(called(call, index(&items), asked));
             }
             Part::ToolResult(_) | Part::Media(_) => {}

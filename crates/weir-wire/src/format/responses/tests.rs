@@ -734,6 +734,20 @@ fn any_part() -> impl Strategy<Value = (Part<'static>, Vec<Piece<'static>>)> {
             Part::ToolCall(ToolCall {
                 id: text("x"),
                 name: text("f"),
+                proof: Some(Proof { format: text("gemini"), seal: text("s") }),
+                ..ToolCall::default()
+            }),
+            vec![Piece::ToolCall {
+                call: 0,
+                id: text("x"),
+                name: text("f"),
+                proof: Some(Proof { format: text("gemini"), seal: text("s") })
+            }]
+        )),
+        Just((
+            Part::ToolCall(ToolCall {
+                id: text("x"),
+                name: text("f"),
                 arguments: text("{}"),
                 ..ToolCall::default()
             }),

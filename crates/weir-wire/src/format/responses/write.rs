@@ -61,6 +61,7 @@ fn items(list: &mut List<'_>, turn: &Turn<'_>, losing: &mut Losing<'_>) {
             Part::Thinking(thought) => reasoning(list, thought, losing),
             Part::ToolCall(call) => list.object(|item| {
                 losing.note_if(call.cache.is_some(), Param::Cache);
+                losing.note_if(call.proof.is_some(), Param::Thinking);
                 item.put("type", "function_call");
                 item.put("call_id", &call.id);
                 item.put("name", &call.name);

@@ -382,7 +382,14 @@ impl Writer {
                 self.thought(out);
                 self.thought_done(Some(proof), true, out);
             }
-            Piece::ToolCall { call, id, name, .. } => self.tool(*call, id, name, out),
+            Piece::ToolCall { call, id, name, proof } => {
+                if let Some(proof) = proof {
+                    self.close("completed", out);
+                    self.thought(out);
+                    self.thought_done(Some(proof), false, out);
+                }
+                self.tool(*call, id, name, out);
+            }
             Piece::Arguments { call, json } => self.arguments(*call, json, out),
             Piece::Citation(super::NAME, annotation) => self.annotation(*annotation, out),
             Piece::Citation(..) => {}
