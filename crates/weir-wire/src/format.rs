@@ -6,14 +6,18 @@
 
 pub mod chat;
 pub mod completions;
+pub mod gemini;
+mod held;
 #[cfg(test)]
 mod hostile;
-
+mod logprobs;
 pub mod messages;
+pub mod ollama;
 mod read;
 pub mod responses;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod write;
 
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
@@ -64,17 +68,38 @@ pub trait Format: Debug + Sync {
     /// Notes in `asked` what of a client's call has to be known again when its answer is written.
     fn remember(&self, _body: &[u8], _asked: &mut Asked) {}
 
+    /// How its streams are cut into events.
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
+
     /// The body a client gets for a fault. `id` names the request to those who run the gateway.
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] =
-    &[&chat::Chat, &messages::Messages, &responses::Responses, &completions::Completions];
+pub const FORMATS: &[&dyn Format] = &[
+    &chat::Chat,
+    &messages::Messages,
+    &responses::Responses,
+    &completions::Completions,
+    &gemini::Gemini,
+    &ollama::Ollama,
+    &ollama::Generate,
+];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// How a stream is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events (`text/event-stream`).
+    Events,
+    /// A JSON object a line (`application/x-ndjson`).
+    Lines,
 }
 
 /// The deployment a call is written for.
@@ -147,6 +172,10 @@ pub trait StreamReader: Debug + Send {
         data: &[u8],
         give: &mut dyn FnMut(Chunk<'_>),
     ) -> Result<(), Fault>;
+
+    /// The bytes are over, in order. Formats whose last event does not say that it is the last have their
+    /// [`Chunk::End`] here, if the answer was whole; a stream that gives none was cut.
+    fn end(&mut self, _give: &mut dyn FnMut(Chunk<'_>)) {}
 }
 
 /// Writes one client's stream.

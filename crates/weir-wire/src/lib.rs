@@ -8,6 +8,7 @@ pub mod format;
 pub mod headers;
 pub mod json;
 pub mod json_schema;
+pub mod lines;
 pub mod models;
 pub mod name;
 pub mod neutral;

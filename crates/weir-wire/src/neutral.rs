@@ -21,4 +21,4 @@ pub use call::{
 pub use chunk::{Chunk, Piece};
 pub use lost::{Lost, Param};
 pub use reply::{Choice, Finish, Reply};
-pub use text::{Logprobs, Raw, Str};
+pub use text::{Logprobs, Raw, Schema, Str};

@@ -1,7 +1,7 @@
 //! No input makes a reader panic, and none makes a writer write out of proportion: bytes at random, and what the cases hold,
 //! cut, overwritten, repeated and put out of order.
 
-use super::tests::{TARGET, asked, cases};
+use super::tests::{TARGET, asked, cases, ending};
 use super::{FORMATS, Format, Losing};
 use crate::neutral::Lost;
 use proptest::prelude::*;
@@ -9,11 +9,11 @@ use std::fs;
 use std::sync::LazyLock;
 
 /// What the cases hold of one kind, with the format it is in.
-fn files(kind: &str) -> Vec<(&'static dyn Format, Vec<u8>)> {
+fn files(kind: &'static str) -> Vec<(&'static dyn Format, Vec<u8>)> {
     let mut files = Vec::new();
     for case in cases() {
         for format in FORMATS {
-            if let Ok(file) = fs::read(case.join(format!("{}.{kind}", format.name()))) {
+            if let Ok(file) = fs::read(case.join(format!("{}.{}", format.name(), ending(*format, kind)))) {
                 files.push((*format, file));
             }
         }
@@ -24,7 +24,7 @@ fn files(kind: &str) -> Vec<(&'static dyn Format, Vec<u8>)> {
 
 static CALLS: LazyLock<Vec<(&dyn Format, Vec<u8>)>> = LazyLock::new(|| files("call.json"));
 static REPLIES: LazyLock<Vec<(&dyn Format, Vec<u8>)>> = LazyLock::new(|| files("reply.json"));
-static STREAMS: LazyLock<Vec<(&dyn Format, Vec<u8>)>> = LazyLock::new(|| files("stream.sse"));
+static STREAMS: LazyLock<Vec<(&dyn Format, Vec<u8>)>> = LazyLock::new(|| files("stream"));
 
 fn take_call(from: &dyn Format, body: &[u8]) {
     let mut lost = Lost::default();
@@ -54,6 +54,7 @@ fn take_stream(from: &dyn Format, events: &[Vec<u8>]) {
         for event in events {
             let _ = reader.read(None, event, &mut |chunk| writer.write(&chunk, &mut out));
         }
+        reader.end(&mut |chunk| writer.write(&chunk, &mut out));
         // An answer is repeated at its end at most thrice, and each event has a frame.
         let taken: usize = events.iter().map(|event| 6 * event.len() + 8 * 1024).sum();
         assert!(out.len() <= taken + 64 * 1024, "{} of {taken} bytes", out.len());
@@ -63,8 +64,8 @@ fn take_stream(from: &dyn Format, events: &[Vec<u8>]) {
 fn datas(stream: &[u8]) -> Vec<Vec<u8>> {
     stream
         .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.strip_prefix(b"data: "))
-        .map(<[u8]>::to_vec)
+        .filter(|line| !line.is_empty() && !line.starts_with(b"event: "))
+        .map(|line| line.strip_prefix(b"data: ").unwrap_or(line).to_vec())
         .collect()
 }
 

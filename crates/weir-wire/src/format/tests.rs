@@ -1,10 +1,11 @@
 //! Every format into every other, generated from what each has of a case.
 //!
 //! `fixtures/formats/CASE/FORMAT.{call.json,reply.json,stream.sse}` say the same in each format. What A says, written in B's
-//! words, has to be what B's own file says, unless `A-to-B.…` says what it is instead; `A-to-B.lost` lists what a call leaves
-//! behind. A to A goes through the neutral form as well.
+//! words, has to be what B's own file says, unless `A-to-B.…`, or for every A but B itself `others-to-B.…`, says what it is
+//! instead; `A-to-B.lost` lists what a call leaves behind. A to A goes through the neutral form as well. Streams that are
+//! not events but lines end in `.ndjson` instead of `.sse`.
 
-use super::{Asked, FORMATS, Format, Losing, Target};
+use super::{Asked, FORMATS, Format, Framing, Losing, Target};
 use crate::neutral::{Chunk, Lost};
 use crate::sse::{self, Splitter};
 use bytes::Bytes;
@@ -33,18 +34,28 @@ pub(super) fn cases() -> Vec<PathBuf> {
     cases
 }
 
+/// How a format's files of this kind end.
+pub(super) fn ending(format: &dyn Format, kind: &'static str) -> &'static str {
+    match (kind, format.framing()) {
+        ("stream", Framing::Events) => "stream.sse",
+        ("stream", Framing::Lines) => "stream.ndjson",
+        (kind, _) => kind,
+    }
+}
+
 /// Every pair of formats that have a file of this kind, with what A has and what is to become of it.
-fn pairs(kind: &str, check: impl Fn(&Path, &'static dyn Format, &'static dyn Format, &[u8], &str)) {
+fn pairs(kind: &'static str, check: impl Fn(&Path, &'static dyn Format, &'static dyn Format, &[u8], &str)) {
     let mut checked = 0;
     for case in cases() {
         for from in FORMATS {
-            let Ok(source) = fs::read(case.join(format!("{}.{kind}", from.name()))) else { continue };
+            let (a, kind_a) = (from.name(), ending(*from, kind));
+            let Ok(source) = fs::read(case.join(format!("{a}.{kind_a}"))) else { continue };
             for to in FORMATS {
-                let usual = case.join(format!("{}.{kind}", to.name()));
-                let special = case.join(format!("{}-to-{}.{kind}", from.name(), to.name()));
-                let Ok(wanted) = fs::read_to_string(&special).or_else(|_| fs::read_to_string(&usual)) else {
-                    continue;
-                };
+                let (b, kind_b) = (to.name(), ending(*to, kind));
+                let others = (a != b).then(|| format!("others-to-{b}.{kind_b}"));
+                let names = [Some(format!("{a}-to-{b}.{kind_b}")), others, Some(format!("{b}.{kind_b}"))];
+                let mut wanted = names.into_iter().flatten().map(|name| fs::read_to_string(case.join(name)));
+                let Some(Ok(wanted)) = wanted.find(Result::is_ok) else { continue };
                 check(&case, *from, *to, &source, &wanted);
                 checked += 1;
             }
@@ -95,7 +106,11 @@ fn replies() {
 }
 
 /// The events of a stream: name and data, JSON where it is some.
-pub(super) fn events(stream: &[u8]) -> Vec<(String, Value)> {
+pub(super) fn events(framing: Framing, stream: &[u8]) -> Vec<(String, Value)> {
+    if framing == Framing::Lines {
+        let lines = stream.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        return lines.map(|line| (String::new(), json(line))).collect();
+    }
     let mut events = Vec::new();
     let mut splitter = Splitter::new(Splitter::LIMIT);
     splitter
@@ -114,11 +129,11 @@ pub(super) fn events(stream: &[u8]) -> Vec<(String, Value)> {
 
 #[test]
 fn streams() {
-    pairs("stream.sse", |case, from, to, source, wanted| {
+    pairs("stream", |case, from, to, source, wanted| {
         let mut reader = from.stream_reader();
         let mut writer = to.stream_writer(&asked());
         let mut got = Vec::new();
-        for (name, data) in events(source) {
+        for (name, data) in events(from.framing(), source) {
             let data = match &data {
                 Value::String(text) => text.clone(),
                 data => data.to_string(),
@@ -128,7 +143,8 @@ fn streams() {
                 .read(name, data.as_bytes(), &mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got))
                 .unwrap();
         }
-        let (got, wanted) = (events(&got), events(wanted.as_bytes()));
+        reader.end(&mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got));
+        let (got, wanted) = (events(to.framing(), &got), events(to.framing(), wanted.as_bytes()));
         for (at, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
             assert!(
                 got == wanted,

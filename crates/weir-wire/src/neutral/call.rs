@@ -1,6 +1,6 @@
 //! What a request says.
 
-use super::{Raw, Str};
+use super::{Raw, Schema, Str};
 
 /// A request for generated text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -208,7 +208,7 @@ pub enum Tool<'a> {
         /// What it is for.
         description: Option<Str<'a>>,
         /// A JSON schema of its arguments.
-        parameters: Option<Raw<'a>>,
+        parameters: Option<Schema<'a>>,
         /// Whether the arguments must keep to the schema to the letter.
         strict: Option<bool>,
         /// As of a [`Text`].
@@ -248,7 +248,7 @@ pub enum Output<'a> {
         /// What it is for.
         description: Option<Str<'a>>,
         /// The schema itself.
-        schema: Raw<'a>,
+        schema: Schema<'a>,
         /// Whether the answer must keep to it to the letter.
         strict: Option<bool>,
     },

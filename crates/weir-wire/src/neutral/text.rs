@@ -140,3 +140,25 @@ impl Serialize for Logprobs<'_> {
         self.0.serialize(serializer)
     }
 }
+
+/// A JSON schema, as it was written or, where a format has a dialect of its own, as it would have been.
+#[derive(Clone, Debug)]
+pub struct Schema<'a>(pub Cow<'a, RawValue>);
+
+impl<'a> From<Raw<'a>> for Schema<'a> {
+    fn from(raw: Raw<'a>) -> Self {
+        Schema(Cow::Borrowed(raw.0))
+    }
+}
+
+impl PartialEq for Schema<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Serialize for Schema<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}

@@ -402,7 +402,7 @@ fn tool_wish<'a>(at: usize, tool: Raw<'a>, lost: &mut Lost) -> Result<Tool<'a>, 
             Ok(Tool::Function {
                 name: wish.function.name,
                 description: wish.function.description,
-                parameters: wish.function.parameters,
+                parameters: wish.function.parameters.map(Into::into),
                 strict: wish.function.strict,
                 cache: wish.cache_control.map(|cache| cache.hint()),
             })
@@ -439,7 +439,7 @@ fn output<'a>(format: ResponseFormat<'a>) -> Result<Option<Output<'a>>, Fault> {
                 Some(schema) => Output::Schema {
                     name: wish.name,
                     description: wish.description,
-                    schema,
+                    schema: schema.into(),
                     strict: wish.strict,
                 },
                 None => Output::Json,

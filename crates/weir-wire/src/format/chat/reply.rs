@@ -4,6 +4,7 @@ use super::write::{thinking_block, tool_call};
 use super::{ThinkingBlock, finish, finish_word};
 use crate::format::Asked;
 use crate::format::read::{self, proof_of};
+use crate::format::tools::id_in;
 use crate::json::write::{Object, object};
 use crate::neutral::{Choice, Finish, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
 use crate::usage;
@@ -131,8 +132,9 @@ fn parts<'a>(said: Said<'a>) -> Vec<Part<'a>> {
 
 pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
+    let id = if reply.id.is_empty() { &*asked.id } else { &*reply.id };
     object(&mut out, |body| {
-        body.put("id", if reply.id.is_empty() { &*asked.id } else { &*reply.id });
+        body.put("id", id);
         body.put("object", "chat.completion");
         body.put("created", &reply.created.unwrap_or(asked.now));
         body.put("model", if reply.model.is_empty() { &*asked.model } else { &*reply.model });
@@ -140,7 +142,7 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
             for choice in &reply.choices {
                 list.object(|entry| {
                     entry.put("index", &choice.index);
-                    entry.object("message", |message| said(message, &choice.parts));
+                    entry.object("message", |message| said(message, &choice.parts, id));
                     entry.put("logprobs", &choice.logprobs);
                     entry.put("finish_reason", finish_word(choice.finish.as_ref().unwrap_or(&Finish::Stop)));
                 });
@@ -154,7 +156,8 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
     out
 }
 
-fn said(message: &mut Object<'_>, parts: &[Part<'_>]) {
+/// `answer`: by what ids are made for calls that have none.
+fn said(message: &mut Object<'_>, parts: &[Part<'_>], answer: &str) {
     message.put("role", "assistant");
     let (mut text, mut refusal, mut thought) = (String::new(), String::new(), String::new());
     for part in parts {
@@ -184,8 +187,8 @@ fn said(message: &mut Object<'_>, parts: &[Part<'_>]) {
     }
     if calls().next().is_some() {
         message.list("tool_calls", |list| {
-            for call in calls() {
-                list.object(|entry| tool_call(entry, call));
+            for (call, at) in calls().zip(0..) {
+                list.object(|entry| tool_call(entry, call, &id_in(answer, &call.id, at)));
             }
         });
     }

@@ -5,6 +5,7 @@ use super::write::thinking_block;
 use super::{ThinkingBlock, finish, finish_word};
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
+use crate::format::tools::id_in;
 use crate::format::{Asked, StreamReader, StreamWriter, messages};
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Piece, Raw, Str, Thinking};
@@ -252,7 +253,7 @@ impl Writer {
             }
             Piece::ToolCall { call, id, name, proof } => self.tool(out, choice, |entry| {
                 entry.put("index", call);
-                entry.put("id", id);
+                entry.put("id", &*id_in(&self.asked.id, id, *call));
                 entry.put("type", "function");
                 entry.object("function", |function| {
                     function.put("name", name);
@@ -270,9 +271,21 @@ impl Writer {
                 entry.put("index", call);
                 entry.object("function", |function| function.put("arguments", json));
             }),
-            // Probabilities belong to the tokens of an event that has gone out; those who want them get the bytes of
-            // an upstream that speaks this format.
-            Piece::Logprobs(_) | Piece::Citation(..) | Piece::End => {}
+            // The tokens have gone out; an event of their own says how likely they were. Clients gather both.
+            Piece::Logprobs(logprobs) => self.event(out, |event| {
+                event.list("choices", |list| {
+                    list.object(|entry| {
+                        entry.put("index", &choice);
+                        entry.object("delta", |_| {});
+                        entry.put("logprobs", logprobs);
+                        entry.put("finish_reason", &());
+                    });
+                });
+                if self.asked.stream_usage {
+                    event.put("usage", &());
+                }
+            }),
+            Piece::Citation(..) | Piece::End => {}
         }
     }
 

@@ -295,15 +295,15 @@ fn assistant(message: &mut Object<'_>, parts: &[&Part<'_>], losing: &mut Losing<
     if !calls.is_empty() {
         message.list("tool_calls", |list| {
             for call in calls {
-                list.object(|entry| tool_call(entry, call));
+                list.object(|entry| tool_call(entry, call, &call.id));
             }
         });
     }
 }
 
 /// A call as messages hold it.
-pub(super) fn tool_call(entry: &mut Object<'_>, call: &ToolCall<'_>) {
-    entry.put("id", &call.id);
+pub(super) fn tool_call(entry: &mut Object<'_>, call: &ToolCall<'_>, id: &str) {
+    entry.put("id", id);
     entry.put("type", "function");
     entry.object("function", |function| {
         function.put("name", &call.name);

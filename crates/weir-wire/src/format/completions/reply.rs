@@ -5,10 +5,9 @@ use crate::format::Asked;
 use crate::format::chat::write_usage;
 use crate::format::read;
 use crate::json::write::object;
-use crate::neutral::{Choice, Finish, Logprobs, Part, Raw, Reply, Str, Text};
+use crate::neutral::{Choice, Finish, Part, Raw, Reply, Str, Text};
 use crate::usage;
 use serde::Deserialize;
-use std::borrow::Cow;
 use weir_core::Fault;
 
 #[derive(Deserialize)]
@@ -43,7 +42,7 @@ pub(super) fn read<'b>(body: &'b [u8]) -> Result<Reply<'b>, Fault> {
             .into_iter()
             .collect(),
         finish: choice.finish_reason.map(finish),
-        logprobs: choice.logprobs.and_then(logprobs::read).map(|raw| Logprobs(Cow::Owned(raw))),
+        logprobs: choice.logprobs.and_then(logprobs::read),
     };
     Ok(Reply {
         id: answer.id.unwrap_or_default(),

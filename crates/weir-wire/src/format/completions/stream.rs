@@ -67,7 +67,7 @@ impl StreamReader for Reader {
                 give(Chunk::More { choice: index, piece: Piece::Text(text) });
             }
             if let Some(figures) = choice.logprobs.and_then(logprobs::read) {
-                give(Chunk::More { choice: index, piece: Piece::Logprobs(Raw(&figures)) });
+                give(Chunk::More { choice: index, piece: Piece::Logprobs(Raw(&figures.0)) });
             }
             if let Some(word) = choice.finish_reason {
                 give(Chunk::Finish { choice: index, finish: finish(word) });

@@ -1,6 +1,6 @@
 use super::Completions;
 use crate::format::tests::{TARGET, asked, events, json};
-use crate::format::{Asked, Format, Losing, Target, format};
+use crate::format::{Asked, Format, Framing, Losing, Target, format};
 use crate::neutral::{Chunk, Lost, Piece, Str};
 use serde_json::{Value, json};
 use weir_core::{Class, Fault};
@@ -113,7 +113,7 @@ fn the_prompt_comes_first_if_that_is_wanted() {
     for chunk in [text(0, "upon"), text(1, "more"), text(0, " a"), Chunk::End] {
         writer.write(&chunk, &mut out);
     }
-    let texts: Vec<_> = events(&out)
+    let texts: Vec<_> = events(Framing::Events, &out)
         .iter()
         .filter_map(|(_, event)| {
             Some((event["choices"][0]["index"].as_u64()?, event["choices"][0]["text"].clone()))
@@ -151,7 +151,7 @@ fn a_fault_ends_a_stream() {
     let mut out = Vec::new();
     writer.write(&Chunk::Error(Fault::new(Class::Rate, 429, "rate_limited", "Too many.")), &mut out);
     writer.write(&Chunk::End, &mut out);
-    let events = events(&out);
+    let events = events(Framing::Events, &out);
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].1["error"]["code"], "rate_limited");
 }
@@ -163,5 +163,5 @@ fn answers_are_told_apart_up_to_a_bound() {
     for choice in 0..1000 {
         writer.write(&Chunk::More { choice, piece: Piece::Text(Str::from("x")) }, &mut out);
     }
-    assert_eq!(events(&out).len(), 128);
+    assert_eq!(events(Framing::Events, &out).len(), 128);
 }

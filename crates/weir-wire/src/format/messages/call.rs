@@ -206,7 +206,7 @@ fn reasoning(effort: Option<Effort>, wish: Option<ThinkingWish<'_>>) -> Option<R
 fn output<'a>(format: &OutputFormat<'a>) -> Result<Output<'a>, Fault> {
     match (&*format.kind, format.schema) {
         ("json_schema", Some(schema)) => {
-            Ok(Output::Schema { name: None, description: None, schema, strict: Some(true) })
+            Ok(Output::Schema { name: None, description: None, schema: schema.into(), strict: Some(true) })
         }
         ("json_schema", None) => Err(invalid("output_config.format.schema", "it is missing")),
         (other, _) => Err(invalid("output_config.format.type", &format!("there is no format `{other}`"))),
@@ -235,7 +235,7 @@ fn tool_wish<'a>(at: usize, tool: Raw<'a>, lost: &mut Lost) -> Result<Tool<'a>, 
             Ok(Tool::Function {
                 name: wish.name,
                 description: wish.description,
-                parameters: wish.input_schema,
+                parameters: wish.input_schema.map(Into::into),
                 strict: wish.strict,
                 cache: wish.cache_control.map(|cache| cache.hint()),
             })

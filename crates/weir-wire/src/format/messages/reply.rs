@@ -4,8 +4,9 @@ use super::write::tool_use;
 use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_usage};
 use crate::format::Asked;
 use crate::format::read::{self, proof_of, seal_for};
-use crate::json::write::{List, object};
-use crate::neutral::{Choice, Finish, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
+use crate::format::tools::id_in;
+use crate::json::write::{List, Object, object};
+use crate::neutral::{Choice, Finish, Part, Proof, Raw, Reply, Str, Text, Thinking, ToolCall};
 use serde::Deserialize;
 use weir_core::Fault;
 
@@ -90,12 +91,16 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
     let choice = reply.choices.first().unwrap_or(&nothing);
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let finish = choice.finish.as_ref().map(|finish| if refused { &Finish::Refusal } else { finish });
+    let id = if reply.id.is_empty() { &*asked.id } else { &*reply.id };
     object(&mut out, |message| {
-        message.put("id", if reply.id.is_empty() { &*asked.id } else { &*reply.id });
+        message.put("id", id);
         message.put("type", "message");
         message.put("role", "assistant");
         message.put("model", if reply.model.is_empty() { &*asked.model } else { &*reply.model });
-        message.list("content", |list| choice.parts.iter().for_each(|part| block(list, part)));
+        message.list("content", |list| {
+            let mut calls = 0;
+            choice.parts.iter().for_each(|part| block(list, part, id, &mut calls));
+        });
         message.put("stop_reason", finish_word(finish.unwrap_or(&Finish::Stop)));
         message.put("stop_sequence", &stop_sequence(finish));
         message.object("usage", |object| write_usage(object, reply.usage.unwrap_or_default()));
@@ -103,7 +108,16 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
     out
 }
 
-fn block(list: &mut List<'_>, part: &Part<'_>) {
+/// A seal on what follows, which has no place of its own here (Gemini's, on a call): a thought without words holds it, and
+/// its client hands it back.
+pub(super) fn empty_thought(block: &mut Object<'_>, proof: &Proof<'_>) {
+    block.put("type", "thinking");
+    block.put("thinking", "");
+    block.put("signature", &seal_for(NAME, proof));
+}
+
+/// `answer`: by what ids are made for calls that have none.
+fn block(list: &mut List<'_>, part: &Part<'_>, answer: &str, calls: &mut u32) {
     match part {
         Part::Text(text) => list.object(|block| {
             block.put("type", "text");
@@ -129,7 +143,13 @@ fn block(list: &mut List<'_>, part: &Part<'_>) {
                 block.put("signature", &seal);
             }
         }),
-        Part::ToolCall(call) => list.object(|block| tool_use(block, call)),
+        Part::ToolCall(call) => {
+            if let Some(proof) = &call.proof {
+                list.object(|block| empty_thought(block, proof));
+            }
+            list.object(|block| tool_use(block, call, &id_in(answer, &call.id, *calls)));
+            *calls += 1;
+        }
         Part::ToolResult(_) | Part::Media(_) => {}
     }
 }

@@ -3,6 +3,7 @@
 use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_error, write_usage};
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
+use crate::format::tools::id_in;
 use crate::format::write::Balance;
 use crate::format::{Asked, StreamReader, StreamWriter};
 use crate::json::write::{Object, object};
@@ -187,6 +188,8 @@ struct Waiting {
     id: String,
     name: String,
     json: String,
+    /// The call's seal, in a block of its own before it.
+    seal: Option<String>,
 }
 
 /// Writes a client's stream. Of the answers that another format may give side by side, the first is told.
@@ -323,9 +326,11 @@ impl Writer {
                 });
                 self.close(out);
             }
-            Piece::ToolCall { call, id, name, .. } => {
-                let (id, name, json) = (id.to_string(), name.to_string(), String::new());
-                self.waiting.push(Waiting { call: *call, id, name, json });
+            Piece::ToolCall { call, id, name, proof } => {
+                let id = id_in(&self.asked.id, id, *call).into_owned();
+                let (name, json, proof) = (name.to_string(), String::new(), proof.as_ref());
+                let seal = proof.map(|proof| seal_for(NAME, proof));
+                self.waiting.push(Waiting { call: *call, id, name, json, seal });
                 self.next_calls(false, out);
             }
             Piece::Arguments { call, json } => self.arguments(*call, json, out),
@@ -364,7 +369,12 @@ impl Writer {
             if !all && matches!(self.open, Some(Open::Tool(_, balance)) if !balance.is_whole()) {
                 return;
             }
-            let Waiting { call, id, name, json } = self.waiting.remove(0);
+            let Waiting { call, id, name, json, seal } = self.waiting.remove(0);
+            if let Some(seal) = seal {
+                self.close(out);
+                self.thinking(out);
+                self.delta(out, "signature_delta", |delta| delta.put("signature", &seal));
+            }
             let mut balance = Balance::default();
             balance.push(&json);
             self.start(Open::Tool(call, balance), out, |block| {

@@ -1,6 +1,7 @@
 //! A messages call, written.
 
 use super::NAME;
+use crate::format::tools::arguments;
 use crate::format::write::merge;
 use crate::format::{Losing, Target};
 use crate::json::write::{List, Object, object};
@@ -8,7 +9,6 @@ use crate::neutral::{
     CacheHint, Call, Media, MediaKind, Output, Param, Part, Role, Source, Thinking, Tool, ToolCall,
     ToolChoice, ToolResult, Turn,
 };
-use serde_json::value::RawValue;
 
 /// `max_tokens` must be stated; this is, where neither the client nor the deployment knows better.
 const MOST_TOKENS: u64 = 4096;
@@ -204,7 +204,10 @@ fn block(list: &mut List<'_>, part: &Part<'_>, end: bool, losing: &mut Losing<'_
                 return false;
             }
         },
-        Part::ToolCall(call) => list.object(|block| tool_use(block, call)),
+        Part::ToolCall(call) => {
+            losing.note_if(call.proof.is_some(), Param::Thinking);
+            list.object(|block| tool_use(block, call, &call.id));
+        }
         Part::ToolResult(result) => list.object(|block| tool_result(block, result, losing)),
     }
     true
@@ -224,24 +227,15 @@ fn thinking(block: &mut Object<'_>, thought: &Thinking<'_>) {
 }
 
 /// The call of a tool. Arguments that are no object, which models make at times, become the only member of one.
-pub(super) fn tool_use(block: &mut Object<'_>, call: &ToolCall<'_>) {
+pub(super) fn tool_use(block: &mut Object<'_>, call: &ToolCall<'_>, id: &str) {
     block.put("type", "tool_use");
-    block.put("id", &tool_id(&call.id));
+    block.put("id", &tool_id(id));
     block.put("name", &call.name);
     match arguments(&call.arguments) {
         Some(json) => block.json("input", json),
         None => block.object("input", |input| input.put("arguments", &call.arguments)),
     }
     cache_control(block, call.cache);
-}
-
-/// The text of an object of arguments, if it is one.
-fn arguments(text: &str) -> Option<&str> {
-    match text.trim() {
-        "" => Some("{}"),
-        json if json.starts_with('{') && serde_json::from_str::<&RawValue>(json).is_ok() => Some(json),
-        _ => None,
-    }
 }
 
 /// Ids are of letters, digits, `_` and `-`; others' are made so, alike for call and result.

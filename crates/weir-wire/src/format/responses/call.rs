@@ -209,7 +209,7 @@ fn output<'a>(format: OutputFormat<'a>) -> Result<Option<Output<'a>>, Fault> {
         ("json_schema", Some(schema)) => Some(Output::Schema {
             name: format.name,
             description: format.description,
-            schema,
+            schema: schema.into(),
             strict: format.strict,
         }),
         ("json_schema", None) => return Err(invalid("text.format.schema", "it is missing")),
@@ -255,7 +255,7 @@ fn tool_wish<'a>(at: usize, tool: Raw<'a>, lost: &mut Lost) -> Result<Tool<'a>, 
             Ok(Tool::Function {
                 name: wish.name,
                 description: wish.description,
-                parameters: wish.parameters.filter(|raw| raw.text() != "null"),
+                parameters: wish.parameters.filter(|raw| raw.text() != "null").map(Into::into),
                 // Elsewhere it is so without being said.
                 strict: wish.strict.filter(|strict| *strict),
                 cache: None,
@@ -284,7 +284,7 @@ fn free_tool<'a>(path: &str, wish: FreeWish<'a>, lost: &mut Lost) -> Tool<'a> {
     Tool::Function {
         name: wish.name,
         description,
-        parameters: serde_json::from_str::<&RawValue>(INPUT).ok().map(Raw),
+        parameters: serde_json::from_str::<&RawValue>(INPUT).ok().map(|schema| Raw(schema).into()),
         strict: None,
         cache: None,
     }

@@ -6,6 +6,7 @@ use super::{Tokens, finish, free_arguments, free_text, incomplete, proof_of, sea
 use crate::error;
 use crate::format::Asked;
 use crate::format::read;
+use crate::format::tools::id_in;
 use crate::format::write::Balance;
 use crate::json::write::{Object, object};
 use crate::neutral::{Choice, Finish, Logprobs, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
@@ -132,7 +133,7 @@ pub(super) fn read<'b>(body: &'b [u8]) -> Result<Reply<'b>, Fault> {
 }
 
 /// Probabilities, in JSON with commas between them, as the neutral form has them.
-fn in_chats_shape<'a>(list: &str) -> Option<Logprobs<'a>> {
+pub(super) fn in_chats_shape(list: &str) -> Option<Logprobs<'static>> {
     if list.is_empty() {
         return None;
     }
@@ -252,6 +253,7 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
 fn output(choice: &Choice<'_>, status: &str, asked: &Asked) -> String {
     let mut items: Vec<String> = Vec::new();
     let mut contents = String::new();
+    let mut calls = 0;
     let mut logprobs = choice.logprobs.as_ref().and_then(|raw| token_list(raw.0.get())).unwrap_or_default();
     for part in &choice.parts {
         match part {
@@ -280,7 +282,8 @@ fn output(choice: &Choice<'_>, status: &str, asked: &Asked) -> String {
                     let seal = seal_for(proof, false);
                     items.push(json(|item| answer::reasoning(item, &id, "", Some(&seal))));
                 }
-                items.push(called(call, index(&items), asked));
+                items.push(called(call, calls, index(&items), asked));
+                calls += 1;
             }
             Part::ToolResult(_) | Part::Media(_) => {}
         }
@@ -302,18 +305,13 @@ fn spoken(contents: &mut String, status: &str, items: &mut Vec<String>, asked: &
     }
 }
 
-fn called(call: &ToolCall<'_>, index: u32, asked: &Asked) -> String {
+fn called(call: &ToolCall<'_>, at: u32, index: u32, asked: &Asked) -> String {
     let free = asked.free_tools.iter().any(|name| call.name == **name);
     let id = item_id(if free { "ctc" } else { "fc" }, &asked.id, index);
-    let call_id = call_id(&call.id, &asked.id, index);
+    let call_id = id_in(&asked.id, &call.id, at);
     let calling = Calling { id: &id, call_id: &call_id, name: &call.name, free };
     let said = said(&call.arguments, free);
     json(|item| answer::call(item, calling, call_status(&call.arguments, free), &said))
-}
-
-/// The id of a call, or one of ours where its format has none.
-pub(super) fn call_id<'c>(id: &'c str, answer: &str, index: u32) -> Cow<'c, str> {
-    if id.is_empty() { Cow::Owned(item_id("call", answer, index)) } else { Cow::Borrowed(id) }
 }
 
 /// What a call says to its tool.

@@ -1,13 +1,12 @@
 //! A stream, read.
 
-use super::reply::{self, Item, Kind, inside};
+use super::reply::{self, Item, Kind, in_chats_shape, inside};
 use super::{BETWEEN_SUMMARIES, NAME, free_arguments};
 use crate::error;
 use crate::format::StreamReader;
 use crate::format::read;
 use crate::neutral::{Chunk, Piece, Raw, Str, Thinking};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use weir_core::{Class, Fault};
 
 /// Of every event, what readers of other formats can be told. `delta` is a text in the events that are read and anything
@@ -52,6 +51,8 @@ pub(super) struct Reader {
     under: Vec<Under>,
     /// Whether something was given of the message or the thought whose item is under way.
     given: bool,
+    /// Whether probabilities were given of the part that is under way.
+    figured: bool,
 }
 
 impl StreamReader for Reader {
@@ -137,7 +138,12 @@ impl Reader {
                     self.given = true;
                     more(give, Piece::Text(text));
                 }
-                logprobs(event.logprobs, give);
+                self.figured |= logprobs(event.logprobs, give);
+            }
+            "response.output_text.done" => {
+                if !std::mem::take(&mut self.figured) {
+                    logprobs(event.logprobs, give);
+                }
             }
             "response.refusal.delta" => {
                 if let Some(text) = text(event.delta)? {
@@ -301,7 +307,7 @@ fn thinking(thought: Thinking<'_>, given: bool, give: &mut dyn FnMut(Chunk<'_>))
     match thought.proof {
         Some(proof) if thought.hidden && !given => more(give, Piece::Hidden(proof)),
         proof => {
-            if !given {
+            if !given && !thought.text.is_empty() {
                 more(give, Piece::Thinking(thought.text));
             }
             if let Some(proof) = proof {
@@ -312,12 +318,11 @@ fn thinking(thought: Thinking<'_>, given: bool, give: &mut dyn FnMut(Chunk<'_>))
     }
 }
 
-fn logprobs(raw: Option<Raw<'_>>, give: &mut dyn FnMut(Chunk<'_>)) {
-    let Some(list) = raw.and_then(|raw| inside(raw.text())) else { return };
-    let mut text = String::from(r#"{"content":["#);
-    text.push_str(list);
-    text.push_str(r#"],"refusal":null}"#);
-    if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
-        more(give, Piece::Logprobs(Raw(raw)));
-    }
+/// Gives probabilities, if there are any, and says whether there were.
+fn logprobs(raw: Option<Raw<'_>>, give: &mut dyn FnMut(Chunk<'_>)) -> bool {
+    let Some(logprobs) = raw.and_then(|raw| inside(raw.text())).and_then(in_chats_shape) else {
+        return false;
+    };
+    more(give, Piece::Logprobs(Raw(&logprobs.0)));
+    true
 }

@@ -1,7 +1,7 @@
 use super::writer::Writer;
 use super::{Kept, NAME, Responses, kept};
 use crate::format::tests::{TARGET, asked, events, json};
-use crate::format::{Asked, Format, Losing, StreamWriter, Target, format};
+use crate::format::{Asked, Format, Framing, Losing, StreamWriter, Target, format};
 use crate::neutral::{
     Choice, Chunk, Finish, Lost, Part, Piece, Proof, Raw, Reply, Str, Text, Thinking, ToolCall,
 };
@@ -325,7 +325,7 @@ fn written(asked: &Asked, chunks: &[Chunk<'_>]) -> Vec<(String, Value)> {
     for chunk in chunks {
         writer.write(chunk, &mut out);
     }
-    events(&out)
+    events(Framing::Events, &out)
 }
 
 fn begin() -> Chunk<'static> {
@@ -451,7 +451,7 @@ fn an_answer_that_cannot_be_repeated_at_its_end_is_no_answer() {
     for chunk in [begin(), text(), text(), text(), text(), Chunk::End] {
         writer.write(&chunk, &mut out);
     }
-    let events = events(&out);
+    let events = events(Framing::Events, &out);
     assert_eq!(
         names(&events)[3..],
         ["content_part.added", "output_text.delta", "output_text.delta", "error", "failed"]

@@ -1,8 +1,9 @@
 //! A stream, written.
 
 use super::answer::{self, Calling, State, item_id};
-use super::reply::{append, call_id, call_status, json, said, token_list};
+use super::reply::{append, call_status, json, said, token_list};
 use super::{incomplete, seal_for};
+use crate::format::tools::id_in;
 use crate::format::write::Balance;
 use crate::format::{Asked, StreamWriter};
 use crate::json::write::{Object, object};
@@ -300,7 +301,7 @@ impl Writer {
     fn tool(&mut self, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
         let free = self.asked.free_tools.iter().any(|tool| tool == name);
         let kind = if free { "ctc" } else { "fc" };
-        let call_id = call_id(id, &self.asked.id, self.items).into_owned();
+        let call_id = id_in(&self.asked.id, id, call).into_owned();
         let item = self.item(out, kind, |item, id| {
             answer::call(item, Calling { id, call_id: &call_id, name, free }, "in_progress", "");
         });
@@ -468,7 +469,9 @@ impl Writer {
                 error.put("param", &fault.param.as_deref());
             });
         });
-        let (output, created, usage) = (self.output(), self.asked.now, self.usage);
+        let (output, created) = (self.output(), self.asked.now);
+        // Zeros are what was not counted yet.
+        let usage = self.usage.filter(|usage| usage.total() > 0);
         self.answer(
             out,
             "response.failed",
