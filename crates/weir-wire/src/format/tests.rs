@@ -13,20 +13,20 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TARGET: Target<'static> =
+pub(super) const TARGET: Target<'static> =
     Target { model: "upstream-model", max_output: None, stream_usage: true, newest: false };
 
-fn asked() -> Asked {
+pub(super) fn asked() -> Asked {
     Asked {
         model: "client-model".to_owned(),
         stream_usage: true,
         id: "ours".to_owned(),
         now: 1_790_000_000,
-        begun: super::Begun::Nothing,
+        ..Asked::default()
     }
 }
 
-fn cases() -> Vec<PathBuf> {
+pub(super) fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats");
     let mut cases: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
@@ -35,7 +35,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 /// How a format's files of this kind end.
-fn ending(format: &dyn Format, kind: &'static str) -> &'static str {
+pub(super) fn ending(format: &dyn Format, kind: &'static str) -> &'static str {
     match (kind, format.framing()) {
         ("stream", Framing::Events) => "stream.sse",
         ("stream", Framing::Lines) => "stream.ndjson",
@@ -64,7 +64,7 @@ fn pairs(kind: &'static str, check: impl Fn(&Path, &'static dyn Format, &'static
     assert!(checked > 4, "only {checked} pairs");
 }
 
-fn json(text: &[u8]) -> Value {
+pub(super) fn json(text: &[u8]) -> Value {
     serde_json::from_slice(text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
 }
 
@@ -106,7 +106,7 @@ fn replies() {
 }
 
 /// The events of a stream: name and data, JSON where it is some.
-fn events(framing: Framing, stream: &[u8]) -> Vec<(String, Value)> {
+pub(super) fn events(framing: Framing, stream: &[u8]) -> Vec<(String, Value)> {
     if framing == Framing::Lines {
         let lines = stream.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         return lines.map(|line| (String::new(), json(line))).collect();
