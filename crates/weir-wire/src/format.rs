@@ -14,6 +14,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod tools;
+#[cfg(test)]
+mod torn;
 mod write;
 
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
