@@ -43,7 +43,7 @@ pub fn event(fault: &Fault, id: Option<&RequestId>) -> Bytes {
 }
 
 /// The `type` that OpenAI's API gives to errors of a status.
-fn kind_of(status: u16) -> &'static str {
+pub(crate) fn kind_of(status: u16) -> &'static str {
     match status {
         401 => "authentication_error",
         402 => "insufficient_quota",

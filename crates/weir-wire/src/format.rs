@@ -5,17 +5,19 @@
 //! N formats, not N × N translations.
 
 pub mod chat;
+pub mod completions;
 pub mod gemini;
 mod held;
+#[cfg(test)]
+mod hostile;
 mod logprobs;
 pub mod messages;
 pub mod ollama;
 mod read;
+pub mod responses;
 #[cfg(test)]
 mod tests;
 mod tools;
-#[cfg(test)]
-mod torn;
 mod write;
 
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
@@ -63,6 +65,9 @@ pub trait Format: Debug + Sync {
     /// What writes a client's stream.
     fn stream_writer(&self, asked: &Asked) -> Box<dyn StreamWriter>;
 
+    /// Notes in `asked` what of a client's call has to be known again when its answer is written.
+    fn remember(&self, _body: &[u8], _asked: &mut Asked) {}
+
     /// How its streams are cut into events.
     fn framing(&self) -> Framing {
         Framing::Events
@@ -73,8 +78,15 @@ pub trait Format: Debug + Sync {
 }
 
 /// Every format.
-pub const FORMATS: &[&dyn Format] =
-    &[&chat::Chat, &messages::Messages, &gemini::Gemini, &ollama::Ollama, &ollama::Generate];
+pub const FORMATS: &[&dyn Format] = &[
+    &chat::Chat,
+    &messages::Messages,
+    &responses::Responses,
+    &completions::Completions,
+    &gemini::Gemini,
+    &ollama::Ollama,
+    &ollama::Generate,
+];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
@@ -115,6 +127,13 @@ pub struct Asked {
     pub id: String,
     /// Now, in seconds since 1970, for formats that say when an answer was made.
     pub now: i64,
+    /// Whether the answer is kept, to be asked for again by its id.
+    pub stored: bool,
+    /// What of the call the format repeats in its answers, as it repeats it.
+    pub repeated: String,
+    /// The tools that the client knows as tools of free text. To a model of another format they are functions with the
+    /// one argument `input`.
+    pub free_tools: Vec<String>,
 }
 
 /// Notes what cannot be written, in the words of the client's format.

@@ -7,6 +7,8 @@ mod reply;
 mod stream;
 mod write;
 
+pub(super) use reply::write_usage;
+
 use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{CacheHint, Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;

@@ -18,7 +18,13 @@ pub(super) const TARGET: Target<'static> =
     Target { model: "upstream-model", max_output: None, stream_usage: true, newest: false };
 
 pub(super) fn asked() -> Asked {
-    Asked { model: "client-model".to_owned(), stream_usage: true, id: "ours".to_owned(), now: 1_790_000_000 }
+    Asked {
+        model: "client-model".to_owned(),
+        stream_usage: true,
+        id: "ours".to_owned(),
+        now: 1_790_000_000,
+        ..Asked::default()
+    }
 }
 
 pub(super) fn cases() -> Vec<PathBuf> {
@@ -30,7 +36,7 @@ pub(super) fn cases() -> Vec<PathBuf> {
 }
 
 /// How a format's files of this kind end.
-fn ending(format: &dyn Format, kind: &'static str) -> &'static str {
+pub(super) fn ending(format: &dyn Format, kind: &'static str) -> &'static str {
     match (kind, format.framing()) {
         ("stream", Framing::Events) => "stream.sse",
         ("stream", Framing::Lines) => "stream.ndjson",
@@ -59,7 +65,7 @@ fn pairs(kind: &'static str, check: impl Fn(&Path, &'static dyn Format, &'static
     assert!(checked > 4, "only {checked} pairs");
 }
 
-fn json(text: &[u8]) -> Value {
+pub(super) fn json(text: &[u8]) -> Value {
     serde_json::from_slice(text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
 }
 

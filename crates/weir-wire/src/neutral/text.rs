@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Deref;
 
 /// A text, borrowed from the bytes it was read from when these hold it without escapes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Str<'a>(pub Cow<'a, str>);
 
 impl Str<'_> {

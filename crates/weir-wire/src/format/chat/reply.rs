@@ -195,7 +195,7 @@ fn said(message: &mut Object<'_>, parts: &[Part<'_>], answer: &str) {
 }
 
 /// The members of a `usage` object.
-pub(super) fn write_usage(object: &mut Object<'_>, usage: Usage) {
+pub(in crate::format) fn write_usage(object: &mut Object<'_>, usage: Usage) {
     object.put("prompt_tokens", &usage.input);
     object.put("completion_tokens", &usage.output);
     object.put("total_tokens", &usage.total());

@@ -4,6 +4,7 @@ use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_error, write
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
 use crate::format::tools::id_in;
+use crate::format::write::Balance;
 use crate::format::{Asked, StreamReader, StreamWriter};
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Raw, Str};
@@ -178,34 +179,6 @@ enum Open {
     Thinking,
     /// Of this call, whose arguments stand so.
     Tool(u32, Balance),
-}
-
-/// Whether the pieces of one JSON object, so far, make a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Balance {
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
-    whole: bool,
-}
-
-impl Balance {
-    fn push(&mut self, json: &str) {
-        for byte in json.bytes() {
-            match byte {
-                _ if std::mem::take(&mut self.escaped) => {}
-                b'\\' if self.in_string => self.escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    self.whole = self.depth == 0;
-                }
-                _ => {}
-            }
-        }
-    }
 }
 
 /// A call that has to wait, because blocks do not overlap here as calls may elsewhere.
@@ -393,7 +366,7 @@ impl Writer {
     /// Begins the blocks of calls that waited, as far as each one before is whole; with `all`, come what may.
     fn next_calls(&mut self, all: bool, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
-            if !all && matches!(self.open, Some(Open::Tool(_, balance)) if !balance.whole) {
+            if !all && matches!(self.open, Some(Open::Tool(_, balance)) if !balance.is_whole()) {
                 return;
             }
             let Waiting { call, id, name, json, seal } = self.waiting.remove(0);
