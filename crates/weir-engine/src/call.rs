@@ -4,7 +4,7 @@ use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
 use crate::record::{Asked, Purpose, Record};
-use crate::waiting::before;
+use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
@@ -58,8 +58,9 @@ pub(crate) struct Call {
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
-const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), TRACESTATE];
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const PASSED_ON: [HeaderName; 3] =
+    [HeaderName::from_static("openai-beta"), HeaderName::from_static("anthropic-beta"), TRACESTATE];
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Reads the body within its limits, then the facts, then finds the route.
 ///
@@ -102,7 +103,7 @@ pub(crate) fn parse(
     });
     let route = found?.route;
     let hints = Hints::read(headers, gateway, &gateway.routes[route])?;
-    let mut chosen = choose(record, route, &facts, &body, headers, hints.task);
+    let mut chosen = choose(record, route, &facts, &body, headers, &hints);
     let asked = hints.policy.is_some_and(|kind| kind.name == "sticky");
     for place in &mut chosen.places {
         let default = asked.then_some(&[Bond::Session, Bond::User][..]);
@@ -168,10 +169,11 @@ async fn read(
     let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(EXPECTED);
     let mut all = BytesMut::with_capacity(expected);
     let deadline = record.started + limits.body_total;
+    let mut waits = Waits::default();
     loop {
         let limit = |now: Instant| deadline.min(now + limits.body_timeout);
         let more = poll_fn(|cx| body.poll_more(cx, &mut all));
-        let more = before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
+        let more = waits.before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
         let more = more.map_err(|e| {
             let message = "the request's body is incomplete or not well-formed HTTP";
             Fault::new(Class::Caller, 400, "incomplete_body", message).with_cause(e.to_string())

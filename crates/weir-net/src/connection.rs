@@ -131,6 +131,7 @@ impl Connection {
                 if let Some(since) = request.stalled.take() {
                     setup.send = since.elapsed();
                 }
+                setup.sent = true;
                 true
             }
             // TLS may have sent a part of what it says it did not take.
@@ -141,6 +142,7 @@ impl Connection {
             Poll::Ready(Err(_)) => false,
             Poll::Pending => {
                 request.stalled.get_or_insert_with(Instant::now);
+                setup.sent = !request.is_unsent();
                 false
             }
         };

@@ -19,10 +19,11 @@ use weir_wire::{HeaderLines, Headers};
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
 ///
 /// Every one of them travels the engine's line and so has every guard; a test walks this list.
-pub const CALLS: [(&str, Endpoint); 3] = [
+pub const CALLS: [(&str, Endpoint); 4] = [
     ("/v1/chat/completions", Endpoint::Chat),
     ("/v1/completions", Endpoint::Completions),
     ("/v1/embeddings", Endpoint::Embeddings),
+    ("/v1/messages", Endpoint::Messages),
 ];
 
 /// The operation at this path, if a model is reached there.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use weir_core::exchange::Pair;
 use weir_core::text::ByName;
-use weir_core::{Exchange, Outcome};
+use weir_core::{Cost, Exchange, Outcome};
 
 /// Stands for a route or deployment that was never reached.
-const NONE: &str = "none";
+pub(crate) const NONE: &str = "none";
 /// Stands for the pairs beyond the bound.
 const OTHER: &str = "other";
 /// Pairs of route and deployment that one core tells apart, about 1.5 KiB each.
@@ -23,6 +23,7 @@ pub struct Recorder {
     shard: Arc<Shard>,
     table: RefCell<Table>,
     rejected: RefCell<Vec<(&'static str, Arc<AtomicU64>)>>,
+    probes: RefCell<HashMap<Box<str>, Arc<AtomicU64>>>,
     log: Option<RefCell<LineBuffer>>,
     spans: bool,
 }
@@ -33,6 +34,7 @@ impl Recorder {
             shard,
             table: RefCell::new(Table::new(MOST_PAIRS)),
             rejected: RefCell::default(),
+            probes: RefCell::default(),
             log: log.map(|queue| RefCell::new(LineBuffer::new(queue))),
             spans,
         }
@@ -88,6 +90,20 @@ impl Recorder {
             let count = self.shard.add_reason(reason);
             add(&count, 1);
             rejected.push((reason, count));
+        }
+    }
+
+    /// Counts what a health probe of a deployment has cost. Deployments are of the configuration, so their number is bounded.
+    pub fn probed(&self, deployment: &str, cost: Cost) {
+        let pico = u64::try_from(cost.pico_usd()).unwrap_or(0);
+        let mut probes = self.probes.borrow_mut();
+        match probes.get(deployment) {
+            Some(sum) => add(sum, pico),
+            None => {
+                let sum = self.shard.add_probed(deployment);
+                add(&sum, pico);
+                probes.insert(deployment.into(), sum);
+            }
         }
     }
 

@@ -260,6 +260,8 @@ pub(crate) struct Series {
 pub(crate) struct Shard {
     series: Mutex<Vec<Arc<Series>>>,
     rejected: Mutex<Vec<(&'static str, Arc<AtomicU64>)>>,
+    /// What probes have cost by deployment, in pico-USD.
+    probes: Mutex<Vec<(Box<str>, Arc<AtomicU64>)>>,
     in_flight: AtomicI64,
 }
 
@@ -280,6 +282,18 @@ impl Shard {
         let count = Arc::new(AtomicU64::new(0));
         lock(&self.rejected).push((reason, count.clone()));
         count
+    }
+
+    /// Adds a sum of what a deployment's probes cost and shows it to the readers.
+    pub(crate) fn add_probed(&self, deployment: &str) -> Arc<AtomicU64> {
+        let sum = Arc::new(AtomicU64::new(0));
+        lock(&self.probes).push((deployment.into(), sum.clone()));
+        sum
+    }
+
+    /// What probes have cost by deployment, in pico-USD.
+    pub(crate) fn probes(&self) -> Vec<(Box<str>, u64)> {
+        lock(&self.probes).iter().map(|(name, sum)| (name.clone(), sum.load(Relaxed))).collect()
     }
 
     /// Moves the number of requests in flight; only the owner calls it.

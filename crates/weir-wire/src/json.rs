@@ -5,9 +5,11 @@
 //! [`MAX_DEPTH`], and, by [`scan`], two members of one object with the same name (§4: readers differ on which one
 //! counts, which is how a second `model` would get past a check).
 
+pub mod nesting;
 mod reader;
 mod text;
 mod walk;
+pub(crate) mod write;
 
 pub(crate) use reader::Reader;
 pub use text::Text;
@@ -23,6 +25,9 @@ use std::ops::Range;
 
 /// How deep objects and arrays may nest, the outermost one counted.
 pub const MAX_DEPTH: u32 = 128;
+
+/// What is wrong with an escape that names half a surrogate pair.
+pub(crate) const HALF_A_PAIR: &str = "escape of half a surrogate pair";
 
 /// What a value is, by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

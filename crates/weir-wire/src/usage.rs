@@ -40,6 +40,11 @@ struct Figures {
     broken: bool,
 }
 
+/// The figures of a `usage` member's value, if they can be true.
+pub(crate) fn of(value: &[u8]) -> Option<Usage> {
+    read(&mut Reader::new(value).ok()?).ok()?.counted()
+}
+
 /// Reads the value of a `usage` member.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Stated, JsonFault> {
     let mut figures = Figures::default();

@@ -66,6 +66,7 @@ impl LineFormat {
         if !exchange.queued.is_zero() {
             line.millis(name!("queued_ms"), exchange.queued);
         }
+        line.text_if(name!("dropped"), exchange.dropped);
         line.millis(name!("overhead_ms"), exchange.overhead);
         line.end();
         out.push(b'\n');

@@ -50,7 +50,7 @@ const WHAT: [&str; 17] = [
     "control character in a string (it must be escaped)",
     "unknown escape",
     "`\\u` without four hexadecimal digits",
-    "escape of half a surrogate pair",
+    super::HALF_A_PAIR,
     "expected a JSON object",
     "unexpected text after the end of the object",
 ];
