@@ -78,13 +78,39 @@ pub fn end_of_line(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the token (RFC 9110 §5.6.2) ends that begins at `at`.
+/// Where the token (RFC 9110 §5.6.2) ends that begins at `at`. Most are letters, digits and dashes: those are passed over
+/// eight at a time.
 #[inline]
 pub fn end_of_token(text: &[u8], mut at: usize) -> usize {
+    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        match odd_in_name(u64::from_le_bytes(*word)) {
+            0 => at += 8,
+            odd => {
+                at += (odd.trailing_zeros() / 8) as usize;
+                break;
+            }
+        }
+    }
     while text.get(at).is_some_and(|byte| TOKEN[usize::from(*byte)]) {
         at += 1;
     }
     at
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x80 * ONES;
+
+/// The high bit of each byte is set that is no letter, digit or dash. Seven bits of a byte are moved so that the eighth
+/// says whether it is past one of the two ends of a range; no sum leaves its byte.
+#[inline]
+const fn odd_in_name(word: u64) -> u64 {
+    const fn within(seven: u64, first: u8, last: u8) -> u64 {
+        (seven + ONES * (0x80 - first as u64)) ^ (seven + ONES * (0x7f - last as u64))
+    }
+    let seven = word & !HIGH;
+    let letters = within(seven | 0x20 * ONES, b'a', b'z');
+    let others = within(seven, b'0', b'9') | within(seven, b'-', b'-');
+    !(letters | others) & HIGH | word & HIGH
 }
 
 /// Whether a byte may stand in a token.
@@ -145,8 +171,6 @@ fn end_of_value(text: &[u8], mut at: usize) -> usize {
 /// one looked for, so what is wrong stands above what is right.
 #[inline]
 const fn control_marks(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * ONES;
     let controls = word.wrapping_sub(ONES * 0x20) & !word;
     let delete = word ^ (ONES * 0x7f);
     let deletes = delete.wrapping_sub(ONES) & !delete;
