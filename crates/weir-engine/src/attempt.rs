@@ -347,7 +347,7 @@ fn unfit(record: &Record, call: &Call, deployment: u32) -> Option<Reason> {
     record.snapshot.gateway.takes.get(deployment as usize)?.refuse(size)
 }
 
-/// Whether this call is expected to cost more at a deployment than its client allows.
+/// Whether this call is expected to cost more at a deployment than its client allows, or nobody can tell.
 fn over_price(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     let most = call.hints.max_cost?;
     let snapshot = &record.snapshot;
@@ -355,7 +355,10 @@ fn over_price(record: &Record, call: &Call, place: Place, deployment: u32) -> Op
     let member = members.iter().find(|member| member.deployment == deployment)?;
     let health = snapshot.healths.get(deployment as usize).map(|health| &**health);
     let size = request(call, place, &snapshot.gateway).size(health);
-    (member.expected_cost(size, health) > most).then_some(Reason::OverPrice)
+    match member.expected_cost(size, health) {
+        Some(cost) => (cost > most).then_some(Reason::OverPrice),
+        None => Some(Reason::PriceUnknown),
+    }
 }
 
 /// The fault to tell when every deployment of a pool is kept out by what this call is or asks for.

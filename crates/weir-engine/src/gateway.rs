@@ -497,7 +497,7 @@ fn compile_routes(
             let member = |&(deployment, weight): &(usize, u32)| Member {
                 deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
                 weight,
-                pricing: stated(deployment).map(|stated| stated.pricing).unwrap_or_default(),
+                pricing: stated(deployment).map(|stated| stated.pricing.tariff()).unwrap_or_default(),
                 quality: stated(deployment).map_or(0, |stated| stated.quality),
                 identity: stated(deployment).map_or(0, |stated| hash_of(&stated.name)),
             };
@@ -564,6 +564,7 @@ fn takes(deployment: &weir_config::Deployment) -> Takes {
     Takes {
         needs: deployment.capabilities,
         context_window: deployment.context_window,
+        max_input: deployment.max_input,
         max_output: deployment.max_output,
     }
 }

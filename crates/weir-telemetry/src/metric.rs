@@ -122,6 +122,11 @@ pub(crate) const TOKENS: Metric = Metric::counter(
 );
 pub(crate) const COST: Metric =
     Metric::counter("weir_cost_usd", SERVED, "Cost in USD, counted exactly and rounded to a float here only");
+pub(crate) const COST_UNKNOWN: Metric = Metric::counter(
+    "weir_cost_unknown",
+    SERVED,
+    "Requests whose cost is not, or not wholly, known, because a deployment has no price for what they took",
+);
 pub(crate) const ESTIMATED: Metric = Metric::counter(
     "weir_usage_estimated",
     SERVED,
@@ -274,7 +279,7 @@ const POOL_STALE: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 25] = [
+pub(crate) const COUNTED: [&Metric; 26] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
@@ -285,6 +290,7 @@ pub(crate) const COUNTED: [&Metric; 25] = [
     &FIRST_BYTE,
     &TOKENS,
     &COST,
+    &COST_UNKNOWN,
     &ESTIMATED,
     &ATTEMPTS,
     &RETRIES,

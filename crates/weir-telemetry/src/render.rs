@@ -161,6 +161,7 @@ impl Snapshot {
         self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| &c.first_byte)?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
         counters(encoder, &metric::COST, &self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)))?;
+        counters(encoder, &metric::COST_UNKNOWN, &self.by_pair(|c| positive(&c.cost_unknown)))?;
         counters(encoder, &metric::ESTIMATED, &self.by_pair(|c| positive(&c.estimated)))?;
         self.encode_attempts(encoder)?;
         counters(encoder, &metric::REQUEST_BYTES, &self.by_route(|c| c.request_bytes.load(Relaxed)))?;

@@ -4,7 +4,7 @@ use crate::json::{self, Object, name};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weir_core::exchange::{Attempt, Phases};
-use weir_core::{Exchange, Outcome, Usage};
+use weir_core::{Cost, Exchange, Outcome, Usage};
 
 /// Model names are cut to this many characters; the client chose them.
 const MODEL_CHARS: usize = 128;
@@ -52,10 +52,7 @@ impl LineFormat {
         if let Some(tokens) = &exchange.usage {
             usage(line.member(name!("usage")), tokens);
         }
-        let cost = line.member(name!("cost_usd"));
-        cost.push(b'"');
-        json::usd(cost, exchange.cost.pico_usd());
-        cost.push(b'"');
+        cost(&mut line, exchange.cost, exchange.cost_unknown);
         line.number(name!("request_bytes"), exchange.request_bytes);
         line.number(name!("response_bytes"), exchange.response_bytes);
         line.millis(name!("total_ms"), exchange.total);
@@ -139,15 +136,27 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
         if attempt.aborted {
             object.flag(name!("aborted"), true);
         }
-        if attempt.cost != weir_core::Cost::ZERO {
-            let cost = object.member(name!("cost_usd"));
-            cost.push(b'"');
-            json::usd(cost, attempt.cost.pico_usd());
-            cost.push(b'"');
+        if attempt.cost != Cost::ZERO || attempt.cost_unknown {
+            cost(&mut object, attempt.cost, attempt.cost_unknown);
         }
         object.end();
     }
     out.push(b']');
+}
+
+/// A cost as far as it is known: null when nothing is.
+fn cost(object: &mut Object<'_>, cost: Cost, unknown: bool) {
+    let out = object.member(name!("cost_usd"));
+    if unknown && cost == Cost::ZERO {
+        out.extend_from_slice(b"null");
+    } else {
+        out.push(b'"');
+        json::usd(out, cost.pico_usd());
+        out.push(b'"');
+    }
+    if unknown {
+        object.flag(name!("cost_unknown"), true);
+    }
 }
 
 fn usage(out: &mut Vec<u8>, usage: &Usage) {
