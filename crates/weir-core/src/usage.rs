@@ -118,8 +118,7 @@ impl Usage {
             && self.output <= Self::MOST_TOKENS
             && self.cache_read.saturating_add(self.cache_write) <= self.input
             && self.cache_write_1h <= self.cache_write
-            && self.audio_input.saturating_add(self.image_input) <= self.input
-            && [self.reasoning, self.audio_output, self.image_output].into_iter().fold(0, u64::saturating_add)
-                <= self.output
+            && self.audio_input.max(self.image_input) <= self.input
+            && self.reasoning.max(self.audio_output).max(self.image_output) <= self.output
     }
 }

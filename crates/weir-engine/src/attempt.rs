@@ -407,7 +407,7 @@ fn nobody_there(call: &Call, asked: bool) -> Fault {
 }
 
 fn max_cost_exceeded() -> Fault {
-    let message = "no deployment is expected to answer this for what x-weir-max-cost allows; allow more, or ask for less";
+    let message = "no deployment with a known price is expected to answer this for what x-weir-max-cost allows; allow more, or ask for less";
     Fault::new(Class::Caller, 400, "max_cost_exceeded", message)
 }
 

@@ -138,6 +138,8 @@ pub struct Gateway {
     pub(crate) deployments: Vec<Deployment>,
     /// By deployment: what its model takes.
     pub(crate) takes: Vec<Takes>,
+    /// By deployment: where its price is from, for those who ask.
+    pub(crate) priced_by: Vec<Arc<str>>,
     /// By deployment: its label `region`.
     pub(crate) regions: Vec<Option<Arc<str>>>,
     pub(crate) pools: Vec<Pool>,
@@ -201,6 +203,7 @@ impl Gateway {
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,
             takes: config.deployments.iter().map(takes).collect(),
+            priced_by: config.deployments.iter().map(priced_by).collect(),
             regions: config.deployments.iter().map(region).collect(),
             pools,
             routes,
@@ -566,6 +569,19 @@ fn takes(deployment: &weir_config::Deployment) -> Takes {
         context_window: deployment.context_window,
         max_input: deployment.max_input,
         max_output: deployment.max_output,
+    }
+}
+
+/// Where a price is from: the configuration, an entry of the catalogue, or nowhere.
+fn priced_by(deployment: &weir_config::Deployment) -> Arc<str> {
+    let listed = deployment.listed.as_ref().filter(|listed| listed.taken.contains(&"price"));
+    match (&deployment.pricing, listed) {
+        (weir_core::Pricing::Unknown, _) => "unknown".into(),
+        (_, None) => "configuration".into(),
+        (_, Some(listed)) => {
+            let date = listed.source.as_ref().map_or(String::new(), |source| format!(" of {}", source.date));
+            format!("catalog {}{date}", listed.entry).into()
+        }
     }
 }
 

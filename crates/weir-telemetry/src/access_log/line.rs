@@ -136,8 +136,10 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
         if attempt.aborted {
             object.flag(name!("aborted"), true);
         }
-        if attempt.cost != Cost::ZERO || attempt.cost_unknown {
+        if attempt.cost != Cost::ZERO {
             cost(&mut object, attempt.cost, attempt.cost_unknown);
+        } else if attempt.cost_unknown {
+            object.flag(name!("cost_unknown"), true);
         }
         object.end();
     }
