@@ -1,5 +1,6 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
+use crate::catalog::Source;
 use crate::format::duration_text;
 use crate::node::Node;
 use crate::problem::{Span, Spanned};
@@ -23,8 +24,32 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Who may call. Empty: everyone, and the public listener is on a loopback address.
     pub keys: Vec<Key>,
+    /// What deployments take from it that they do not state.
+    pub catalog: CatalogSource,
     /// Access log, trace events and metrics.
     pub telemetry: Telemetry,
+}
+
+/// Which catalogue is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogSource {
+    /// The operator's own file, which goes before the built-in one.
+    pub file: Option<PathBuf>,
+    /// Whether the built-in one is used.
+    pub built_in: bool,
+}
+
+/// What a deployment has from the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it stands there: `openai/gpt-4o-mini`.
+    pub entry: Arc<str>,
+    /// The keys of the deployment that were taken from there.
+    pub taken: Vec<&'static str>,
+    /// Who says so.
+    pub source: Option<Arc<Source>>,
+    /// The day from which on the vendor does not promise it any more.
+    pub deprecated: Option<Box<str>>,
 }
 
 /// The listeners and their limits.
@@ -255,8 +280,12 @@ pub struct Deployment {
     pub capabilities: Option<Needs>,
     /// The most tokens of prompt and answer together; at least 1.
     pub context_window: Option<u32>,
+    /// The most tokens of a prompt alone; at least 1.
+    pub max_input: Option<u32>,
     /// The most tokens of an answer; at least 1.
     pub max_output: Option<u32>,
+    /// What of this is from the catalogue; `None` when it does not list the deployment, or is not to be asked.
+    pub listed: Option<Listed>,
     /// Active probing: its own, else its provider's.
     pub health: Option<HealthCheck>,
     /// When to stop calling it for a while.

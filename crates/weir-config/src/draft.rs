@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
                 ] {
                     *listen = said.map_or_else(|| listen.clone(), AddressText);
                 }
-                let (config, more) = check(file, &tree);
+                let (config, more) = check(file, &tree, self.env);
                 problems.extend(more);
                 if problems.is_empty() {
                     warnings.extend(unused(&config));

@@ -229,7 +229,8 @@ fn figures(record: &Record, call: &Call, place: Place, member: &weir_routing::Me
     let forecast = windows.forecast(request.latency(Latency::First), size, now);
     put("expected_ms", forecast.map(|forecast| json!(rounded(forecast.quantile(0.5) * 1e3))));
     let cost = member.expected_cost(size, Some(health));
-    put("expected_cost_usd", (cost != weir_core::Cost::ZERO).then(|| json!(cost.to_string())));
+    put("expected_cost_usd", cost.map(|cost| json!(cost.to_string())));
+    put("price_from", snapshot.gateway.priced_by.get(index).map(|from| json!(**from)));
     put("weight", Some(json!(member.weight)));
     put("quality", (member.quality > 0).then(|| json!(member.quality)));
     Json::Object(all)

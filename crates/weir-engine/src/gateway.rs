@@ -139,6 +139,8 @@ pub struct Gateway {
     pub(crate) deployments: Vec<Deployment>,
     /// By deployment: what its model takes.
     pub(crate) takes: Vec<Takes>,
+    /// By deployment: where its price is from, for those who ask.
+    pub(crate) priced_by: Vec<Arc<str>>,
     /// By deployment: its label `region`.
     pub(crate) regions: Vec<Option<Arc<str>>>,
     pub(crate) pools: Vec<Pool>,
@@ -202,6 +204,7 @@ impl Gateway {
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,
             takes: config.deployments.iter().map(takes).collect(),
+            priced_by: config.deployments.iter().map(priced_by).collect(),
             regions: config.deployments.iter().map(region).collect(),
             pools,
             routes,
@@ -498,7 +501,7 @@ fn compile_routes(
             let member = |&(deployment, weight): &(usize, u32)| Member {
                 deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
                 weight,
-                pricing: stated(deployment).map(|stated| stated.pricing).unwrap_or_default(),
+                pricing: stated(deployment).map(|stated| stated.pricing.tariff()).unwrap_or_default(),
                 quality: stated(deployment).map_or(0, |stated| stated.quality),
                 identity: stated(deployment).map_or(0, |stated| hash_of(&stated.name)),
             };
@@ -565,7 +568,21 @@ fn takes(deployment: &weir_config::Deployment) -> Takes {
     Takes {
         needs: deployment.capabilities,
         context_window: deployment.context_window,
+        max_input: deployment.max_input,
         max_output: deployment.max_output,
+    }
+}
+
+/// Where a price is from: the configuration, an entry of the catalogue, or nowhere.
+fn priced_by(deployment: &weir_config::Deployment) -> Arc<str> {
+    let listed = deployment.listed.as_ref().filter(|listed| listed.taken.contains(&"price"));
+    match (&deployment.pricing, listed) {
+        (weir_core::Pricing::Unknown, _) => "unknown".into(),
+        (_, None) => "configuration".into(),
+        (_, Some(listed)) => {
+            let date = listed.source.as_ref().map_or(String::new(), |source| format!(" of {}", source.date));
+            format!("catalog {}{date}", listed.entry).into()
+        }
     }
 }
 

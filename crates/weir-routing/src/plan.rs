@@ -35,6 +35,8 @@ pub enum Reason {
     BestQuality,
     /// Its expected cost is above the cap.
     OverPrice,
+    /// Nobody knows its price, so nobody can say that it is cheap, or within a cap.
+    PriceUnknown,
     /// The best sum of weighted figures.
     BestScore,
     /// Waiting and computing what its cache does not hold takes least there.
@@ -100,6 +102,7 @@ impl Reason {
             Reason::Probe => "probe",
             Reason::BestQuality => "best_quality",
             Reason::OverPrice => "over_price",
+            Reason::PriceUnknown => "price_unknown",
             Reason::BestScore => "best_score",
             Reason::CacheHeld => "cache_held",
             Reason::Sticky => "sticky",
@@ -182,8 +185,12 @@ pub enum Figure {
     Cost(Cost),
     /// The chance to keep the latency budget, in thousandths, and the expected cost.
     Budget(u16, Cost),
+    /// That chance, where nobody knows the price.
+    Chance(u16),
     /// A quality score, and the expected cost.
     Quality(u32, Cost),
+    /// That score, where nobody knows the price.
+    Rated(u32),
     /// A weighted sum in thousandths; less is better.
     Score(u32),
     /// Tokens that a cache is expected to hold, and when the first token is expected.

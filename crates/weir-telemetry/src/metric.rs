@@ -126,6 +126,11 @@ pub(crate) const COST: Metric = Metric::counter(
     "Cost in USD, counted exactly and rounded to a float here only; cause is request, or probe (health probes that \
      generate a token, of no route)",
 );
+pub(crate) const COST_UNKNOWN: Metric = Metric::counter(
+    "weir_cost_unknown",
+    SERVED,
+    "Requests whose cost is not, or not wholly, known, because a deployment has no price for what they took",
+);
 pub(crate) const ESTIMATED: Metric = Metric::counter(
     "weir_usage_estimated",
     SERVED,
@@ -278,7 +283,7 @@ const POOL_STALE: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 25] = [
+pub(crate) const COUNTED: [&Metric; 26] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
@@ -289,6 +294,7 @@ pub(crate) const COUNTED: [&Metric; 25] = [
     &FIRST_BYTE,
     &TOKENS,
     &COST,
+    &COST_UNKNOWN,
     &ESTIMATED,
     &ATTEMPTS,
     &RETRIES,

@@ -174,6 +174,7 @@ impl Snapshot {
         let probes = self.probes.iter().filter(|(_, pico)| **pico > 0);
         let probes = probes.map(|(deployment, pico)| ([NONE, &**deployment, "probe"], usd(*pico)));
         counters(encoder, &metric::COST, &requests.chain(probes).collect::<Vec<_>>())?;
+        counters(encoder, &metric::COST_UNKNOWN, &self.by_pair(|c| positive(&c.cost_unknown)))?;
         counters(encoder, &metric::ESTIMATED, &self.by_pair(|c| positive(&c.estimated)))?;
         self.encode_attempts(encoder)?;
         counters(encoder, &metric::REQUEST_BYTES, &self.by_route(|c| c.request_bytes.load(Relaxed)))?;

@@ -138,6 +138,7 @@ pub(crate) struct Counts {
     pub(crate) connect: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
     pub(crate) tls: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
     pub(crate) estimated: AtomicU64,
+    pub(crate) cost_unknown: AtomicU64,
 }
 
 impl Default for Counts {
@@ -148,6 +149,7 @@ impl Default for Counts {
             tokens: zeros(),
             cost_pico_usd: AtomicU64::new(0),
             estimated: AtomicU64::new(0),
+            cost_unknown: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             sums: Sums::default(),
@@ -198,6 +200,9 @@ impl Counts {
         // A counter cannot go down, so a cost below zero, which no price can yield, counts as nothing.
         let pico = exchange.cost.pico_usd().max(0);
         add(&self.cost_pico_usd, u64::try_from(pico).unwrap_or(u64::MAX));
+        if exchange.cost_unknown {
+            add(&self.cost_unknown, 1);
+        }
         add(&self.request_bytes, exchange.request_bytes);
         add(&self.response_bytes, exchange.response_bytes);
     }
@@ -229,6 +234,7 @@ impl Counts {
         for (into, from) in [
             (&self.cost_pico_usd, &other.cost_pico_usd),
             (&self.estimated, &other.estimated),
+            (&self.cost_unknown, &other.cost_unknown),
             (&self.request_bytes, &other.request_bytes),
             (&self.response_bytes, &other.response_bytes),
         ] {

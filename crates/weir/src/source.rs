@@ -62,7 +62,15 @@ fn read(env: &dyn Environment, overrides: &Overrides, read: impl FnOnce(&Reader<
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Config, Problems> {
-    let (config, warnings) = draft(path, overrides).finish()?;
+    finish(draft(path, overrides))
+}
+
+/// The same for what has been read.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn finish(draft: Draft) -> Result<Config, Problems> {
+    let (config, warnings) = draft.finish()?;
     warn(&warnings);
     Ok(config)
 }

@@ -1,13 +1,16 @@
 //! The sections `providers`, `deployments` and `routes`.
 
+use super::listed::{self, Stated};
 use super::names::Names;
+use super::price::check_price;
 use super::rules;
 use super::server::{above_zero, optional};
+use crate::catalog::{Catalog, Limits};
 use crate::config::{
     Answers, Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hedge, Hint, LeadsTo, Otherwise,
     Pool, Provider, Queue, Retries, Route,
 };
-use crate::file::text::{Named, PriceText, SecretText};
+use crate::file::text::{Named, SecretText};
 use crate::file::upstream as file;
 use crate::format::duration_text;
 use crate::node::{Node, Place, Value};
@@ -17,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Causes, ModelClass, Pricing, Secret, Timeouts, TokenPrices};
+use weir_core::{Causes, ModelClass, Secret, Timeouts};
 
 /// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
 /// break or smuggle requests.
@@ -238,11 +241,18 @@ fn check_interval(interval: Duration, place: &Place<'_>, problems: &mut Vec<Prob
     }
 }
 
+/// What deployments are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Above<'a> {
+    pub(super) providers: &'a [Provider],
+    pub(super) catalog: &'a Catalog,
+}
+
 pub(super) fn check_deployments(
     deployments: Named<file::Deployment>,
     place: &Place<'_>,
     names: &Names<'_>,
-    providers: &[Provider],
+    above: &Above<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Deployment> {
     let mut checked = Vec::new();
@@ -251,9 +261,12 @@ pub(super) fn check_deployments(
         if deployment.model.is_empty() || deployment.model.len() > 256 {
             problems.push(place.key("model").problem("a model's name has 1 to 256 characters"));
         }
-        let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
-        let provider_health = || providers.get(provider).and_then(|provider| provider.health.clone());
+        let of = above.providers.get(provider);
+        let provider_health = || of.and_then(|provider| provider.health.clone());
         check_breaker(&deployment.breaker, &place.key("breaker"), problems);
+        let stated = stated(&deployment, &place, problems);
+        let facts = listed::facts(&deployment, stated, of, above.catalog, &place, problems);
+        let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
         let model: Arc<str> = Arc::from(deployment.model);
         checked.push(Deployment {
             name: Arc::from(name),
@@ -261,25 +274,40 @@ pub(super) fn check_deployments(
             same_as: deployment.same_as.map_or_else(|| model.clone(), Arc::from),
             continues: check_continues(deployment.continues.as_deref(), &place.key("continues"), problems),
             model,
-            pricing: deployment
-                .price
-                .map_or(Pricing::Unpriced, |p| check_price(&p, &place.key("price"), problems)),
+            pricing: facts.pricing,
             quality: deployment.quality,
             weight: deployment.weight,
             max_concurrency: deployment.max_concurrency,
             learns_concurrency: deployment.learns_concurrency,
             timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
             labels: check_labels(deployment.labels, &place.key("labels"), problems),
-            classes: deployment.class.iter().flat_map(|c| c.as_slice()).map(|class| class.0).collect(),
-            capabilities: deployment.capabilities.map(|all| all.iter().map(|need| need.0).collect()),
-            context_window: deployment.context_window,
-            max_output: deployment.max_output,
+            classes: facts.classes,
+            capabilities: facts.capabilities,
+            context_window: facts.limits.context_window,
+            max_input: facts.limits.max_input,
+            max_output: facts.limits.max_output,
+            listed: facts.listed,
             health: health.or_else(provider_health),
             breaker: Breaker::from(&deployment.breaker),
             at: place.key_at.clone(),
         });
     }
     checked
+}
+
+/// What a deployment says itself of what the catalogue could say, too.
+fn stated(deployment: &file::Deployment, place: &Place<'_>, problems: &mut Vec<Problem>) -> Stated {
+    let price = deployment.price.as_ref();
+    Stated {
+        pricing: price.map(|price| check_price(price, &place.key("price"), problems)),
+        classes: deployment.class.as_ref().map(|all| all.as_slice().iter().map(|class| class.0).collect()),
+        capabilities: deployment.capabilities.as_ref().map(|all| all.iter().map(|need| need.0).collect()),
+        limits: Limits {
+            context_window: deployment.context_window,
+            max_input: deployment.max_input,
+            max_output: deployment.max_output,
+        },
+    }
 }
 
 fn check_breaker(breaker: &file::Breaker, place: &Place<'_>, problems: &mut Vec<Problem>) {
@@ -310,34 +338,6 @@ fn found(index: Result<usize, Problem>, problems: &mut Vec<Problem>) -> usize {
     index.unwrap_or_else(|problem| {
         problems.push(problem);
         usize::MAX
-    })
-}
-
-fn check_price(price: &file::Price, place: &Place<'_>, problems: &mut Vec<Problem>) -> Pricing {
-    let by_token = [&price.input, &price.output, &price.cached_input, &price.cache_write];
-    if let Some(PriceText(per_hour)) = price.per_hour {
-        if by_token.iter().any(|price| price.is_some()) {
-            let problem =
-                place.key("per_hour").problem("a price by the hour stands beside prices by the token");
-            problems.push(problem.with_help("give one or the other"));
-        }
-        return Pricing::PerHour(per_hour.micro_usd_per_million());
-    }
-    if !place.has_broken() {
-        for (key, missing) in [("input", price.input.is_none()), ("output", price.output.is_none())] {
-            if missing {
-                let problem = place.key_problem(format!("{key:?} is missing"));
-                problems
-                    .push(problem.with_help("a price has `input` and `output` (0 for none), or `per_hour`"));
-            }
-        }
-    }
-    let amount = |price: &Option<PriceText>| price.as_ref().map(|price| price.0);
-    Pricing::PerToken(TokenPrices {
-        input: amount(&price.input).unwrap_or_default(),
-        output: amount(&price.output).unwrap_or_default(),
-        cached_input: amount(&price.cached_input),
-        cache_write: amount(&price.cache_write),
     })
 }
 

@@ -436,6 +436,21 @@ fn prices() {
         "price: {per_hour: 1, input: 1}",
         &["3:48: deployments.a.price.per_hour: a price by the hour stands beside"],
     );
+    check_deployment(
+        "price: {input: 1, output: 1, image: 0.0000000001}",
+        &[
+            "3:66: deployments.a.price.image: \"0.0000000001\" is not a price in USD; it has more than nine digits",
+        ],
+    );
+    check_deployment(
+        "price: {input: 1, output: 1, above: {many: {input: 2}, 0: {input: 2}, 9: {}, 8: {inpt: 1}}}",
+        &[
+            "3:67: deployments.a.price.above.many: \"many\" is not a number of tokens; as in `above:",
+            "3:85: deployments.a.price.above.0: \"0\" is not a number of tokens",
+            "3:100: deployments.a.price.above.9: no price is stated for these prompts",
+            "3:111: deployments.a.price.above.8.inpt: unknown key \"inpt\"; did you mean \"input\"?",
+        ],
+    );
 }
 
 #[test]

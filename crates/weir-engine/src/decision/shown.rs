@@ -78,7 +78,7 @@ fn head(entry: &Entry, names: &Names) -> Map<String, Json> {
     }
     all.insert("status".into(), json!(end.status));
     put(&mut all, "code", end.code.as_ref().map(|code| json!(code)));
-    all.insert("cost_usd".into(), json!(end.cost.to_string()));
+    put_cost(&mut all, end.cost, end.cost_unknown);
     all.insert("total_ms".into(), json!(end.total.millis()));
     all
 }
@@ -159,6 +159,8 @@ fn figure(figure: Slim) -> Vec<(String, Json)> {
         Slim::Budget(chance, pico) => {
             vec![("chance_in_budget", json!(f64::from(chance) / 1000.0)), ("expected_cost_usd", cost(pico))]
         }
+        Slim::Chance(chance) => vec![("chance_in_budget", json!(f64::from(chance) / 1000.0))],
+        Slim::Rated(quality) => vec![("quality", json!(quality))],
         Slim::Quality(quality, pico) => vec![("quality", json!(quality)), ("expected_cost_usd", cost(pico))],
         Slim::Score(score) => vec![("score", json!(f64::from(score) / 1000.0))],
         Slim::Cached(tokens, first) => {
@@ -206,8 +208,17 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
     if tried.aborted {
         all.insert("aborted".into(), json!(true));
     }
-    all.insert("cost_usd".into(), json!(tried.cost.to_string()));
+    put_cost(&mut all, tried.cost, tried.cost_unknown);
     Json::Object(all)
+}
+
+/// A cost as far as it is known: null when nothing is.
+fn put_cost(all: &mut Map<String, Json>, cost: Cost, unknown: bool) {
+    let nothing = unknown && cost == Cost::ZERO;
+    all.insert("cost_usd".into(), if nothing { Json::Null } else { json!(cost.to_string()) });
+    if unknown {
+        all.insert("cost_unknown".into(), json!(true));
+    }
 }
 
 fn wait(waited: &Waited) -> Json {

@@ -9,6 +9,7 @@ fn tried(deployment: usize) -> Tried {
         cause: AttemptCause::Retry,
         fault: None,
         cost: Cost::ZERO,
+        cost_unknown: false,
         aborted: false,
         status: 0,
         code: None,

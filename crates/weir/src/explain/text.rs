@@ -66,6 +66,9 @@ fn head(out: &mut String, told: &Json) -> std::fmt::Result {
         if let Some(cost) = told["cost_usd"].as_str().filter(|cost| *cost != "0") {
             write!(out, ", ${cost}")?;
         }
+        if told["cost_unknown"] == true {
+            write!(out, ", cost unknown")?;
+        }
         writeln!(out)?;
         if let Some(at) = told["at"].as_str() {
             writeln!(out, "asked at {at}")?;
@@ -183,7 +186,13 @@ fn figures(of: &Json) -> Vec<String> {
         all.extend(p95.map(|ms| format!("{what} p95 {}", time(ms))));
     }
     let cost = of["expected_cost_usd"].as_str().or_else(|| now["expected_cost_usd"].as_str());
-    all.extend(cost.map(|cost| format!("about ${cost}")));
+    match (cost, now["price_from"].as_str()) {
+        (_, Some("unknown")) => all.push("price unknown".to_owned()),
+        (Some(cost), Some(from)) if from.starts_with("catalog ") => {
+            all.push(format!("about ${cost} ({from})"));
+        }
+        (cost, _) => all.extend(cost.map(|cost| format!("about ${cost}"))),
+    }
     all.extend(number("quality").map(|quality| format!("quality {quality}")));
     all.extend(number("in_flight").filter(|n| *n > 0.0).map(|n| format!("{n} in flight")));
     all.extend(number("work_under_way_ms").map(|ms| format!("{} of work under way", time(ms))));
@@ -231,7 +240,10 @@ fn called(nth: u64, began: f64, attempt: &Json) -> Vec<String> {
         None if attempt["ms"].is_null() => String::new(),
         None => "answered".to_owned(),
     };
-    let cost = attempt["cost_usd"].as_str().filter(|cost| *cost != "0").map(|cost| format!("${cost}"));
+    let cost = match (attempt["cost_usd"].as_str().filter(|cost| *cost != "0"), &attempt["cost_unknown"]) {
+        (_, Json::Bool(true)) => Some("cost unknown".to_owned()),
+        (cost, _) => cost.map(|cost| format!("${cost}")),
+    };
     let deployment = word(attempt, "deployment").to_owned();
     let (cause, began) = (words(word(attempt, "cause")), format!("at {}", time(began)));
     vec![format!("{nth}."), deployment, cause, began, took, end, cost.unwrap_or_default()]

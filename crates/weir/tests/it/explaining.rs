@@ -361,7 +361,7 @@ rules
 
 route m, by priority, up to 3 calls
   1.  d0     preferred            about $0.000106
-  ✗   small  does not take tools
+  ✗   small  does not take tools  price unknown
 
 fallback best, by weighted (after context_window)
   1.  d1  by weight  about $0.000106
