@@ -10,6 +10,7 @@ use crate::problem::Spanned;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
+use weir_core::secret::is_secret_header;
 use weir_core::{Cause, Need, Pricing, Secret, Timeouts};
 
 impl Config {
@@ -185,6 +186,9 @@ fn condition(when: &Condition) -> Json {
         Condition::PromptTokens(min, max) => json!({ "prompt_tokens": range(*min, *max) }),
         Condition::OutputTokens(min, max) => json!({ "output_tokens": range(*min, *max) }),
         Condition::Turns(min, max) => json!({ "turns": range(*min, *max) }),
+        Condition::Header(name, is) if !is.is_empty() && is_secret_header(name) => {
+            json!({ "headers": { &**name: "[secret]" } })
+        }
         Condition::Header(name, is) => json!({ "headers": { &**name: values(is) } }),
         Condition::Metadata(key, is) => json!({ "metadata": { &**key: values(is) } }),
         Condition::Key(names) => json!({ "key": strings(names) }),

@@ -100,7 +100,7 @@ enum Slim {
     Latency(Micros),
     Busy(Micros),
     Cost(u64),
-    Budget(u16, u64),
+    Budget(Option<u16>, u64),
     Quality(u32, u64),
     Score(u32),
     Cached(u32, Micros),

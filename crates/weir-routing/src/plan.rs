@@ -37,7 +37,7 @@ pub enum Reason {
     OverPrice,
     /// The best sum of weighted figures.
     BestScore,
-    /// Waiting and computing what its cache does not hold takes least there.
+    /// Its cache holds some of the prompt, and waiting and computing the rest takes least there.
     CacheHeld,
     /// The session's own place.
     Sticky,
@@ -180,8 +180,8 @@ pub enum Figure {
     Busy(Duration),
     /// An expected cost.
     Cost(Cost),
-    /// The chance to keep the latency budget, in thousandths, and the expected cost.
-    Budget(u16, Cost),
+    /// The chance to keep the latency budget, in thousandths, where enough is known to tell one; and the expected cost.
+    Budget(Option<u16>, Cost),
     /// A quality score, and the expected cost.
     Quality(u32, Cost),
     /// A weighted sum in thousandths; less is better.

@@ -73,13 +73,13 @@ impl Policy for LatencyBudget {
                     (ranked.tier, ranked.score) = (u8::from(size.in_flight > 0), cost.approx_usd());
                     ranked.second = f64::from(size.in_flight);
                     ranked.reason = Reason::Unproven;
-                    ranked.figure = Figure::Budget(0, cost);
+                    ranked.figure = Figure::Budget(None, cost);
                     return;
                 };
                 let within = forecast.within(budget);
                 let error = (within * (1.0 - within) / forecast.samples).sqrt();
                 let kept = within - CAUTION * error >= self.share;
-                ranked.figure = Figure::Budget(thousandths(within), cost);
+                ranked.figure = Figure::Budget(Some(thousandths(within)), cost);
                 if kept {
                     ranked.score = cost.approx_usd();
                     ranked.second = forecast.quantile(self.share);
