@@ -1,5 +1,6 @@
 //! What the file means: names that lead somewhere, figures that can hold together, addresses that are safe to open.
 
+mod doubts;
 mod names;
 mod rules;
 mod server;
@@ -20,8 +21,9 @@ const LEAST_SECRET: usize = 8;
 /// The most bytes of a key or a token: what fits into a request's head beside everything else.
 const MOST_SECRET: usize = 512;
 
-/// The checked configuration and everything that is wrong with it. Only without problems does it mean what the file says.
-pub(crate) fn check(file: File, tree: &Node) -> (Config, Vec<Problem>) {
+/// The checked configuration, everything that is wrong with it, and, where that is nothing, what was probably not meant.
+/// Only without problems does it mean what the file says.
+pub(crate) fn check(file: File, tree: &Node) -> (Config, Vec<Problem>, Vec<Problem>) {
     let mut problems = Vec::new();
     let root = Place::root(tree);
     for section in ["providers", "deployments", "routes", "keys"] {
@@ -42,7 +44,9 @@ pub(crate) fn check(file: File, tree: &Node) -> (Config, Vec<Problem>) {
         upstream::check_routes(file.routes, &root.key("routes"), &names, &deployments, &mut problems);
     upstream::check_totals(&routes, &deployments, &providers, &root, &mut problems);
     let telemetry = server::check_telemetry(file.telemetry, &root.key("telemetry"), &mut problems);
-    (Config { server, providers, deployments, routes, keys, telemetry }, problems)
+    let config = Config { server, providers, deployments, routes, keys, telemetry };
+    let doubts = if problems.is_empty() { doubts::doubts(&config, &root) } else { Vec::new() };
+    (config, problems, doubts)
 }
 
 fn check_keys(keys: Named<crate::file::Key>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {

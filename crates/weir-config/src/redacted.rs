@@ -124,9 +124,12 @@ impl Config {
             "rules": rules.collect::<Vec<_>>(),
             "fallbacks": fallbacks.collect::<Vec<_>>(),
             "panic_percent": route.panic_percent,
-            "require": { "labels": route.require.iter()
-                .map(|(name, values)| (name.to_string(), json!(strings(values))))
-                .collect::<Map<_, _>>() },
+            "require": {
+                "labels": route.require.iter()
+                    .map(|(name, values)| (name.to_string(), json!(strings(values))))
+                    .collect::<Map<_, _>>(),
+                "deployments": (!route.only.is_empty()).then(|| route.only.iter().map(|index| self.name(*index)).collect::<Vec<_>>()),
+            },
             "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
@@ -155,8 +158,12 @@ impl Config {
 }
 
 impl Config {
+    fn name(&self, deployment: usize) -> Option<&str> {
+        self.deployments.get(deployment).map(|known| &*known.name)
+    }
+
     fn members(&self, deployments: &[(usize, u32)]) -> Vec<Json> {
-        let name = |index: &usize| self.deployments.get(*index).map(|known| &*known.name);
+        let name = |index: &usize| self.name(*index);
         deployments.iter().map(|(index, weight)| json!({ "name": name(index), "weight": weight })).collect()
     }
 }

@@ -78,7 +78,7 @@ pub enum Reason {
     ContextTooSmall,
     /// The request asks for a longer answer than its model gives.
     OutputTooSmall,
-    /// It has not the labels that a route on the request's way requires.
+    /// It has not the labels that a route on the request's way requires, or is not among the deployments it names.
     Label,
     /// It is not in a region that the request asks for.
     Region,

@@ -5,7 +5,7 @@ use crate::source;
 use serde_json::{Value as Json, json};
 use std::io::Write;
 use std::path::PathBuf;
-use weir_config::{Overrides, Problem, Problems};
+use weir_config::{Config, Overrides, Problem, Problems};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -35,14 +35,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let fine = checked.is_ok() && (warnings.is_empty() || !arguments.strict);
     let problems = checked.as_ref().err().map_or_else(Vec::new, |all| all.iter().cloned().collect());
     if arguments.json {
-        let counts = checked.as_ref().ok().map(|(c, _)| (c.deployments.len(), c.routes.len()));
+        let counts = checked.as_ref().ok().map(|(config, _)| (config.deployments.len(), routes(config)));
         say(&format!(
             "{:#}",
             json!({
                 "file": arguments.config.display().to_string(),
                 "fine": fine,
                 "deployments": counts.map(|(deployments, _)| deployments),
-                "routes": counts.map(|(_, routes)| routes),
+                "routes": counts.map(|(_, (routes, _))| routes),
+                "classes": counts.map(|(_, (_, classes))| classes),
                 "problems": problems.iter().map(entry).collect::<Vec<_>>(),
                 "warnings": warnings.iter().map(entry).collect::<Vec<_>>(),
             })
@@ -58,10 +59,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let warned = (!warnings.is_empty()).then(|| count(warnings.len(), "warning"));
     match checked {
         Ok((config, _)) if fine => {
-            let (deployments, routes) =
-                (count(config.deployments.len(), "deployment"), count(config.routes.len(), "route"));
-            let warned = warned.map_or_else(String::new, |warned| format!(", {warned}"));
-            say(&format!("{}: fine ({deployments}, {routes}{warned})", arguments.config.display()))
+            let (routes, classes) = routes(&config);
+            let mut found = vec![count(config.deployments.len(), "deployment"), count(routes, "route")];
+            if classes > 0 {
+                let plural = if classes == 1 { "" } else { "es" };
+                found.push(format!("{classes} class{plural} of models"));
+            }
+            found.extend(warned);
+            say(&format!("{}: fine ({})", arguments.config.display(), found.join(", ")))
         }
         Ok(_) => Err(Failure::Usage(format!("\n{} in the configuration", count(warnings.len(), "warning")))),
         Err(problems) => {
@@ -72,6 +77,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             )))
         }
     }
+}
+
+/// How many routes the file has, and how many classes make one beside them.
+fn routes(config: &Config) -> (usize, usize) {
+    let written = config.routes.iter().filter(|route| route.is_written).count();
+    (written, config.routes.len() - written)
 }
 
 /// A number of things, in words.

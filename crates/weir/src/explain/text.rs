@@ -168,7 +168,7 @@ fn reason(of: &Json) -> String {
         "lacks_capability" => format!("does not take {}", word(of, "lacks")),
         "context_too_small" => "its context window is too small".to_owned(),
         "output_too_small" => "gives no answers as long as that".to_owned(),
-        "label_required" => "has not the labels that the route requires".to_owned(),
+        "label_required" => "is not what the route requires".to_owned(),
         "other_region" => "is in no region that was asked for".to_owned(),
         "barred" => "has failed this request already".to_owned(),
         other => words(other),
