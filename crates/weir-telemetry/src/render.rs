@@ -159,6 +159,7 @@ impl Snapshot {
         self.encode_histogram(encoder, &metric::CONNECT, |c| &c.connect)?;
         self.encode_histogram(encoder, &metric::TLS, |c| &c.tls)?;
         self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| &c.first_byte)?;
+        self.encode_histogram(encoder, &metric::QUEUED_TIME, |c| &c.queued)?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
         counters(encoder, &metric::COST, &self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)))?;
         counters(encoder, &metric::ESTIMATED, &self.by_pair(|c| positive(&c.estimated)))?;

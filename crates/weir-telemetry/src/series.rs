@@ -3,7 +3,9 @@
 //! Because nobody else writes, adding is a plain load and a plain store: no locked instruction, no shared cache line.
 
 use crate::lock;
-use crate::metric::{CONNECT_BOUNDS, DURATION_BOUNDS, FIRST_TOKEN_BOUNDS, OVERHEAD_BOUNDS, PER_TOKEN_BOUNDS};
+use crate::metric::{
+    CONNECT_BOUNDS, DURATION_BOUNDS, FIRST_TOKEN_BOUNDS, OVERHEAD_BOUNDS, PER_TOKEN_BOUNDS, QUEUED_BOUNDS,
+};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -120,6 +122,7 @@ pub(crate) struct Counts {
     pub(crate) per_token: Histogram<{ PER_TOKEN_BOUNDS.len() + 1 }>,
     pub(crate) connect: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
     pub(crate) tls: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
+    pub(crate) queued: Histogram<{ QUEUED_BOUNDS.len() + 1 }>,
     pub(crate) estimated: AtomicU64,
 }
 
@@ -139,6 +142,7 @@ impl Default for Counts {
             overhead: Histogram::default(),
             connect: Histogram::default(),
             tls: Histogram::default(),
+            queued: Histogram::default(),
             first_byte: Histogram::default(),
         }
     }
@@ -167,6 +171,9 @@ impl Counts {
         }
         if !tls.is_zero() {
             self.tls.observe(&CONNECT_BOUNDS, tls);
+        }
+        if !exchange.queued.is_zero() {
+            self.queued.observe(&QUEUED_BOUNDS, exchange.queued);
         }
         if let Some(usage) = &exchange.usage {
             let tokens = [usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning];
@@ -222,6 +229,7 @@ impl Counts {
         self.overhead.absorb(&other.overhead);
         self.connect.absorb(&other.connect);
         self.tls.absorb(&other.tls);
+        self.queued.absorb(&other.queued);
         self.first_byte.absorb(&other.first_byte);
     }
 }
