@@ -1,5 +1,6 @@
 //! What the file means: names that lead somewhere, figures that can hold together, addresses that are safe to open.
 
+mod doubts;
 mod listed;
 mod names;
 pub(crate) mod price;
@@ -25,8 +26,9 @@ const LEAST_SECRET: usize = 8;
 /// The most bytes of a key or a token: what fits into a request's head beside everything else.
 const MOST_SECRET: usize = 512;
 
-/// The checked configuration and everything that is wrong with it. Only without problems does it mean what the file says.
-pub(crate) fn check(file: File, tree: &Node, env: &dyn Environment) -> (Config, Vec<Problem>) {
+/// The checked configuration, everything that is wrong with it, and, where that is nothing, what was probably not meant.
+/// Only without problems does it mean what the file says.
+pub(crate) fn check(file: File, tree: &Node, env: &dyn Environment) -> (Config, Vec<Problem>, Vec<Problem>) {
     let mut problems = Vec::new();
     let root = Place::root(tree);
     let catalog = listed::catalog(&file, &root, env, &mut problems);
@@ -50,7 +52,9 @@ pub(crate) fn check(file: File, tree: &Node, env: &dyn Environment) -> (Config, 
     let telemetry = server::check_telemetry(file.telemetry, &root.key("telemetry"), &mut problems);
     let catalog =
         CatalogSource { file: file.catalog.file.map(PathBuf::from), built_in: file.catalog.built_in };
-    (Config { server, providers, deployments, routes, keys, catalog, telemetry }, problems)
+    let config = Config { server, providers, deployments, routes, keys, catalog, telemetry };
+    let doubts = if problems.is_empty() { doubts::doubts(&config, &root) } else { Vec::new() };
+    (config, problems, doubts)
 }
 
 fn check_keys(keys: Named<crate::file::Key>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {

@@ -373,6 +373,8 @@ impl Default for Slow {
 pub struct Route {
     /// The name clients ask for.
     pub name: Arc<str>,
+    /// Whether it stands in the file; else it was made of a class of deployments.
+    pub is_written: bool,
     /// Other names for it. No name or alias occurs twice in a configuration.
     pub aliases: Vec<Arc<str>>,
     /// The policy's kind; not yet compared with the policies there are.
@@ -393,6 +395,8 @@ pub struct Route {
     /// Labels that a deployment must have, each with one of its values, to serve a request that names this route or is led
     /// here. A deployment of the route, or of its pools, has them.
     pub require: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    /// The deployments that alone may serve such a request, as indices into [`Config::deployments`]; all when empty.
+    pub only: Vec<usize>,
     /// What a request may ask of the route by its headers; none twice.
     pub hints: Vec<Hint>,
     /// How often and how soon to try again.
@@ -451,12 +455,18 @@ impl Route {
     /// without fallbacks there is only less to call.
     pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback, Hint::Task];
 
-    /// Whether a deployment has what the route requires.
-    pub fn allows(&self, deployment: &Deployment) -> bool {
+    /// Whether it requires anything of a deployment.
+    pub fn is_choosy(&self) -> bool {
+        !self.require.is_empty() || !self.only.is_empty()
+    }
+
+    /// Whether a deployment, at its place in the configuration, is what the route requires.
+    pub fn allows(&self, index: usize, deployment: &Deployment) -> bool {
         let has = |name: &str, values: &[Arc<str>]| {
             deployment.labels.iter().any(|(known, value)| **known == *name && values.contains(value))
         };
-        self.require.iter().all(|(name, values)| has(name, values))
+        (self.only.is_empty() || self.only.contains(&index))
+            && self.require.iter().all(|(name, values)| has(name, values))
     }
 
     /// Every deployment it may call by itself, those of its pools included; one may come more than once.

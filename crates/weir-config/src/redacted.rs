@@ -10,6 +10,7 @@ use crate::problem::Spanned;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
+use weir_core::secret::is_secret_header;
 use weir_core::{Cause, Need, Prices, Pricing, Rates, Secret, Timeouts, Unit};
 
 impl Config {
@@ -119,9 +120,12 @@ impl Config {
             "rules": rules.collect::<Vec<_>>(),
             "fallbacks": fallbacks.collect::<Vec<_>>(),
             "panic_percent": route.panic_percent,
-            "require": { "labels": route.require.iter()
-                .map(|(name, values)| (name.to_string(), json!(strings(values))))
-                .collect::<Map<_, _>>() },
+            "require": {
+                "labels": route.require.iter()
+                    .map(|(name, values)| (name.to_string(), json!(strings(values))))
+                    .collect::<Map<_, _>>(),
+                "deployments": (!route.only.is_empty()).then(|| route.only.iter().map(|index| self.name(*index)).collect::<Vec<_>>()),
+            },
             "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
@@ -150,8 +154,12 @@ impl Config {
 }
 
 impl Config {
+    fn name(&self, deployment: usize) -> Option<&str> {
+        self.deployments.get(deployment).map(|known| &*known.name)
+    }
+
     fn members(&self, deployments: &[(usize, u32)]) -> Vec<Json> {
-        let name = |index: &usize| self.deployments.get(*index).map(|known| &*known.name);
+        let name = |index: &usize| self.name(*index);
         deployments.iter().map(|(index, weight)| json!({ "name": name(index), "weight": weight })).collect()
     }
 }
@@ -222,6 +230,9 @@ fn condition(when: &Condition) -> Json {
         Condition::PromptTokens(min, max) => json!({ "prompt_tokens": range(*min, *max) }),
         Condition::OutputTokens(min, max) => json!({ "output_tokens": range(*min, *max) }),
         Condition::Turns(min, max) => json!({ "turns": range(*min, *max) }),
+        Condition::Header(name, is) if !is.is_empty() && is_secret_header(name) => {
+            json!({ "headers": { &**name: "[secret]" } })
+        }
         Condition::Header(name, is) => json!({ "headers": { &**name: values(is) } }),
         Condition::Metadata(key, is) => json!({ "metadata": { &**key: values(is) } }),
         Condition::Region(names) => json!({ "region": strings(names) }),

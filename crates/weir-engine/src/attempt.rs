@@ -417,7 +417,7 @@ fn nobody_there(call: &Call, asked: bool) -> Fault {
         return Fault::new(Class::Unavailable, 400, "region_not_served", message);
     }
     let message = format!(
-        "no deployment of the model \"{model}\" that this request leads to has the labels that its route requires"
+        "no deployment of the model \"{model}\" that this request leads to is one that its route requires"
     );
     Fault::new(Class::Unavailable, 503, "no_deployment_allowed", message)
 }

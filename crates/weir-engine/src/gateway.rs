@@ -1,5 +1,6 @@
 //! The compiled snapshot: what a checked configuration becomes. Immutable; a request takes it once and keeps it.
 
+mod doubts;
 mod rules;
 
 use crate::authenticate::KeyTable;
@@ -219,7 +220,10 @@ impl Gateway {
         let Some(config) = draft.config.take() else { return };
         let mut problems = Vec::new();
         let providers = compile_providers(&config, &mut problems);
-        compile_routes(&config, rosters.policies, &mut problems);
+        let (_, pools) = compile_routes(&config, rosters.policies, &mut problems);
+        if draft.problems.is_empty() && problems.is_empty() {
+            draft.warnings.extend(doubts::doubts(&config, &pools));
+        }
         if draft.problems.is_empty() {
             // Only then do all indices lead somewhere.
             compile_deployments(&config, &providers, &mut problems);
@@ -518,8 +522,10 @@ fn compile_routes(
             name: route.name.clone(),
             pool: own,
             choice: rules::compile(config, route, own + 1, problems),
-            allows: (!route.require.is_empty())
-                .then(|| config.deployments.iter().map(|deployment| route.allows(deployment)).collect()),
+            allows: route.is_choosy().then(|| {
+                let deployments = config.deployments.iter().enumerate();
+                deployments.map(|(index, deployment)| route.allows(index, deployment)).collect()
+            }),
             hints: route.hints.clone(),
             fallbacks: route.fallbacks.clone(),
             rules: Rules {

@@ -39,7 +39,7 @@ pub enum Reason {
     PriceUnknown,
     /// The best sum of weighted figures.
     BestScore,
-    /// Waiting and computing what its cache does not hold takes least there.
+    /// Its cache holds some of the prompt, and waiting and computing the rest takes least there.
     CacheHeld,
     /// The session's own place.
     Sticky,
@@ -80,7 +80,7 @@ pub enum Reason {
     ContextTooSmall,
     /// The request asks for a longer answer than its model gives.
     OutputTooSmall,
-    /// It has not the labels that a route on the request's way requires.
+    /// It has not the labels that a route on the request's way requires, or is not among the deployments it names.
     Label,
     /// It is not in a region that the request asks for.
     Region,
@@ -183,10 +183,10 @@ pub enum Figure {
     Busy(Duration),
     /// An expected cost.
     Cost(Cost),
-    /// The chance to keep the latency budget, in thousandths, and the expected cost.
-    Budget(u16, Cost),
+    /// The chance to keep the latency budget, in thousandths, where enough is known to tell one; and the expected cost.
+    Budget(Option<u16>, Cost),
     /// That chance, where nobody knows the price.
-    Chance(u16),
+    Chance(Option<u16>),
     /// A quality score, and the expected cost.
     Quality(u32, Cost),
     /// That score, where nobody knows the price.

@@ -135,7 +135,8 @@ fn full_scenario() -> Arc<Telemetry> {
     two.record(&answered());
     two.record(&rescued());
     two.record(&refused());
-    one.record(&Exchange { outcome: Outcome::ClientGone, status: 499, ..answered() });
+    let queued = Duration::from_millis(300);
+    one.record(&Exchange { outcome: Outcome::ClientGone, status: 499, queued, ..answered() });
     one.rejected_connection("too_many");
     two.rejected_connection("too_many");
     two.rejected_connection("tls");

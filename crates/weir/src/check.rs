@@ -1,17 +1,26 @@
 //! `weir check`: everything there is to say about a configuration file, for people or for programs.
 
 use crate::cli::{Failure, say};
-use crate::source::{self, ConfigFile};
+use crate::source;
 use serde_json::{Value as Json, json};
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::SystemTime;
 use weir_config::{Config, Overrides, Problem, Problems, path_key};
 use weir_core::Pricing;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    file: ConfigFile,
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "WEIR_CONFIG",
+        hide_env_values = true,
+        default_value = "weir.yaml"
+    )]
+    config: PathBuf,
     /// Take warnings as problems: exit code 2
     #[arg(long)]
     strict: bool,
@@ -22,7 +31,7 @@ pub(crate) struct Arguments {
 
 /// Checks a file and says what it found. Problems are a failure; warnings are one only when asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut draft = source::draft(&arguments.file.config, &Overrides::default());
+    let mut draft = source::draft(&arguments.config, &Overrides::default());
     let passed = draft.config.as_ref().map(|config| deprecated(config, &today())).unwrap_or_default();
     draft.warnings.extend(passed);
     let warnings = sorted(std::mem::take(&mut draft.warnings));
@@ -30,14 +39,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let fine = checked.is_ok() && (warnings.is_empty() || !arguments.strict);
     let problems = checked.as_ref().err().map_or_else(Vec::new, |all| all.iter().cloned().collect());
     if arguments.json {
-        let counts = checked.as_ref().ok().map(|(c, _)| (c.deployments.len(), c.routes.len()));
+        let counts = checked.as_ref().ok().map(|(config, _)| (config.deployments.len(), routes(config)));
         say(&format!(
             "{:#}",
             json!({
-                "file": arguments.file.config.display().to_string(),
+                "file": arguments.config.display().to_string(),
                 "fine": fine,
                 "deployments": counts.map(|(deployments, _)| deployments),
-                "routes": counts.map(|(_, routes)| routes),
+                "routes": counts.map(|(_, (routes, _))| routes),
+                "classes": counts.map(|(_, (_, classes))| classes),
                 "catalog": checked.as_ref().ok().map(|(config, _)| listed(config)),
                 "problems": problems.iter().map(entry).collect::<Vec<_>>(),
                 "warnings": warnings.iter().map(entry).collect::<Vec<_>>(),
@@ -54,10 +64,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let warned = (!warnings.is_empty()).then(|| count(warnings.len(), "warning"));
     match checked {
         Ok((config, _)) if fine => {
-            let (deployments, routes) =
-                (count(config.deployments.len(), "deployment"), count(config.routes.len(), "route"));
-            let warned = warned.map_or_else(String::new, |warned| format!(", {warned}"));
-            say(&format!("{}: fine ({deployments}, {routes}{warned})", arguments.file.config.display()))?;
+            let (routes, classes) = routes(&config);
+            let mut found = vec![count(config.deployments.len(), "deployment"), count(routes, "route")];
+            if classes > 0 {
+                let plural = if classes == 1 { "" } else { "es" };
+                found.push(format!("{classes} class{plural} of models"));
+            }
+            found.extend(warned);
+            say(&format!("{}: fine ({})", arguments.config.display(), found.join(", ")))?;
             let notes = notes(&config);
             if notes.is_empty() { Ok(()) } else { say(notes.trim_end()) }
         }
@@ -70,6 +84,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             )))
         }
     }
+}
+
+/// How many routes the file has, and how many classes make one beside them.
+fn routes(config: &Config) -> (usize, usize) {
+    let written = config.routes.iter().filter(|route| route.is_written).count();
+    (written, config.routes.len() - written)
 }
 
 /// A number of things, in words.

@@ -383,19 +383,15 @@ pub(super) fn check_routes(
         let fallbacks = check_fallbacks(&route.fallbacks, &place.key("fallbacks"), names, problems);
         let pools = rules::check_pools(&route.pools, &place.key("pools"), names, deployments, problems);
         let rules = rules::check_rules(&route.rules, &place, names, problems);
-        let most = pools.iter().map(|pool| pool.deployments.len()).chain([route.deployments.len()]).max();
+        let own = check_own(&name, route.deployments.as_deref(), &place, names, deployments, problems);
+        let most = pools.iter().map(|pool| pool.deployments.len()).chain([own.len()]).max();
         checked.push(Route {
-            deployments: check_targets(
-                &route.deployments,
-                &place.key("deployments"),
-                names,
-                deployments,
-                problems,
-            ),
+            deployments: own,
             pools,
             rules,
             fallbacks,
             panic_percent: route.panic_percent,
+            only: check_only(&route.require, &place.key("require").key("deployments"), names, problems),
             require: check_require(route.require, &place.key("require").key("labels"), problems),
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, most, &place.key("retries"), problems),
@@ -405,32 +401,65 @@ pub(super) fn check_routes(
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
             name: Arc::from(name),
+            is_written: true,
             policy,
             settings,
             at: place.key_at.clone(),
         });
         let Some(route) = checked.last() else { continue };
-        problems.extend(nobody_allowed(route, deployments, &place.key("require").key("labels")));
+        problems.extend(nobody_allowed(route, deployments, &place.key("require")));
     }
     check_cycles(&checked, place, names, problems);
     add_classes(&mut checked, names, deployments, place);
     checked
 }
 
+/// A route's own deployments. A route that is named after a class may leave them to that.
+fn check_own(
+    route: &str,
+    stated: Option<&[file::Target]>,
+    place: &Place<'_>,
+    names: &Names<'_>,
+    deployments: &[Deployment],
+    problems: &mut Vec<Problem>,
+) -> Vec<(usize, u32)> {
+    if let Some(stated) = stated {
+        return check_targets(stated, &place.key("deployments"), names, deployments, problems);
+    }
+    if place.key("deployments").has_broken() {
+        return Vec::new(); // has been told
+    }
+    let Some(class) = ModelClass::ALL.into_iter().find(|class| class.model() == route) else {
+        let problem = place.key_problem("\"deployments\" is missing");
+        problems.push(problem.with_help("as in `deployments: [gpt-4o-mini-eu, { name: other, weight: 2 }]`"));
+        return Vec::new();
+    };
+    let members = of_class(class, names, deployments);
+    if members.iter().all(|(_, weight)| *weight == 0) {
+        let message = format!("no deployment of a weight above 0 is of the class {:?}", class.name());
+        let help = format!("say `class: {}` at one, or list `deployments` here", class.name());
+        problems.push(place.key_problem(message).with_help(help));
+    }
+    members
+}
+
+/// The deployments of a class, each with its own weight.
+fn of_class(class: ModelClass, names: &Names<'_>, deployments: &[Deployment]) -> Vec<(usize, u32)> {
+    let of_class = deployments.iter().filter(|deployment| deployment.classes.contains(&class));
+    of_class.filter_map(|known| Some((names.deployments.index_of(&known.name)?, known.weight))).collect()
+}
+
 /// A route for each class of deployments that no route is named after.
 fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deployment], place: &Place<'_>) {
     for class in ModelClass::ALL {
-        let members: Vec<(usize, u32)> = deployments
-            .iter()
-            .filter(|deployment| deployment.classes.contains(&class))
-            .filter_map(|deployment| Some((names.deployments.index_of(&deployment.name)?, deployment.weight)))
-            .collect();
+        let members = of_class(class, names, deployments);
         if names.means_something(class.model()) || members.iter().all(|(_, weight)| *weight == 0) {
             continue;
         }
         let count = members.len();
         routes.push(Route {
             name: Arc::from(class.model()),
+            is_written: false,
             aliases: Vec::new(),
             policy: Spanned { value: Route::POLICY.to_owned(), at: place.at.clone() },
             settings: Node::empty_map(place.at.clone()),
@@ -440,6 +469,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             fallbacks: Vec::new(),
             panic_percent: Route::PANIC_PERCENT,
             require: Vec::new(),
+            only: Vec::new(),
             hints: Route::HINTS.to_vec(),
             retries: Retries { max: Retries::usual(count), ..Retries::default() },
             queue: Queue::default(),
@@ -467,17 +497,38 @@ fn check_require(
     checked
 }
 
+/// The deployments that alone may serve what a route is asked for.
+fn check_only(
+    require: &file::Require,
+    place: &Place<'_>,
+    names: &Names<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<usize> {
+    let Some(stated) = &require.deployments else { return Vec::new() };
+    if stated.is_empty() && !place.has_broken() {
+        problems.push(place.problem("an empty list lets nobody through"));
+    }
+    problems.extend(repeated(stated, place));
+    let items = stated.iter().zip(place.items());
+    items.map(|(name, place)| found(names.deployments.find(name, &place), problems)).collect()
+}
+
 /// A route that requires what none of its deployments has.
 fn nobody_allowed(route: &Route, deployments: &[Deployment], place: &Place<'_>) -> Option<Problem> {
-    let mut members = route.members().filter_map(|index| deployments.get(index)).peekable();
-    if route.require.iter().any(|(_, values)| values.is_empty()) || members.peek().is_none() {
-        return None; // has been told
-    }
-    if members.any(|deployment| route.allows(deployment)) {
+    let known = |index: usize| deployments.get(index).map(|deployment| (index, deployment));
+    let mut members = route.members().filter_map(known).peekable();
+    let told = route.require.iter().any(|(_, values)| values.is_empty()) || route.only.contains(&usize::MAX);
+    if told || members.peek().is_none() || members.any(|(index, deployment)| route.allows(index, deployment))
+    {
         return None;
     }
-    let mut problem =
-        place.problem("no deployment of this route has these labels, so it could serve nothing");
+    if !route.only.is_empty() && route.members().all(|index| !route.only.contains(&index)) {
+        let message = "none of these is a deployment of this route, so it could serve nothing";
+        return Some(place.key("deployments").problem(message));
+    }
+    let mut problem = place
+        .key("labels")
+        .problem("no deployment of this route has these labels, so it could serve nothing");
     let known = || deployments.iter().flat_map(|d| &d.labels).map(|(name, _)| &**name);
     let unknown = route.require.iter().find(|(name, _)| known().all(|label| label != &**name));
     problem.help = unknown.and_then(|(name, _)| did_you_mean(name, "labels", known()));
@@ -619,7 +670,7 @@ fn check_answers(answers: &file::Answers, place: &Place<'_>, problems: &mut Vec<
     if otherwise.is_none() {
         let at = place.key("otherwise");
         let mut problem = at.problem(format!("{} is nothing a client could get", at.shown()));
-        problem.help = did_you_mean(stated, "known", Otherwise::ALL.iter().map(|known| known.name()));
+        problem.help = did_you_mean(stated, "values", Otherwise::ALL.iter().map(|known| known.name()));
         problems.push(problem);
     }
     Answers {

@@ -336,9 +336,9 @@ pub(crate) struct Route {
     #[expect(dead_code, reason = "read from the tree, with its settings; here for the schema")]
     pub policy: Option<Policy>,
     /// The deployments that answer, by name, or as a map that gives a weight of its own. At least one; the weights must
-    /// not all be zero.
-    #[schemars(example = serde_json::json!(["gpt-4o-mini-eu", { "name": "other", "weight": 2 }]))]
-    pub deployments: Vec<Target>,
+    /// not all be zero. Needed, but for a route that is named after a class (`class:coding`): it has the deployments of that.
+    #[schemars(example = serde_json::json!(["gpt-4o-mini-eu", { "name": "other", "weight": 2 }]), extend("x-default" = "those of the class", "x-usual" = true))]
+    pub deployments: Option<Vec<Target>>,
     /// Further sets of deployments, by name, for rules to lead to.
     #[serde(default)]
     #[schemars(extend("x-default" = "none"))]
@@ -415,6 +415,9 @@ pub(crate) struct Require {
     /// Every one of these labels, with one of these values.
     #[schemars(example = serde_json::json!({ "region": ["eu", "ch"] }), extend("x-default" = "none"))]
     pub labels: Named<OneOrMore<String>>,
+    /// It is one of these deployments. Another may stand in a pool, or in the route of a fallback, and is left out.
+    #[schemars(example = serde_json::json!(["gpt-4o-eu"]), extend("x-default" = "any"))]
+    pub deployments: Option<Vec<String>>,
 }
 
 /// Second calls beside first ones that are slow.

@@ -75,13 +75,13 @@ impl Policy for LatencyBudget {
                     (ranked.tier, ranked.score) = (u8::from(size.in_flight > 0), comparable(cost));
                     ranked.second = f64::from(size.in_flight);
                     ranked.reason = Reason::Unproven;
-                    ranked.figure = figure(0);
+                    ranked.figure = figure(None);
                     return;
                 };
                 let within = forecast.within(budget);
                 let error = (within * (1.0 - within) / forecast.samples).sqrt();
                 let kept = within - CAUTION * error >= self.share;
-                ranked.figure = figure(thousandths(within));
+                ranked.figure = figure(Some(thousandths(within)));
                 if kept {
                     ranked.score = comparable(cost);
                     ranked.second = forecast.quantile(self.share);
