@@ -23,6 +23,7 @@ pub struct Start {
     env: Vec<(String, OsString)>,
     token: String,
     open_files: Option<u32>,
+    memory: Option<u32>,
 }
 
 impl Start {
@@ -35,6 +36,7 @@ impl Start {
             env: Vec::new(),
             token: ADMIN_TOKEN.to_owned(),
             open_files: None,
+            memory: None,
         }
     }
 
@@ -56,6 +58,13 @@ impl Start {
     #[must_use]
     pub fn open_files(mut self, most: u32) -> Self {
         self.open_files = Some(most);
+        self
+    }
+
+    /// The system gives it so many MiB of memory for data, and no more.
+    #[must_use]
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = Some(mebibytes);
         self
     }
 
@@ -85,13 +94,15 @@ impl Start {
         let (public, admin) = (addr(), addr());
         let scratch = Scratch::new();
         let config = scratch.write("weir.yaml", &fill(&self.config, public, admin));
-        let mut command = match self.open_files {
-            None => Command::new(&self.binary),
-            Some(most) => {
-                let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\"")).arg(&self.binary);
-                shell
-            }
+        let files = self.open_files.map(|most| format!("ulimit -n {most} && "));
+        let memory = self.memory.map(|mebibytes| format!("ulimit -d {} && ", mebibytes * 1024));
+        let limits: String = [files, memory].into_iter().flatten().collect();
+        let mut command = if limits.is_empty() {
+            Command::new(&self.binary)
+        } else {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("{limits}exec \"$0\" \"$@\"")).arg(&self.binary);
+            shell
         };
         command.arg("serve").arg("-c").arg(&config).current_dir(scratch.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));

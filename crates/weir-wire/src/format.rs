@@ -23,7 +23,7 @@ mod write;
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
 use bytes::Bytes;
 use std::fmt::Debug;
-use weir_core::{Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId};
 
 /// One public API for generated text.
 pub trait Format: Debug + Sync {
@@ -75,6 +75,23 @@ pub trait Format: Debug + Sync {
 
     /// The body a client gets for a fault. `id` names the request to those who run the gateway.
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
+
+    /// The same as the last event of a stream that has begun.
+    fn error_event(&self, fault: &Fault, _id: Option<&RequestId>) -> Bytes {
+        let mut out = Vec::new();
+        self.stream_writer(&Asked::default()).write(&Chunk::Error(fault.clone()), &mut out);
+        Bytes::from(out)
+    }
+
+    /// What answers' names begin with, for answers that are named by Weir.
+    fn id_prefix(&self) -> &'static str {
+        ""
+    }
+
+    /// What ends a stream in order; nothing where its last event says that.
+    fn end_mark(&self) -> &'static [u8] {
+        b""
+    }
 }
 
 /// Every format.
@@ -91,6 +108,15 @@ pub const FORMATS: &[&dyn Format] = &[
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// The format of what is called, where that is generated text.
+pub fn of(endpoint: Endpoint) -> Option<&'static dyn Format> {
+    match endpoint {
+        Endpoint::Chat => Some(&chat::Chat),
+        Endpoint::Messages => Some(&messages::Messages),
+        Endpoint::Completions | Endpoint::Embeddings => None,
+    }
 }
 
 /// How a stream is cut into events.
@@ -125,6 +151,8 @@ pub struct Asked {
     pub stream_usage: bool,
     /// Our name for the answer, where the vendor gave none.
     pub id: String,
+    /// What of the answer the client has already: what is written goes on with it.
+    pub begun: Begun,
     /// Now, in seconds since 1970, for formats that say when an answer was made.
     pub now: i64,
     /// Whether the answer is kept, to be asked for again by its id.
@@ -134,6 +162,18 @@ pub struct Asked {
     /// The tools that the client knows as tools of free text. To a model of another format they are functions with the
     /// one argument `input`.
     pub free_tools: Vec<String>,
+}
+
+/// What a client has of an answer whose stream is taken up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begun {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// That it has begun.
+    Head,
+    /// And some of its text, which may go on.
+    Text,
 }
 
 /// Notes what cannot be written, in the words of the client's format.

@@ -102,11 +102,10 @@ fn counted(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<u64, JsonFa
 
 /// A count of tokens; null states none, anything but a whole number of them is broken.
 fn count(reader: &mut Reader<'_>, broken: &mut bool) -> Result<Option<u64>, JsonFault> {
-    let (kind, text) = reader.raw()?;
-    match (kind, text.parse()) {
-        (Kind::Null, _) => Ok(None),
-        (Kind::Number, Ok(count)) => Ok(Some(count)),
-        _ => {
+    match reader.whole_number()? {
+        Ok(count) => Ok(Some(count)),
+        Err(Kind::Null) => Ok(None),
+        Err(_) => {
             *broken = true;
             Ok(None)
         }

@@ -1,24 +1,15 @@
 //! `weir check`: everything there is to say about a configuration file, for people or for programs.
 
 use crate::cli::{Failure, say};
-use crate::source;
+use crate::source::{self, ConfigFile};
 use serde_json::{Value as Json, json};
 use std::io::Write;
-use std::path::PathBuf;
 use weir_config::{Overrides, Problem, Problems};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The configuration file
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "WEIR_CONFIG",
-        hide_env_values = true,
-        default_value = "weir.yaml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    file: ConfigFile,
     /// Take warnings as problems: exit code 2
     #[arg(long)]
     strict: bool,
@@ -29,7 +20,7 @@ pub(crate) struct Arguments {
 
 /// Checks a file and says what it found. Problems are a failure; warnings are one only when asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut draft = source::draft(&arguments.config, &Overrides::default());
+    let mut draft = source::draft(&arguments.file.config, &Overrides::default());
     let warnings = sorted(std::mem::take(&mut draft.warnings));
     let checked = draft.finish();
     let fine = checked.is_ok() && (warnings.is_empty() || !arguments.strict);
@@ -39,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&format!(
             "{:#}",
             json!({
-                "file": arguments.config.display().to_string(),
+                "file": arguments.file.config.display().to_string(),
                 "fine": fine,
                 "deployments": counts.map(|(deployments, _)| deployments),
                 "routes": counts.map(|(_, routes)| routes),
@@ -61,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let (deployments, routes) =
                 (count(config.deployments.len(), "deployment"), count(config.routes.len(), "route"));
             let warned = warned.map_or_else(String::new, |warned| format!(", {warned}"));
-            say(&format!("{}: fine ({deployments}, {routes}{warned})", arguments.config.display()))
+            say(&format!("{}: fine ({deployments}, {routes}{warned})", arguments.file.config.display()))
         }
         Ok(_) => Err(Failure::Usage(format!("\n{} in the configuration", count(warnings.len(), "warning")))),
         Err(problems) => {

@@ -4,7 +4,7 @@ mod admin;
 mod text;
 
 use crate::cli::{Failure, say};
-use crate::source;
+use crate::source::{self, ConfigFile};
 use admin::{Address, ask};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -24,16 +24,8 @@ const LARGEST: u64 = 64 << 20;
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "id"])))]
 pub(crate) struct Arguments {
-    /// The configuration file
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "WEIR_CONFIG",
-        hide_env_values = true,
-        default_value = "weir.yaml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    file: ConfigFile,
     /// Decide about this request, whose body is in a file; `-` for standard input
     #[arg(short, long, value_name = "FILE")]
     request: Option<PathBuf>,
@@ -94,8 +86,8 @@ fn decided(arguments: &Arguments, id: &str) -> Result<Json, Failure> {
 fn address(arguments: &Arguments) -> Result<Address, Failure> {
     // A gateway that was named needs no file here.
     let config = match &arguments.admin {
-        Some(_) if !arguments.config.exists() => None,
-        _ => Some(source::load(&arguments.config, &Overrides::default())?),
+        Some(_) if !arguments.file.config.exists() => None,
+        _ => Some(source::load(&arguments.file.config, &Overrides::default())?),
     };
     let admin = config.as_ref().map(|config| &config.server.admin);
     let url = match (&arguments.admin, admin) {
@@ -118,7 +110,7 @@ fn would_be(arguments: &Arguments, request: &Path) -> Result<Json, Failure> {
     if arguments.admin.is_some() {
         return ask_live(arguments, &body, &headers);
     }
-    let config = source::load(&arguments.config, &Overrides::default())?;
+    let config = source::load(&arguments.file.config, &Overrides::default())?;
     let key = arguments.key.clone();
     if let Some(key) = key.as_deref().filter(|key| !config.keys.iter().any(|known| *known.name == **key)) {
         return Err(Failure::Usage(format!("no key of the configuration is named {key:?}")));

@@ -7,6 +7,21 @@ use weir_config::{
 };
 use weir_engine::{Engine, Rosters};
 
+/// Which file a command is about.
+#[derive(clap::Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "WEIR_CONFIG",
+        hide_env_values = true,
+        default_value = "weir.yaml"
+    )]
+    pub(crate) config: PathBuf,
+}
+
 /// The file, if there is one, and what goes before it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {

@@ -95,6 +95,18 @@ impl Format for Chat {
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         crate::error::body(fault, id)
     }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        crate::error::event(fault, id)
+    }
+
+    fn id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
+
+    fn end_mark(&self) -> &'static [u8] {
+        crate::watch::DONE
+    }
 }
 
 /// Anthropic's mark on a part, which OpenAI's format has no word for and which its users write all the same.

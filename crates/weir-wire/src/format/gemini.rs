@@ -268,3 +268,6 @@ fn proof_of<'a>(seal: &Str<'a>) -> Proof<'a> {
         .filter(|proof| super::format(&proof.format).is_some() && proof.format != *NAME);
     foreign.unwrap_or_else(|| Proof { format: Str::from(NAME), seal: seal.clone() })
 }
+
+#[cfg(test)]
+mod tests;

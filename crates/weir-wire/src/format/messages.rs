@@ -94,6 +94,18 @@ impl Format for Messages {
         write_error(&mut out, fault, id);
         Bytes::from(out)
     }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        Bytes::from([b"event: error\ndata: ", &self.error(fault, id)[..], b"\n\n"].concat())
+    }
+
+    fn id_prefix(&self) -> &'static str {
+        "msg_"
+    }
+
+    fn end_mark(&self) -> &'static [u8] {
+        b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+    }
 }
 
 /// The envelope (<https://docs.anthropic.com/en/api/errors>). Its `type` is the only machine-readable word it has; the

@@ -222,3 +222,6 @@ fn written_time(seconds: i64) -> String {
 fn read_time(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ fn join(prefix: &str, path: &str) -> String {
         if part.bytes().all(|b| b.is_ascii_digit()) {
             out.push_str(&format!("[{part}]"));
         } else {
-            if !out.is_empty() {
+            if !out.is_empty() && !part.starts_with('[') {
                 out.push('.');
             }
             out.push_str(part);

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use weir_core::Fault;
 
 pub(super) const TARGET: Target<'static> =
     Target { model: "upstream-model", max_output: None, stream_usage: true, newest: false };
@@ -127,23 +128,41 @@ pub(super) fn events(framing: Framing, stream: &[u8]) -> Vec<(String, Value)> {
     events
 }
 
+/// A stream of one format in another's bytes.
+pub(super) fn translated_stream(from: &dyn Format, to: &dyn Format, source: &[u8]) -> Vec<u8> {
+    let mut reader = from.stream_reader();
+    let mut writer = to.stream_writer(&asked());
+    let mut got = Vec::new();
+    for (name, data) in events(from.framing(), source) {
+        let data = match &data {
+            Value::String(text) => text.clone(),
+            data => data.to_string(),
+        };
+        let name = (!name.is_empty()).then_some(name.as_bytes());
+        reader.read(name, data.as_bytes(), &mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got)).unwrap();
+    }
+    reader.end(&mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got));
+    got
+}
+
+/// A call of one format as another's deployment of `model` gets it, and what is left behind.
+pub(super) fn translated_call(
+    from: &dyn Format,
+    to: &dyn Format,
+    model: &str,
+    body: &str,
+) -> Result<(Value, String), Fault> {
+    let mut lost = Lost::default();
+    let call = from.read_call(body.as_bytes(), &mut lost)?;
+    let mut losing = Losing { client: from, lost: &mut lost };
+    let got = to.write_call(&call, &Target { model, ..TARGET }, &mut losing)?;
+    Ok((json(&got), lost.to_string()))
+}
+
 #[test]
 fn streams() {
     pairs("stream", |case, from, to, source, wanted| {
-        let mut reader = from.stream_reader();
-        let mut writer = to.stream_writer(&asked());
-        let mut got = Vec::new();
-        for (name, data) in events(from.framing(), source) {
-            let data = match &data {
-                Value::String(text) => text.clone(),
-                data => data.to_string(),
-            };
-            let name = (!name.is_empty()).then_some(name.as_bytes());
-            reader
-                .read(name, data.as_bytes(), &mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got))
-                .unwrap();
-        }
-        reader.end(&mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got));
+        let got = translated_stream(from, to, source);
         let (got, wanted) = (events(to.framing(), &got), events(to.framing(), wanted.as_bytes()));
         for (at, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
             assert!(

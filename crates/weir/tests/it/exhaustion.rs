@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use weir_testkit::weir::Start;
 use weir_testkit::{Answer, Gate, RawClient, RunningWeir, Upstream};
 
@@ -73,6 +73,89 @@ fn overload_is_refused_and_leaves_no_trace() {
         assert!(resident < first + 16 * 1024, "round {round}: {first} KiB have become {resident}");
     }
     assert_eq!(weir.post(CHAT, &[], &call()).status, 200);
+}
+
+/// How the calls of one client went: how long each answer took, and each refusal.
+#[derive(Default)]
+struct Went {
+    answered: Vec<Duration>,
+    refused: Vec<Duration>,
+}
+
+impl Went {
+    fn p99(times: &mut [Duration]) -> Duration {
+        times.sort_unstable();
+        times[(times.len() * 99).div_ceil(100) - 1]
+    }
+}
+
+/// Calls again and again until `until`, one each `every`, or as soon as the one before is over.
+#[allow(clippy::disallowed_methods, reason = "what is tested is a load in real time; no core is blocked")]
+fn call_until(addr: SocketAddr, until: Instant, every: Duration) -> Went {
+    let mut went = Went::default();
+    let mut client = connect(addr);
+    while Instant::now() < until {
+        let began = Instant::now();
+        client.post(CHAT, &[], &call()).unwrap();
+        let reply = client.read_reply().unwrap();
+        let took = began.elapsed();
+        match reply.status {
+            200 => went.answered.push(took),
+            429 | 503 => {
+                assert!(reply.header("retry-after").is_some(), "{}", reply.text());
+                went.refused.push(took);
+            }
+            _ => panic!("{}", reply.text()),
+        }
+        std::thread::sleep(every.saturating_sub(took));
+    }
+    went
+}
+
+/// R10 as it happens: a minute of five times the load there is room for, with 512 MiB of memory. Who is let in waits less
+/// than twice as long as without the load, the others are refused within a tenth of a second, and when the load ends there
+/// is room within five seconds. Runs when `WEIR_LONG` is set.
+#[test]
+fn a_minute_of_overload_is_borne_in_little_memory() {
+    if std::env::var_os("WEIR_LONG").is_none() {
+        eprintln!("skipped: takes a minute of real time; `cargo xtask ci --long` runs it");
+        return;
+    }
+    const ROOM: usize = 40;
+    const TAKES: Duration = Duration::from_millis(500);
+    let upstream = Upstream::start();
+    upstream.always(Answer::auto("at last").delay(TAKES));
+    let limits = format!("limits: {{ max_requests: {ROOM} }}");
+    let weir = start(&upstream, &limits).memory(512).start();
+    // Forty places and half a second for each answer: the load is two hundred clients that call twice a second.
+    let load = |clients: usize, lasts: Duration| {
+        let until = Instant::now() + lasts;
+        let one = || call_until(weir.public, until, TAKES);
+        let mut all = Went::default();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..clients).map(|_| scope.spawn(one)).collect();
+            for thread in threads {
+                let went = thread.join().unwrap();
+                all.answered.extend(went.answered);
+                all.refused.extend(went.refused);
+            }
+        });
+        all
+    };
+    let mut calm = load(ROOM / 2, Duration::from_secs(5));
+    assert!(calm.refused.is_empty(), "there is room for these");
+    let mut crowded = load(5 * ROOM, Duration::from_secs(60));
+    let ended = Instant::now();
+    weir.wait_for_metric("weir_requests_in_flight", &[], 0.0);
+    assert_eq!(weir.post(CHAT, &[], &call()).status, 200);
+    assert!(ended.elapsed() < Duration::from_secs(5), "room again after {:?}", ended.elapsed());
+    let (calm, let_in) = (Went::p99(&mut calm.answered), Went::p99(&mut crowded.answered));
+    assert!(let_in < calm * 2, "{let_in:?} under load, {calm:?} without");
+    assert!(crowded.refused.len() > crowded.answered.len(), "it was no overload");
+    let refused = Went::p99(&mut crowded.refused);
+    assert!(refused < Duration::from_millis(100), "{refused:?}");
+    let (resident, _) = used(&weir);
+    assert!(resident < 512 * 1024, "{resident} KiB");
 }
 
 /// R12: out of file descriptors no more connections are taken for a while. Those that are there are served, nothing spins

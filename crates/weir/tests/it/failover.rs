@@ -242,6 +242,37 @@ fn row_13_a_content_refusal_is_the_answer() {
     assert_eq!(upstreams.each_ref().map(calls), [1, 0]);
 }
 
+/// Row 15 as it happens, with what is shipped: 503 for a minute, then well; calls 4 s apart. Each is answered, the primary is
+/// called seldom during the outage, and answers at most 30 s after it. Runs when `WEIR_LONG` is set; under a virtual clock
+/// the same is a test of `weir-routing`.
+#[test]
+fn row_15_as_it_happens() {
+    if std::env::var_os("WEIR_LONG").is_none() {
+        eprintln!("skipped: takes more than a minute of real time; `cargo xtask ci --long` runs it");
+        return;
+    }
+    let upstreams = pair();
+    upstreams[0].always(Answer::status(503));
+    upstreams[1].always(right());
+    let weir = weir(&upstreams, "", "");
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "what is tested is an outage in real time; no core is blocked"
+    )]
+    let ask_on_time = |call: u32| {
+        std::thread::sleep(if call == 0 { Duration::ZERO } else { Duration::from_secs(4) });
+        let seen = ask(&weir);
+        seen.assert_right("15");
+        seen.reply.header("x-weir-deployment") == Some("primary")
+    };
+    assert!((0..15).all(|call| !ask_on_time(call)));
+    let during = calls(&upstreams[0]);
+    assert!(during <= 15, "{during} calls in the outage");
+    upstreams[0].always(right());
+    let back = (15..23).position(ask_on_time);
+    assert!(back.is_some(), "the primary is not back half a minute after the outage");
+}
+
 /// Row 15 in the small: during the outage every call is answered and the primary is left alone but for probes; once it is
 /// well it is used again. The cool-down is shorter than by default so that it can be waited for.
 #[test]

@@ -6,7 +6,7 @@ use super::{ThinkingBlock, finish, finish_word};
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
 use crate::format::tools::id_in;
-use crate::format::{Asked, StreamReader, StreamWriter, messages};
+use crate::format::{Asked, Begun, StreamReader, StreamWriter, messages};
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Piece, Raw, Str, Thinking};
 use crate::usage;
@@ -176,7 +176,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(asked: Asked) -> Self {
-        Writer { asked, begun: Vec::new(), finished: false, usage: None }
+        let begun = if asked.begun == Begun::Nothing { Vec::new() } else { vec![0] };
+        Writer { asked, begun, finished: false, usage: None }
     }
 
     fn event(&self, out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {

@@ -22,7 +22,7 @@ struct Request<'a> {
     contents: Many<Content<'a>>,
     #[serde(alias = "system_instruction")]
     system_instruction: Option<TextOr<'a, Content<'a>>>,
-    tools: Option<Many<Raw<'a>>>,
+    tools: Option<Vec<Raw<'a>>>,
     #[serde(alias = "tool_config")]
     tool_config: Option<ToolConfig<'a>>,
     #[serde(alias = "generation_config", default)]
@@ -234,7 +234,7 @@ pub(super) fn read<'b>(body: &'b [u8], lost: &mut Lost) -> Result<Call<'b>, Faul
     }
     tools::link(&mut turns);
     let mut wishes = Vec::new();
-    for (at, tool) in request.tools.map(|tools| tools.0).unwrap_or_default().into_iter().enumerate() {
+    for (at, tool) in request.tools.unwrap_or_default().into_iter().enumerate() {
         tool_wishes(at, tool, &mut wishes, lost)?;
     }
     let config = request.generation_config.unwrap_or_default();

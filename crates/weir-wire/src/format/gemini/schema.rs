@@ -55,7 +55,7 @@ fn member(out: &mut Vec<u8>, key: &str, value: &str, nullable: bool, in_choice: 
             out.extend_from_slice(word.as_bytes());
         }
         "enum" if nullable => {
-            each(out, value, Some("null"), |out, item| out.extend_from_slice(item.as_bytes()))
+            each(out, value, Some("null"), |out, item| out.extend_from_slice(item.as_bytes()));
         }
         "anyOf" => {
             let null = in_choice.then_some(r#"{"type":"null"}"#);

@@ -213,7 +213,7 @@ impl Contents<'_, '_, '_> {
                 match (result.is_error, arguments(&said)) {
                     (true, _) => response.object("response", |given| given.put("error", &said)),
                     (false, Some(json)) if json != "{}" || !said.is_empty() => {
-                        response.json("response", json)
+                        response.json("response", json);
                     }
                     _ => response.object("response", |given| given.put("output", &said)),
                 }

@@ -4,8 +4,8 @@ use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_error, write
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
 use crate::format::tools::id_in;
-use crate::format::write::Balance;
-use crate::format::{Asked, StreamReader, StreamWriter};
+use crate::format::{Asked, Begun, StreamReader, StreamWriter};
+use crate::json::nesting::Nesting;
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Raw, Str};
 use serde::Deserialize;
@@ -178,7 +178,7 @@ enum Open {
     Text,
     Thinking,
     /// Of this call, whose arguments stand so.
-    Tool(u32, Balance),
+    Tool(u32, Nesting),
 }
 
 /// A call that has to wait, because blocks do not overlap here as calls may elsewhere.
@@ -211,15 +211,15 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(asked: Asked) -> Self {
         Writer {
-            asked,
-            begun: false,
+            begun: asked.begun != Begun::Nothing,
             finished: false,
-            open: None,
-            blocks: 0,
+            open: (asked.begun == Begun::Text).then_some(Open::Text),
+            blocks: u32::from(asked.begun == Begun::Text),
             waiting: Vec::new(),
             refused: false,
             finish: None,
             usage: Usage::default(),
+            asked,
         }
     }
 
@@ -348,8 +348,8 @@ impl Writer {
 
     fn arguments(&mut self, call: u32, json: &str, out: &mut Vec<u8>) {
         match &mut self.open {
-            Some(Open::Tool(open, balance)) if *open == call => {
-                balance.push(json);
+            Some(Open::Tool(open, nesting)) if *open == call => {
+                nesting.push(json.as_bytes());
                 self.delta(out, "input_json_delta", |delta| delta.put("partial_json", json));
                 self.next_calls(false, out);
             }
@@ -366,7 +366,7 @@ impl Writer {
     /// Begins the blocks of calls that waited, as far as each one before is whole; with `all`, come what may.
     fn next_calls(&mut self, all: bool, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
-            if !all && matches!(self.open, Some(Open::Tool(_, balance)) if !balance.is_whole()) {
+            if !all && matches!(self.open, Some(Open::Tool(_, nesting)) if !nesting.is_whole()) {
                 return;
             }
             let Waiting { call, id, name, json, seal } = self.waiting.remove(0);
@@ -375,9 +375,9 @@ impl Writer {
                 self.thinking(out);
                 self.delta(out, "signature_delta", |delta| delta.put("signature", &seal));
             }
-            let mut balance = Balance::default();
-            balance.push(&json);
-            self.start(Open::Tool(call, balance), out, |block| {
+            let mut nesting = Nesting::default();
+            nesting.push(json.as_bytes());
+            self.start(Open::Tool(call, nesting), out, |block| {
                 block.put("type", "tool_use");
                 block.put("id", &id);
                 block.put("name", &name);

@@ -7,7 +7,7 @@ use crate::error;
 use crate::format::Asked;
 use crate::format::read;
 use crate::format::tools::id_in;
-use crate::format::write::Balance;
+use crate::json::nesting::Nesting;
 use crate::json::write::{Object, object};
 use crate::neutral::{Choice, Finish, Logprobs, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
 use serde::Deserialize;
@@ -325,10 +325,10 @@ pub(super) fn said(arguments: &str, free: bool) -> Cow<'_, str> {
 
 /// A call whose arguments break off must not be run. Of a free text that is written plainly nobody can tell.
 pub(super) fn call_status(arguments: &str, free: bool) -> &'static str {
-    let mut balance = Balance::default();
-    balance.push(arguments);
+    let mut nesting = Nesting::default();
+    nesting.push(arguments.as_bytes());
     let plain = free && !arguments.trim_start().starts_with('{');
-    if arguments.is_empty() || plain || balance.is_whole() { "completed" } else { "incomplete" }
+    if arguments.is_empty() || plain || nesting.is_whole() { "completed" } else { "incomplete" }
 }
 
 /// An object, as text.

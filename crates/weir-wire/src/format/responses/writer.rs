@@ -4,8 +4,8 @@ use super::answer::{self, Calling, State, item_id};
 use super::reply::{append, call_status, json, said, token_list};
 use super::{incomplete, seal_for};
 use crate::format::tools::id_in;
-use crate::format::write::Balance;
 use crate::format::{Asked, StreamWriter};
+use crate::json::nesting::Nesting;
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Proof, Raw};
 use weir_core::{Class, Fault, Usage};
@@ -52,7 +52,7 @@ struct Tool {
     name: String,
     free: bool,
     arguments: String,
-    balance: Balance,
+    nesting: Nesting,
 }
 
 /// Writes a client's stream. Of the answers that another format may give side by side, the first is told.
@@ -313,7 +313,7 @@ impl Writer {
             name: name.to_owned(),
             free,
             arguments: String::new(),
-            balance: Balance::default(),
+            nesting: Nesting::default(),
         });
     }
 
@@ -321,7 +321,7 @@ impl Writer {
     fn arguments(&mut self, call: u32, json: &str, out: &mut Vec<u8>) {
         let Some(tool) = self.tools.iter_mut().rev().find(|tool| tool.call == call) else { return };
         tool.arguments.push_str(json);
-        tool.balance.push(json);
+        tool.nesting.push(json.as_bytes());
         if !tool.free {
             let (id, item) = (tool.id.clone(), tool.item);
             self.event(out, "response.function_call_arguments.delta", |event| {
@@ -335,7 +335,7 @@ impl Writer {
     /// Calls whose arguments are whole are done; with `all`, those that are not as well.
     fn close_tools(&mut self, all: bool, out: &mut Vec<u8>) {
         let (done, open) =
-            std::mem::take(&mut self.tools).into_iter().partition(|tool| all || tool.balance.is_whole());
+            std::mem::take(&mut self.tools).into_iter().partition(|tool| all || tool.nesting.is_whole());
         self.tools = open;
         let done: Vec<Tool> = done;
         for tool in done {
