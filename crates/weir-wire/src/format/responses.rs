@@ -34,8 +34,8 @@ mod writer;
 
 pub use kept::{Kept, kept};
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
-use crate::neutral::{Call, Finish, Lost, Param, Proof, Reply, Str};
+use super::{Asked, Begun, Format, Losing, StreamReader, StreamWriter, Target};
+use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -125,6 +125,20 @@ impl Format for Responses {
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         crate::error::body(fault, id)
     }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        let mut asked = Asked { begun: Begun::Head, ..Asked::default() };
+        if let Some(id) = id {
+            asked.id = format!("{}{}", self.id_prefix(), id.as_str());
+        }
+        let mut out = Vec::new();
+        writer::Writer::new(asked).write(&Chunk::Error(fault.clone()), &mut out);
+        Bytes::from(out)
+    }
+
+    fn id_prefix(&self) -> &'static str {
+        "resp_"
+    }
 }
 
 /// Tokens: what is read from a cache and what is written to it stand within `input_tokens`.
@@ -149,9 +163,7 @@ struct OutputDetails {
 
 impl Tokens {
     fn usage(self) -> Option<Usage> {
-        if self.input_tokens.or(self.output_tokens).is_none() {
-            return None;
-        }
+        self.input_tokens.or(self.output_tokens)?;
         let details = self.input_tokens_details;
         let usage = Usage {
             input: self.input_tokens.unwrap_or(0),
