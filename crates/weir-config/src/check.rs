@@ -1,18 +1,24 @@
 //! What the file means: names that lead somewhere, figures that can hold together, addresses that are safe to open.
 
+mod doubts;
+mod listed;
 mod names;
+pub(crate) mod price;
 mod rules;
 mod server;
 mod upstream;
 
-use crate::config::{Config, Key};
+use crate::config::{CatalogSource, Config, Key};
+use crate::environment::Environment;
 use crate::file::File;
 use crate::file::text::Named;
 use crate::node::{Node, Place};
 use crate::problem::Problem;
 use names::{Names, check_names};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use upstream::Above;
 use weir_core::Secret;
 
 /// The fewest bytes of a key or a token: fewer can be guessed.
@@ -20,10 +26,12 @@ const LEAST_SECRET: usize = 8;
 /// The most bytes of a key or a token: what fits into a request's head beside everything else.
 const MOST_SECRET: usize = 512;
 
-/// The checked configuration and everything that is wrong with it. Only without problems does it mean what the file says.
-pub(crate) fn check(file: File, tree: &Node) -> (Config, Vec<Problem>) {
+/// The checked configuration, everything that is wrong with it, and, where that is nothing, what was probably not meant.
+/// Only without problems does it mean what the file says.
+pub(crate) fn check(file: File, tree: &Node, env: &dyn Environment) -> (Config, Vec<Problem>, Vec<Problem>) {
     let mut problems = Vec::new();
     let root = Place::root(tree);
+    let catalog = listed::catalog(&file, &root, env, &mut problems);
     for section in ["providers", "deployments", "routes", "keys"] {
         check_names(&root.key(section), &mut problems);
     }
@@ -35,14 +43,18 @@ pub(crate) fn check(file: File, tree: &Node) -> (Config, Vec<Problem>) {
         file.deployments,
         &root.key("deployments"),
         &names,
-        &providers,
+        &Above { providers: &providers, catalog: &catalog },
         &mut problems,
     );
     let routes =
         upstream::check_routes(file.routes, &root.key("routes"), &names, &deployments, &mut problems);
     upstream::check_totals(&routes, &deployments, &providers, &root, &mut problems);
     let telemetry = server::check_telemetry(file.telemetry, &root.key("telemetry"), &mut problems);
-    (Config { server, providers, deployments, routes, keys, telemetry }, problems)
+    let catalog =
+        CatalogSource { file: file.catalog.file.map(PathBuf::from), built_in: file.catalog.built_in };
+    let config = Config { server, providers, deployments, routes, keys, catalog, telemetry };
+    let doubts = if problems.is_empty() { doubts::doubts(&config, &root) } else { Vec::new() };
+    (config, problems, doubts)
 }
 
 fn check_keys(keys: Named<crate::file::Key>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {

@@ -1,5 +1,6 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
+use crate::catalog::Source;
 use crate::format::duration_text;
 use crate::node::Node;
 use crate::problem::{Span, Spanned};
@@ -23,8 +24,32 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Who may call. Empty: everyone, and the public listener is on a loopback address.
     pub keys: Vec<Key>,
+    /// What deployments take from it that they do not state.
+    pub catalog: CatalogSource,
     /// Access log, trace events and metrics.
     pub telemetry: Telemetry,
+}
+
+/// Which catalogue is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogSource {
+    /// The operator's own file, which goes before the built-in one.
+    pub file: Option<PathBuf>,
+    /// Whether the built-in one is used.
+    pub built_in: bool,
+}
+
+/// What a deployment has from the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it stands there: `openai/gpt-4o-mini`.
+    pub entry: Arc<str>,
+    /// The keys of the deployment that were taken from there.
+    pub taken: Vec<&'static str>,
+    /// Who says so.
+    pub source: Option<Arc<Source>>,
+    /// The day from which on the vendor does not promise it any more.
+    pub deprecated: Option<Box<str>>,
 }
 
 /// The listeners and their limits.
@@ -255,8 +280,12 @@ pub struct Deployment {
     pub capabilities: Option<Needs>,
     /// The most tokens of prompt and answer together; at least 1.
     pub context_window: Option<u32>,
+    /// The most tokens of a prompt alone; at least 1.
+    pub max_input: Option<u32>,
     /// The most tokens of an answer; at least 1.
     pub max_output: Option<u32>,
+    /// What of this is from the catalogue; `None` when it does not list the deployment, or is not to be asked.
+    pub listed: Option<Listed>,
     /// Active probing: its own, else its provider's.
     pub health: Option<HealthCheck>,
     /// When to stop calling it for a while.
@@ -344,6 +373,8 @@ impl Default for Slow {
 pub struct Route {
     /// The name clients ask for.
     pub name: Arc<str>,
+    /// Whether it stands in the file; else it was made of a class of deployments.
+    pub is_written: bool,
     /// Other names for it. No name or alias occurs twice in a configuration.
     pub aliases: Vec<Arc<str>>,
     /// The policy's kind; not yet compared with the policies there are.
@@ -364,6 +395,8 @@ pub struct Route {
     /// Labels that a deployment must have, each with one of its values, to serve a request that names this route or is led
     /// here. A deployment of the route, or of its pools, has them.
     pub require: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    /// The deployments that alone may serve such a request, as indices into [`Config::deployments`]; all when empty.
+    pub only: Vec<usize>,
     /// What a request may ask of the route by its headers; none twice.
     pub hints: Vec<Hint>,
     /// How often and how soon to try again.
@@ -422,12 +455,18 @@ impl Route {
     /// without fallbacks there is only less to call.
     pub const HINTS: &[Hint] = &[Hint::Session, Hint::NoFallback, Hint::Task];
 
-    /// Whether a deployment has what the route requires.
-    pub fn allows(&self, deployment: &Deployment) -> bool {
+    /// Whether it requires anything of a deployment.
+    pub fn is_choosy(&self) -> bool {
+        !self.require.is_empty() || !self.only.is_empty()
+    }
+
+    /// Whether a deployment, at its place in the configuration, is what the route requires.
+    pub fn allows(&self, index: usize, deployment: &Deployment) -> bool {
         let has = |name: &str, values: &[Arc<str>]| {
             deployment.labels.iter().any(|(known, value)| **known == *name && values.contains(value))
         };
-        self.require.iter().all(|(name, values)| has(name, values))
+        (self.only.is_empty() || self.only.contains(&index))
+            && self.require.iter().all(|(name, values)| has(name, values))
     }
 
     /// Every deployment it may call by itself, those of its pools included; one may come more than once.

@@ -308,6 +308,10 @@ fn wrong_scalar(scalar: &Scalar, schema: &Json, at: &Span, path: &str) -> Option
     let problem = |why: &str| {
         Some(Problem::new(at, path, format!("{} is not {}", shown(), wanted(schema))).with_help(why))
     };
+    let beyond = |is_less: bool, why: &str| {
+        let message = format!("{} is too {}", shown(), if is_less { "small" } else { "large" });
+        Some(Problem::new(at, path, message).with_help(why))
+    };
     if allows(schema, "string") {
         let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
         // A URL may hold a credential by mistake, so it is not quoted.
@@ -322,15 +326,23 @@ fn wrong_scalar(scalar: &Scalar, schema: &Json, at: &Span, path: &str) -> Option
     if allows(schema, "integer") {
         let bound = |name: &str| schema.get(name).and_then(Json::as_u64);
         let (least, most) = (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(u64::from(u32::MAX)));
-        let digits = !scalar.text.is_empty() && scalar.text.bytes().all(|b| b.is_ascii_digit());
-        let fits = digits && scalar.text.parse::<u64>().is_ok_and(|n| (least..=most).contains(&n));
-        return if fits { None } else { problem(&format!("allowed: {least} to {most}")) };
+        let why = format!("allowed: {least} to {most}");
+        if scalar.text.is_empty() || !scalar.text.bytes().all(|b| b.is_ascii_digit()) {
+            return problem(&why);
+        }
+        // More digits than fit are a number, too.
+        let number = scalar.text.parse::<u64>().unwrap_or(u64::MAX);
+        return if (least..=most).contains(&number) { None } else { beyond(number < least, &why) };
     }
     if allows(schema, "number") {
         let bound = |name: &str| schema.get(name).and_then(Json::as_f64);
         let (least, most) = (bound("minimum").unwrap_or(f64::MIN), bound("maximum").unwrap_or(f64::MAX));
-        let fits = scalar.text.parse::<f64>().is_ok_and(|n| (least..=most).contains(&n));
-        return if fits { None } else { problem(&format!("allowed: {least} to {most}")) };
+        let why = format!("allowed: {least} to {most}");
+        return match scalar.text.parse::<f64>() {
+            Ok(number) if (least..=most).contains(&number) => None,
+            Ok(number) if number.is_finite() => beyond(number < least, &why),
+            _ => problem(&why),
+        };
     }
     Some(Problem::new(at, path, format!("expected {}, found a single value", wanted(schema))))
 }
@@ -354,6 +366,9 @@ fn wanted(schema: &Json) -> &'static str {
         Some(text::DURATION) => return "a duration",
         Some(text::SIZE) => return "a size",
         Some(text::PRICE) => return "a price in USD",
+        Some(text::EACH) => return "a price in USD",
+        Some(text::MODALITY) => return "a modality",
+        Some(text::DATE) => return "a date",
         Some(text::ADDRESS) => return "an address",
         Some(text::URL) => return "a URL",
         Some(text::ORIGIN) => return "an origin",

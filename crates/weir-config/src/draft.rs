@@ -92,9 +92,10 @@ impl<'a> Reader<'a> {
                 ] {
                     *listen = said.map_or_else(|| listen.clone(), AddressText);
                 }
-                let (config, more) = check(file, &tree);
+                let (config, more, doubts) = check(file, &tree, self.env);
                 problems.extend(more);
                 if problems.is_empty() {
+                    warnings.extend(doubts);
                     warnings.extend(unused(&config));
                 }
                 Some(config)

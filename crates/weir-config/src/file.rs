@@ -1,6 +1,7 @@
 //! The file as it is written: every key with its meaning, its default and an example. These comments are the
 //! reference page and the descriptions in the JSON Schema.
 
+pub(crate) mod price;
 pub(crate) mod rules;
 pub(crate) mod server;
 pub(crate) mod telemetry;
@@ -29,8 +30,30 @@ pub(crate) struct File {
     pub routes: Named<Route>,
     /// Who may call, by name. Without any key every caller is let in, which only a loopback address allows.
     pub keys: Named<Key>,
+    /// What is publicly known of models, and taken for what deployments do not state themselves.
+    pub catalog: Catalog,
     /// The access log, trace events and metrics.
     pub telemetry: Telemetry,
+}
+
+/// What is publicly known of models, and taken for what deployments do not state themselves: class, capabilities, limits
+/// and prices.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Catalog {
+    /// A file of your own, in the format of the built-in files; it goes before them, figure by figure. Loaded again with the
+    /// configuration.
+    #[schemars(example = "prices.yaml", extend("x-default" = "none"))]
+    pub file: Option<String>,
+    /// Whether the catalogue that is part of the program is used.
+    #[schemars(example = false)]
+    pub built_in: bool,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Catalog { file: None, built_in: true }
+    }
 }
 
 /// One caller's key.

@@ -91,6 +91,29 @@ pub(crate) fn price(text: &str) -> Result<Price, String> {
     text.parse().map_err(|error| format!("it {error}"))
 }
 
+/// An amount of USD for one piece.
+pub(crate) fn price_each(text: &str) -> Result<Price, String> {
+    Price::each(text).map_err(|error| format!("it {error}"))
+}
+
+/// A day of the calendar, `2026-11-21`.
+///
+/// # Errors
+/// What to write instead.
+pub fn date(text: &str) -> Result<Box<str>, &'static str> {
+    const WANTED: &str = "write a day, as in 2026-11-21";
+    let number = |range: std::ops::Range<usize>| {
+        let part = text.get(range).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
+        part.and_then(|part| part.parse::<u16>().ok())
+    };
+    let dashes = [4, 7].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
+    let (Some(_), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
+        return Err(WANTED);
+    };
+    let is_day = text.len() == 10 && dashes && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if is_day { Ok(text.into()) } else { Err(WANTED) }
+}
+
 /// An address to listen on.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     const WANTED: &str = "write an IP address and a port: 127.0.0.1:7600, 0.0.0.0:7600 or [::]:7600";

@@ -7,6 +7,7 @@
 //! the schema, `decode` makes the loose types in `file`, `check` turns these into [`Config`]. Problems of all steps are
 //! reported together, in a [`Draft`] to which whoever has the rosters adds its own.
 
+pub mod catalog;
 mod check;
 mod config;
 mod conform;
@@ -27,13 +28,14 @@ mod testing;
 mod yaml;
 
 pub use config::{
-    AccessLog, Admin, Answers, Breaker, Condition, Config, Continues, Cors, Decisions, Deployment, Fallback,
-    Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Otherwise, Pool, Provider, Queue,
-    ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow, Telemetry,
+    AccessLog, Admin, Answers, Breaker, CatalogSource, Condition, Config, Continues, Cors, Decisions,
+    Deployment, Fallback, Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Listed,
+    Otherwise, Pool, Provider, Queue, ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow,
+    Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};
-pub use format::{duration, duration_text};
+pub use format::{date, duration, duration_text};
 pub use node::{Node, Scalar, Value, path_key};
 pub use problem::{Problem, Problems, Span, Spanned};
 pub use reference::reference;

@@ -1,7 +1,7 @@
 //! The checked configuration for the eyes of an operator.
 
 use crate::config::{
-    AccessLog, Condition, Config, Deployment, HealthCheck, LeadsTo, Provider, Route, Server,
+    AccessLog, Condition, Config, Deployment, HealthCheck, LeadsTo, Listed, Provider, Route, Server,
 };
 use crate::file::text::DAYS;
 use crate::format::{duration_text, size_text};
@@ -10,7 +10,8 @@ use crate::problem::Spanned;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Cause, Need, Pricing, Secret, Timeouts};
+use weir_core::secret::is_secret_header;
+use weir_core::{Cause, Need, Prices, Pricing, Rates, Secret, Timeouts, Unit};
 
 impl Config {
     /// The configuration in the shape of the file: defaults filled in, absent things as `null`, every secret as
@@ -34,6 +35,10 @@ impl Config {
             "deployments": named(deployments),
             "routes": named(routes),
             "keys": named(keys),
+            "catalog": {
+                "file": self.catalog.file.as_ref().map(|path| path.display().to_string()),
+                "built_in": self.catalog.built_in,
+            },
             "telemetry": {
                 "access_log": { "enabled": self.telemetry.access_log.is_some(), "path": log_path },
                 "spans": self.telemetry.spans,
@@ -48,18 +53,7 @@ impl Config {
     }
 
     fn deployment(&self, deployment: &Deployment) -> Json {
-        let price = match deployment.pricing {
-            Pricing::Unpriced => Json::Null,
-            Pricing::PerHour(micro_usd) => {
-                json!({ "per_hour": weir_core::Price::from_micro_usd_per_million(micro_usd).to_string() })
-            }
-            Pricing::PerToken(prices) => json!({
-                "input": prices.input.to_string(),
-                "output": prices.output.to_string(),
-                "cached_input": prices.cached_input.map(|price| price.to_string()),
-                "cache_write": prices.cache_write.map(|price| price.to_string()),
-            }),
-        };
+        let price = price(&deployment.pricing);
         let labels: Map<String, Json> =
             deployment.labels.iter().map(|(name, value)| (name.to_string(), json!(**value))).collect();
         json!({
@@ -75,7 +69,10 @@ impl Config {
             "class": deployment.classes.iter().map(|class| class.name()).collect::<Vec<_>>(),
             "capabilities": deployment.capabilities.map(|all| all.iter().map(Need::name).collect::<Vec<_>>()),
             "context_window": deployment.context_window,
+            "max_input": deployment.max_input,
             "max_output": deployment.max_output,
+            "catalog": deployment.listed.as_ref().map(|listed| &*listed.entry),
+            "from_catalog": deployment.listed.as_ref().map(Listed::to_json),
             "health": health(deployment.health.as_ref()),
             "breaker": {
                 "failures": deployment.breaker.failures,
@@ -123,9 +120,12 @@ impl Config {
             "rules": rules.collect::<Vec<_>>(),
             "fallbacks": fallbacks.collect::<Vec<_>>(),
             "panic_percent": route.panic_percent,
-            "require": { "labels": route.require.iter()
-                .map(|(name, values)| (name.to_string(), json!(strings(values))))
-                .collect::<Map<_, _>>() },
+            "require": {
+                "labels": route.require.iter()
+                    .map(|(name, values)| (name.to_string(), json!(strings(values))))
+                    .collect::<Map<_, _>>(),
+                "deployments": (!route.only.is_empty()).then(|| route.only.iter().map(|index| self.name(*index)).collect::<Vec<_>>()),
+            },
             "hints": route.hints.iter().map(|hint| hint.name()).collect::<Vec<_>>(),
             "retries": {
                 "max": route.retries.max,
@@ -154,10 +154,55 @@ impl Config {
 }
 
 impl Config {
+    fn name(&self, deployment: usize) -> Option<&str> {
+        self.deployments.get(deployment).map(|known| &*known.name)
+    }
+
     fn members(&self, deployments: &[(usize, u32)]) -> Vec<Json> {
-        let name = |index: &usize| self.deployments.get(*index).map(|known| &*known.name);
+        let name = |index: &usize| self.name(*index);
         deployments.iter().map(|(index, weight)| json!({ "name": name(index), "weight": weight })).collect()
     }
+}
+
+impl Listed {
+    /// Which keys are from the catalogue, and who says so.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "keys": self.taken,
+            "source": self.source.as_ref().map(|source| &source.title),
+            "date": self.source.as_ref().map(|source| &*source.date),
+            "deprecated": self.deprecated,
+        })
+    }
+}
+
+fn price(pricing: &Pricing) -> Json {
+    match pricing {
+        Pricing::Unknown => Json::Null,
+        Pricing::PerHour(micro_usd) => {
+            json!({ "per_hour": weir_core::Price::from_micro_usd_per_million(*micro_usd).to_string() })
+        }
+        Pricing::PerUse(prices) => prices_json(prices),
+    }
+}
+
+/// Prices by use in the shape of the file: what is not stated is not there.
+pub(crate) fn prices_json(prices: &Prices) -> Json {
+    let rates = |rates: &Rates| -> Map<String, Json> {
+        rates.iter().map(|(rate, price)| (rate.name().to_owned(), json!(price.to_string()))).collect()
+    };
+    let mut all = rates(prices.rates());
+    if !prices.steps().is_empty() {
+        let steps =
+            prices.steps().iter().map(|step| (step.above.to_string(), Json::Object(rates(&step.rates))));
+        all.insert("above".to_owned(), Json::Object(steps.collect()));
+    }
+    for unit in Unit::ALL {
+        if let Some(price) = prices.unit(unit) {
+            all.insert(unit.name().to_owned(), json!(price.shown_each().to_string()));
+        }
+    }
+    Json::Object(all)
 }
 
 fn policy(kind: &str, settings: &Node) -> Json {
@@ -185,6 +230,9 @@ fn condition(when: &Condition) -> Json {
         Condition::PromptTokens(min, max) => json!({ "prompt_tokens": range(*min, *max) }),
         Condition::OutputTokens(min, max) => json!({ "output_tokens": range(*min, *max) }),
         Condition::Turns(min, max) => json!({ "turns": range(*min, *max) }),
+        Condition::Header(name, is) if !is.is_empty() && is_secret_header(name) => {
+            json!({ "headers": { &**name: "[secret]" } })
+        }
         Condition::Header(name, is) => json!({ "headers": { &**name: values(is) } }),
         Condition::Metadata(key, is) => json!({ "metadata": { &**key: values(is) } }),
         Condition::Region(names) => json!({ "region": strings(names) }),

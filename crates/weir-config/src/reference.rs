@@ -22,7 +22,7 @@ One YAML file describes everything. `weir check` reports all its problems at onc
 | `file:/path` | in a secret: the text of that file, without the line end at its end |
 | duration | a number and its unit, at most 24h: `250ms`, `1.5s`, `5m`, `1h` |
 | size | bytes, or a whole number and its unit: `64KiB`, `32MiB` (powers of 1024), `1MB` (powers of 1000) |
-| price | a decimal number of USD with at most six digits after the point; never rounded |
+| price | a decimal number of USD with at most six digits after the point, nine for a piece; never rounded |
 | name | 1 to 128 letters, digits and `. _ : / @ -` |
 
 Secrets are never shown: not in problems, not in logs, not by the admin API. Variables are filled in after the YAML
@@ -30,7 +30,7 @@ has been read: what they hold cannot change the shape of the file.
 ";
 
 /// The sections in the order in which a reader wants to know them.
-const SECTIONS: [&str; 6] = ["server", "providers", "deployments", "routes", "keys", "telemetry"];
+const SECTIONS: [&str; 7] = ["server", "providers", "deployments", "routes", "keys", "catalog", "telemetry"];
 
 /// The text of the reference page, in Markdown. The same for the same types.
 pub fn reference() -> String {
@@ -125,6 +125,7 @@ impl Page {
                 known @ (text::DURATION
                 | text::SIZE
                 | text::PRICE
+                | text::EACH
                 | text::ADDRESS
                 | text::ORIGIN
                 | text::TASK

@@ -90,6 +90,8 @@ fn object(root: &Json, schema: &Json, depth: usize) -> String {
     };
     let required = schema.get("required").and_then(Json::as_array).into_iter().flatten();
     let mut keys: Vec<&str> = required.filter_map(Json::as_str).collect();
+    let usual = properties.iter().filter(|(_, one)| one.get("x-usual").is_some());
+    keys.extend(usual.map(|(key, _)| key.as_str()));
     if keys.is_empty() {
         // Nothing must be there: one key shows what could.
         keys.extend(

@@ -36,6 +36,8 @@ pub struct Attempt<'a> {
     pub fault: Option<Class>,
     /// What it cost, whether its answer was of use or not.
     pub cost: Cost,
+    /// What it cost is not, or not wholly, known, since its deployment has no price for what it took.
+    pub cost_unknown: bool,
     /// It was cancelled because a call beside it answered first.
     pub aborted: bool,
 }
@@ -142,6 +144,8 @@ pub struct Exchange<'a> {
     pub usage: Option<Usage>,
     /// What all attempts cost.
     pub cost: Cost,
+    /// Of an attempt that is not, or not wholly, known: they cost more than `cost`, and nobody knows how much.
+    pub cost_unknown: bool,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Bytes of the response's body.

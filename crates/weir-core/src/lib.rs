@@ -23,7 +23,7 @@ pub use endpoint::Endpoint;
 pub use exchange::{Exchange, Outcome};
 pub use fault::{Blame, Class, Fault};
 pub use id::{RequestId, TraceContext};
-pub use money::{Cost, Price, Pricing, TokenPrices};
+pub use money::{Cost, Price, Prices, Pricing, Rate, Rates, Tariff, Unit};
 pub use need::{ModelClass, Need, Needs};
 pub use secret::Secret;
 pub use task::Task;

@@ -3,14 +3,20 @@
 //! A price of one µUSD per million tokens is one pico-USD per token, so `tokens × price` is a cost in pico-USD
 //! with no division and no rounding.
 
+mod prices;
+
+pub use prices::{Charge, Prices, Pricing, Rate, Rates, Step, Tariff, Unit};
+
 use std::fmt;
 use std::str::FromStr;
 
 const PICO_PER_USD: i128 = 1_000_000_000_000;
 
-/// A price in µUSD per million tokens, which is the same number in pico-USD per token.
+/// A price in µUSD per million tokens, which is the same number in pico-USD per token; for what is not counted in tokens,
+/// pico-USD per piece.
 ///
-/// Reads and prints as USD per million tokens: `"0.15"` is 150,000 µUSD per million.
+/// Reads and prints as USD per million tokens: `"0.15"` is 150,000 µUSD per million. [`Price::each`] and
+/// [`Price::shown_each`] do the same for one piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Price(u64);
 
@@ -29,6 +35,25 @@ impl Price {
     pub fn of(self, tokens: u64) -> Cost {
         Cost(i128::from(self.0) * i128::from(tokens))
     }
+
+    /// From a decimal number of USD for one piece, such as `0.04` for an image. The finest is 0.000000001 USD, so that a
+    /// thousandth of it, a millisecond of a second, still has a whole price.
+    ///
+    /// # Errors
+    /// As for USD per million tokens, with nine digits after the point.
+    pub fn each(text: &str) -> Result<Self, AmountError> {
+        decimal(text, 9).map(|nano_usd| Price(nano_usd * 1000))
+    }
+
+    /// The price of one piece as [`Price::each`] reads it.
+    pub fn shown_each(self) -> impl fmt::Display {
+        Cost(i128::from(self.0))
+    }
+
+    /// What so many thousandths of a piece cost, exactly for every price that [`Price::each`] reads.
+    fn of_thousandths(self, thousandths: u64) -> Cost {
+        Cost(i128::from(self.0) * i128::from(thousandths) / 1000)
+    }
 }
 
 /// Why a text is not an amount of money.
@@ -38,8 +63,8 @@ pub enum AmountError {
     NotDecimal,
     /// Below zero.
     Negative,
-    /// More than six digits after the point that are not zero: below one µUSD.
-    TooFine,
+    /// More than so many digits after the point that are not zero.
+    TooFine(usize),
     /// More than a million USD.
     TooLarge,
 }
@@ -49,8 +74,11 @@ impl fmt::Display for AmountError {
         f.write_str(match self {
             AmountError::NotDecimal => "is not a decimal number of USD such as 0.15",
             AmountError::Negative => "is below zero",
-            AmountError::TooFine => {
+            AmountError::TooFine(6) => {
                 "has more than six digits after the point (the finest price is 0.000001 USD)"
+            }
+            AmountError::TooFine(_) => {
+                "has more than nine digits after the point (the finest price is 0.000000001 USD)"
             }
             AmountError::TooLarge => "is above 1000000 USD",
         })
@@ -59,26 +87,32 @@ impl fmt::Display for AmountError {
 
 impl std::error::Error for AmountError {}
 
-/// Reads a decimal number of USD into µUSD without passing through a float.
-fn micro_usd(text: &str) -> Result<u64, AmountError> {
+/// Reads a decimal number of USD, with at most so many digits after the point, into units of the last of them, without
+/// passing through a float.
+fn decimal(text: &str, digits: usize) -> Result<u64, AmountError> {
     if text.starts_with('-') {
         return Err(AmountError::Negative);
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || text.ends_with('.') {
         return Err(AmountError::NotDecimal);
     }
-    let (kept, rest) = fraction.split_at(fraction.len().min(6));
+    let (kept, rest) = fraction.split_at(fraction.len().min(digits));
     if rest.bytes().any(|b| b != b'0') {
-        return Err(AmountError::TooFine);
+        return Err(AmountError::TooFine(digits));
     }
     let whole: u64 = whole.parse().map_err(|_| AmountError::TooLarge)?;
     if whole > 1_000_000 {
         return Err(AmountError::TooLarge);
     }
-    let fraction: u64 = format!("{kept:0<6}").parse().map_err(|_| AmountError::NotDecimal)?;
-    Ok(whole * 1_000_000 + fraction)
+    let fraction: u64 = format!("{kept:0<digits$}").parse().map_err(|_| AmountError::NotDecimal)?;
+    let one = (0..digits).fold(1, |one, _| one * 10);
+    Ok(whole * one + fraction)
+}
+
+fn micro_usd(text: &str) -> Result<u64, AmountError> {
+    decimal(text, 6)
 }
 
 impl FromStr for Price {
@@ -226,48 +260,6 @@ impl Decimal {
     /// The same as bytes, all of them ASCII.
     pub fn as_bytes(&self) -> &[u8] {
         self.text.get(self.start..).unwrap_or_default()
-    }
-}
-
-/// Prices of one deployment that charges by the token. All in USD per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TokenPrices {
-    /// Prompt tokens that came from no cache.
-    pub input: Price,
-    /// Generated tokens, reasoning included.
-    pub output: Price,
-    /// Prompt tokens read from the provider's prompt cache; `input` when unset.
-    pub cached_input: Option<Price>,
-    /// Prompt tokens written to the provider's prompt cache; `input` when unset.
-    pub cache_write: Option<Price>,
-}
-
-/// How a deployment is paid for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pricing {
-    /// No price is known; costs are zero.
-    #[default]
-    Unpriced,
-    /// By the token.
-    PerToken(TokenPrices),
-    /// By the hour, in µUSD; requests on it cost nothing by themselves.
-    PerHour(u64),
-}
-
-impl Pricing {
-    /// What `usage` costs here, exactly. Zero for deployments paid by the hour, whose cost is joined with measured
-    /// throughput elsewhere.
-    pub fn cost(&self, usage: &crate::Usage) -> Cost {
-        let Pricing::PerToken(prices) = self else { return Cost::ZERO };
-        prices.input.of(usage.input_uncached())
-            + prices.cached_input.unwrap_or(prices.input).of(usage.cache_read)
-            + prices.cache_write.unwrap_or(prices.input).of(usage.cache_write)
-            + prices.output.of(usage.output)
-    }
-
-    /// Reads an hourly price in USD, such as `0.40`, into µUSD.
-    pub fn per_hour(text: &str) -> Result<Self, AmountError> {
-        micro_usd(text).map(Pricing::PerHour)
     }
 }
 

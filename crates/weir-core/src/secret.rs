@@ -55,6 +55,15 @@ pub fn redact<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Secret>) -> 
     out
 }
 
+/// Parts of names of headers that carry credentials.
+const TELLING: [&str; 8] =
+    ["auth", "cookie", "key", "token", "secret", "password", "credential", "signature"];
+
+/// Whether what a header of this name carries is taken for a secret, whoever asks. The name is in lower case.
+pub fn is_secret_header(name: &str) -> bool {
+    TELLING.iter().any(|part| name.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +80,16 @@ mod tests {
         assert!(secret.matches(b"canary"));
         for shown in [&b"canar"[..], b"canaryx", b"Canary", b""] {
             assert!(!secret.matches(shown), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_carry_credentials_are_known_by_their_names() {
+        for name in ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-session-token"] {
+            assert!(is_secret_header(name), "{name}");
+        }
+        for name in ["x-tier", "user-agent", "x-weir-session", "accept-language"] {
+            assert!(!is_secret_header(name), "{name}");
         }
     }
 

@@ -11,12 +11,51 @@ pub struct Usage {
     pub cache_read: u64,
     /// Of `input`: written to the provider's prompt cache.
     pub cache_write: u64,
+    /// Of `cache_write`: to be kept for an hour rather than for the usual five minutes.
+    pub cache_write_1h: u64,
+    /// Of `input`: sound.
+    pub audio_input: u64,
+    /// Of `input`: images.
+    pub image_input: u64,
     /// All generated tokens.
     pub output: u64,
     /// Of `output`: spent on reasoning.
     pub reasoning: u64,
+    /// Of `output`: sound.
+    pub audio_output: u64,
+    /// Of `output`: images.
+    pub image_output: u64,
+    /// What is not counted in tokens.
+    pub pieces: Pieces,
     /// Where the figures come from.
     pub source: UsageSource,
+}
+
+/// What answers take that is not counted in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// Images made.
+    pub images: u32,
+    /// Sound or film taken in, in milliseconds.
+    pub input_millis: u32,
+    /// Sound or film made, in milliseconds.
+    pub output_millis: u32,
+    /// Characters of text read out.
+    pub characters: u32,
+    /// Searches, or calls that have a price as such.
+    pub requests: u32,
+}
+
+impl Pieces {
+    fn plus(self, other: Pieces) -> Pieces {
+        Pieces {
+            images: self.images.saturating_add(other.images),
+            input_millis: self.input_millis.saturating_add(other.input_millis),
+            output_millis: self.output_millis.saturating_add(other.output_millis),
+            characters: self.characters.saturating_add(other.characters),
+            requests: self.requests.saturating_add(other.requests),
+        }
+    }
 }
 
 /// Where usage figures come from.
@@ -61,8 +100,14 @@ impl Usage {
             input: self.input.saturating_add(other.input),
             cache_read: self.cache_read.saturating_add(other.cache_read),
             cache_write: self.cache_write.saturating_add(other.cache_write),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            image_input: self.image_input.saturating_add(other.image_input),
             output: self.output.saturating_add(other.output),
             reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+            image_output: self.image_output.saturating_add(other.image_output),
+            pieces: self.pieces.plus(other.pieces),
             source: if estimated { UsageSource::Estimated } else { UsageSource::Reported },
         }
     }
@@ -72,6 +117,8 @@ impl Usage {
         self.input <= Self::MOST_TOKENS
             && self.output <= Self::MOST_TOKENS
             && self.cache_read.saturating_add(self.cache_write) <= self.input
-            && self.reasoning <= self.output
+            && self.cache_write_1h <= self.cache_write
+            && self.audio_input.max(self.image_input) <= self.input
+            && self.reasoning.max(self.audio_output).max(self.image_output) <= self.output
     }
 }

@@ -276,17 +276,6 @@ fn has_another_credential(record: &Record, fault: &Fault) -> bool {
     record.deployment().is_some_and(|there| there.health.has_another_credential(fault, record.now()))
 }
 
-/// Waits before the next call.
-async fn wait(record: &mut Record, until: Moment) -> Event {
-    let wait = until.since(record.now());
-    record.waits(until);
-    let waiting = Waiting::begin(&mut record.waited);
-    tokio::time::sleep(wait).await;
-    drop(waiting);
-    record.look_at_clock();
-    Event::Waited
-}
-
 /// Where the n-th fallback is served; without one, the call itself.
 fn place(call: &Call, fallback: Option<usize>) -> Place {
     let places = &call.chosen.places;
@@ -374,7 +363,7 @@ fn unfit(record: &Record, call: &Call, deployment: u32) -> Option<Reason> {
     record.snapshot.gateway.takes.get(deployment as usize)?.refuse(size)
 }
 
-/// Whether this call is expected to cost more at a deployment than its client allows.
+/// Whether this call is expected to cost more at a deployment than its client allows, or nobody can tell.
 fn over_price(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     let most = call.hints.max_cost?;
     let snapshot = &record.snapshot;
@@ -382,7 +371,10 @@ fn over_price(record: &Record, call: &Call, place: Place, deployment: u32) -> Op
     let member = members.iter().find(|member| member.deployment == deployment)?;
     let health = snapshot.healths.get(deployment as usize).map(|health| &**health);
     let size = request(call, place, &snapshot.gateway).size(health);
-    (member.expected_cost(size, health) > most).then_some(Reason::OverPrice)
+    match member.expected_cost(size, health) {
+        Some(cost) => (cost > most).then_some(Reason::OverPrice),
+        None => Some(Reason::PriceUnknown),
+    }
 }
 
 /// The fault to tell when every deployment of a pool is kept out by what this call is or asks for.
@@ -425,13 +417,13 @@ fn nobody_there(call: &Call, asked: bool) -> Fault {
         return Fault::new(Class::Unavailable, 400, "region_not_served", message);
     }
     let message = format!(
-        "no deployment of the model \"{model}\" that this request leads to has the labels that its route requires"
+        "no deployment of the model \"{model}\" that this request leads to is one that its route requires"
     );
     Fault::new(Class::Unavailable, 503, "no_deployment_allowed", message)
 }
 
 fn max_cost_exceeded() -> Fault {
-    let message = "no deployment is expected to answer this for what x-weir-max-cost allows; allow more, or ask for less";
+    let message = "no deployment with a known price is expected to answer this for what x-weir-max-cost allows; allow more, or ask for less";
     Fault::new(Class::Caller, 400, "max_cost_exceeded", message)
 }
 

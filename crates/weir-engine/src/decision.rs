@@ -100,8 +100,10 @@ enum Slim {
     Latency(Micros),
     Busy(Micros),
     Cost(u64),
-    Budget(u16, u64),
+    Budget(Option<u16>, u64),
+    Chance(Option<u16>),
     Quality(u32, u64),
+    Rated(u32),
     Score(u32),
     Cached(u32, Micros),
 }
@@ -115,7 +117,9 @@ impl From<Figure> for Slim {
             Figure::Busy(work) => Slim::Busy(Micros::of(work)),
             Figure::Cost(cost) => Slim::Cost(pico(cost)),
             Figure::Budget(chance, cost) => Slim::Budget(chance, pico(cost)),
+            Figure::Chance(chance) => Slim::Chance(chance),
             Figure::Quality(quality, cost) => Slim::Quality(quality, pico(cost)),
+            Figure::Rated(quality) => Slim::Rated(quality),
             Figure::Score(score) => Slim::Score(score),
             Figure::Cached(tokens, first) => {
                 Slim::Cached(u32::try_from(tokens).unwrap_or(u32::MAX), Micros::of(first))
@@ -183,6 +187,7 @@ struct End {
     route: Option<u32>,
     usage: Option<Usage>,
     cost: Cost,
+    cost_unknown: bool,
     total: Micros,
     first_token: Option<Micros>,
     predicted: Option<Micros>,

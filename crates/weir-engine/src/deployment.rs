@@ -182,7 +182,7 @@ impl Deployment {
             name: config.name.clone(),
             provider: config.provider,
             model: config.model.clone(),
-            pricing: config.pricing,
+            pricing: config.pricing.clone(),
             timeouts: Some(config.timeouts.or(stated.timeouts))
                 .filter(|timeouts| *timeouts != Timeouts::default())
                 .map(Box::new),

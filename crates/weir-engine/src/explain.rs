@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_core::{Class, Endpoint, Fault, Need};
 use weir_routing::plan::Plan;
+use weir_routing::rules::{Audience, Told};
 use weir_routing::windows::{Latency, Series};
 use weir_wire::Headers;
 
@@ -138,6 +139,7 @@ fn plan_the_rest(record: &mut Record, call: &Call) {
 /// Every rule that was tried, with what each of its conditions found; of those behind the one that held, the names.
 fn rules(record: &Record, call: &Call, looked: &Looked<'_>) -> Json {
     let gateway = &record.snapshot.gateway;
+    let to = if record.purpose.is_recorded() { Audience::Client } else { Audience::Operator };
     let mut all = Vec::new();
     for step in &call.chosen.steps {
         let place = step.route as usize;
@@ -146,20 +148,28 @@ fn rules(record: &Record, call: &Call, looked: &Looked<'_>) -> Json {
         };
         let Some(choice) = &route.choice else { continue };
         let tried = step.rule.map_or(choice.rules.len(), |held| held as usize + 1);
-        for (place, (name, to)) in names.rules.iter().enumerate() {
-            let mut rule = json!({ "route": *names.name, "rule": **name, "use": **to });
+        for (place, (name, leads_to)) in names.rules.iter().enumerate() {
+            let mut rule = json!({ "route": *names.name, "rule": **name, "use": **leads_to });
             if place < tried
                 && let Some((holds, conditions)) =
-                    looked.with_facts(gateway, &choice.rules, |facts| choice.rules.told(place, facts))
+                    looked.with_facts(gateway, &choice.rules, |facts| choice.rules.told(place, facts, to))
             {
-                let condition = |(text, holds): (String, bool)| json!({ "condition": text, "holds": holds });
                 rule["holds"] = json!(holds);
-                rule["conditions"] = conditions.into_iter().map(condition).collect();
+                rule["conditions"] = conditions.iter().map(condition).collect();
             }
             all.push(rule);
         }
     }
     Json::Array(all)
+}
+
+/// A condition with what it is made of.
+fn condition(told: &Told) -> Json {
+    let mut shown = json!({ "condition": told.condition, "holds": told.holds });
+    if !told.parts.is_empty() {
+        shown["conditions"] = told.parts.iter().map(condition).collect();
+    }
+    shown
 }
 
 /// Adds to a plan what is known of each deployment now, and those that the policy did not come to.
@@ -229,7 +239,8 @@ fn figures(record: &Record, call: &Call, place: Place, member: &weir_routing::Me
     let forecast = windows.forecast(request.latency(Latency::First), size, now);
     put("expected_ms", forecast.map(|forecast| json!(rounded(forecast.quantile(0.5) * 1e3))));
     let cost = member.expected_cost(size, Some(health));
-    put("expected_cost_usd", (cost != weir_core::Cost::ZERO).then(|| json!(cost.to_string())));
+    put("expected_cost_usd", cost.map(|cost| json!(cost.to_string())));
+    put("price_from", snapshot.gateway.priced_by.get(index).map(|from| json!(**from)));
     put("weight", Some(json!(member.weight)));
     put("quality", (member.quality > 0).then(|| json!(member.quality)));
     Json::Object(all)

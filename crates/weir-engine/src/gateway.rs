@@ -1,5 +1,6 @@
 //! The compiled snapshot: what a checked configuration becomes. Immutable; a request takes it once and keeps it.
 
+mod doubts;
 mod rules;
 
 use crate::authenticate::KeyTable;
@@ -139,6 +140,8 @@ pub struct Gateway {
     pub(crate) deployments: Vec<Deployment>,
     /// By deployment: what its model takes.
     pub(crate) takes: Vec<Takes>,
+    /// By deployment: where its price is from, for those who ask.
+    pub(crate) priced_by: Vec<Arc<str>>,
     /// By deployment: its label `region`.
     pub(crate) regions: Vec<Option<Arc<str>>>,
     pub(crate) pools: Vec<Pool>,
@@ -202,6 +205,7 @@ impl Gateway {
             providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
             deployments,
             takes: config.deployments.iter().map(takes).collect(),
+            priced_by: config.deployments.iter().map(priced_by).collect(),
             regions: config.deployments.iter().map(region).collect(),
             pools,
             routes,
@@ -216,7 +220,10 @@ impl Gateway {
         let Some(config) = draft.config.take() else { return };
         let mut problems = Vec::new();
         let providers = compile_providers(&config, &mut problems);
-        compile_routes(&config, rosters.policies, &mut problems);
+        let (_, pools) = compile_routes(&config, rosters.policies, &mut problems);
+        if draft.problems.is_empty() && problems.is_empty() {
+            draft.warnings.extend(doubts::doubts(&config, &pools));
+        }
         if draft.problems.is_empty() {
             // Only then do all indices lead somewhere.
             compile_deployments(&config, &providers, &mut problems);
@@ -498,7 +505,7 @@ fn compile_routes(
             let member = |&(deployment, weight): &(usize, u32)| Member {
                 deployment: u32::try_from(deployment).unwrap_or(u32::MAX),
                 weight,
-                pricing: stated(deployment).map(|stated| stated.pricing).unwrap_or_default(),
+                pricing: stated(deployment).map(|stated| stated.pricing.tariff()).unwrap_or_default(),
                 quality: stated(deployment).map_or(0, |stated| stated.quality),
                 identity: stated(deployment).map_or(0, |stated| hash_of(&stated.name)),
             };
@@ -515,8 +522,10 @@ fn compile_routes(
             name: route.name.clone(),
             pool: own,
             choice: rules::compile(config, route, own + 1, problems),
-            allows: (!route.require.is_empty())
-                .then(|| config.deployments.iter().map(|deployment| route.allows(deployment)).collect()),
+            allows: route.is_choosy().then(|| {
+                let deployments = config.deployments.iter().enumerate();
+                deployments.map(|(index, deployment)| route.allows(index, deployment)).collect()
+            }),
             hints: route.hints.clone(),
             fallbacks: route.fallbacks.clone(),
             rules: Rules {
@@ -565,7 +574,21 @@ fn takes(deployment: &weir_config::Deployment) -> Takes {
     Takes {
         needs: deployment.capabilities,
         context_window: deployment.context_window,
+        max_input: deployment.max_input,
         max_output: deployment.max_output,
+    }
+}
+
+/// Where a price is from: the configuration, an entry of the catalogue, or nowhere.
+fn priced_by(deployment: &weir_config::Deployment) -> Arc<str> {
+    let listed = deployment.listed.as_ref().filter(|listed| listed.taken.contains(&"price"));
+    match (&deployment.pricing, listed) {
+        (weir_core::Pricing::Unknown, _) => "unknown".into(),
+        (_, None) => "configuration".into(),
+        (_, Some(listed)) => {
+            let date = listed.source.as_ref().map_or(String::new(), |source| format!(" of {}", source.date));
+            format!("catalog {}{date}", listed.entry).into()
+        }
     }
 }
 

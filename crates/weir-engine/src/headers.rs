@@ -72,8 +72,9 @@ pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call:
     flaw(&mut headers, answer.flaw);
     let optional = &record.snapshot.gateway.settings.headers;
     if known.is_some() {
-        headers.text(&COST, record.cost.decimal().as_bytes());
-        if optional.litellm {
+        cost(&mut headers, &record);
+        // Who reads that one expects a number.
+        if optional.litellm && !record.cost_unknown {
             headers.repeat(&LITELLM_COST);
         }
     }
@@ -170,10 +171,19 @@ pub(crate) fn fit_to_tell(record: &Record, fault: Fault) -> Fault {
 /// The trailers of a stream that has ended.
 pub(crate) fn trailers(record: &Record) -> HeaderMap {
     let mut trailers = HeaderLines::default();
-    trailers.put(&COST, record.cost);
+    cost(&mut trailers, record);
     trailers.millis(&OVERHEAD, record.overhead());
     trailers.number(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
     trailers.to_map()
+}
+
+/// What it cost; a price that nobody knows makes the sum unknown and not smaller.
+fn cost(headers: &mut HeaderLines, record: &Record) {
+    if record.cost_unknown {
+        headers.put(&COST, "unknown");
+    } else {
+        headers.text(&COST, record.cost.decimal().as_bytes());
+    }
 }
 
 /// The fields that name a deployment, rendered once.

@@ -4,7 +4,7 @@ use crate::gateway::{Gateway, Route};
 use http::HeaderName;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
-use weir_config::Hint;
+use weir_config::{Hint, path_key};
 use weir_core::nearest::nearest;
 use weir_core::{Class, Cost, Fault, Task};
 use weir_routing::Kind;
@@ -136,8 +136,9 @@ pub(crate) fn session(name: &[u8]) -> u64 {
 
 fn not_allowed(name: &HeaderName, hint: Hint, route: &str) -> Fault {
     let message = format!(
-        "the header {name} is not allowed here; leave it out, or have \"{}\" added to routes.{route}.hints",
-        hint.name()
+        "the header {name} is not allowed here; leave it out, or have \"{}\" added to {}.hints",
+        hint.name(),
+        path_key("routes", route)
     );
     Fault::new(Class::Limited, 403, "hint_not_allowed", message)
 }

@@ -104,10 +104,11 @@ impl Core {
             self.ask(&snapshot, deployment.provider, &probe.head, probe.body.clone(), connect, within);
         let answer = asking.await;
         if let (weir_provider::Probe::Completion, Ok((200..=299, body))) = (probe.probe, &answer)
-            && let Ok(facts) = reply_facts(body, Endpoint::Chat, false)
+            && let Some(made) = snapshot.gateway.providers[deployment.provider].serves(Endpoint::Chat)
+            && let Ok(facts) = reply_facts(body, made, false)
         {
             // A token is generated for it, and paid for like any other.
-            let cost = deployment.pricing.cost(&facts.usage_or_estimate(probe.body.len()));
+            let cost = deployment.pricing.charge(&facts.usage_or_estimate(probe.body.len())).cost;
             self.recorder.probed(&deployment.name, cost);
         }
         let healthy = answer.and_then(|(status, body)| probe.probe.judge(status, &body, &deployment.model));

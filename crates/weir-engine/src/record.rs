@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
+use weir_core::money::Charge;
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
 use weir_routing::Lease;
 use weir_routing::windows::{Sample, Size};
@@ -52,6 +53,8 @@ pub(crate) struct Tried {
     pub(crate) fault: Option<Class>,
     /// What it has cost, as far as that is known.
     pub(crate) cost: Cost,
+    /// Its deployment has no price for what it took.
+    pub(crate) cost_unknown: bool,
     /// It was cancelled because a call beside it answered first.
     pub(crate) aborted: bool,
     /// The status and the error code that a client would get for its fault.
@@ -83,6 +86,7 @@ impl Tried {
             cause,
             fault: None,
             cost: Cost::ZERO,
+            cost_unknown: false,
             aborted: false,
             status: 0,
             code: None,
@@ -165,6 +169,8 @@ pub(crate) struct Record {
     /// Of the latest that is known.
     latest_usage: Option<Usage>,
     pub(crate) cost: Cost,
+    /// Nobody knows what an attempt cost, so that `cost` is not all of it.
+    pub(crate) cost_unknown: bool,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     pub(crate) first_token: Option<Duration>,
@@ -221,6 +227,7 @@ impl Record {
             usage: None,
             latest_usage: None,
             cost: Cost::ZERO,
+            cost_unknown: false,
             request_bytes: 0,
             response_bytes: 0,
             first_token: None,
@@ -316,11 +323,13 @@ impl Record {
 
     /// What the latest attempt took comes on top of what others did.
     pub(crate) fn spent(&mut self, usage: Usage) {
-        let cost = self.deployment().map_or(Cost::ZERO, |d| d.pricing.cost(&usage));
+        let charge = self.deployment().map_or(Charge::NOTHING, |d| d.pricing.charge(&usage));
         if let Some(tried) = self.attempts.get_mut(self.current) {
-            tried.cost += cost;
+            tried.cost += charge.cost;
+            tried.cost_unknown |= !charge.complete;
         }
-        self.cost += cost;
+        self.cost += charge.cost;
+        self.cost_unknown |= !charge.complete;
         self.latest_usage = Some(usage);
         self.usage = Some(self.usage.map_or(usage, |before| before.plus(usage)));
     }
@@ -383,6 +392,7 @@ impl Record {
                 cause: tried.cause,
                 fault: tried.fault,
                 cost: tried.cost,
+                cost_unknown: tried.cost_unknown,
                 aborted: tried.aborted,
             })
             .collect();
@@ -413,6 +423,7 @@ impl Record {
             attempts: &attempts,
             usage: self.usage,
             cost: self.cost,
+            cost_unknown: self.cost_unknown,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             total,

@@ -84,4 +84,21 @@ mod tests {
         assert_eq!(shown["routes"]["r"]["timeouts"]["total"], "10m");
         assert!(!shown.to_string().contains("canary"), "{shown}");
     }
+
+    /// The catalogue and the roster of kinds know the same vendors by the same names and hosts.
+    #[test]
+    fn the_catalogue_knows_kinds_by_their_addresses() {
+        let catalog = weir_config::catalog::Catalog::embedded().unwrap();
+        let name = |vendor: Option<&weir_config::catalog::Vendor>| vendor.map(|vendor| vendor.name.clone());
+        let mut known = 0;
+        for kind in weir_provider::kinds() {
+            let Some(vendor) = catalog.vendor_of(kind.name, None) else { continue };
+            known += 1;
+            if !vendor.anywhere {
+                let by_host = catalog.vendor_of("unheard of", kind.base_url);
+                assert_eq!(name(by_host), name(Some(vendor)), "{}", kind.name);
+            }
+        }
+        assert!(known >= 7, "{known}");
+    }
 }

@@ -96,6 +96,7 @@ impl Translation {
             id: format!("{}{}", self.client.id_prefix(), record.id.as_str()),
             now: record.unix_seconds,
             begun,
+            ..Asked::default()
         }
     }
 }

@@ -64,7 +64,7 @@ impl Probe {
                     json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }], most: 1 });
                 Asked {
                     method: Method::POST,
-                    path: kind.path(base_path, Endpoint::Chat),
+                    path: kind.path(base_path, kind.serves(Endpoint::Chat).unwrap_or(Endpoint::Chat)),
                     body: body.to_string(),
                 }
             }
@@ -109,7 +109,8 @@ impl Probe {
                 }
                 Err(unwell(status, "probe_model", format!("{model:?} is not loaded")))
             }
-            Probe::Completion if list("choices").is_empty() => {
+            // `content`: in Anthropic's format.
+            Probe::Completion if list("choices").is_empty() && list("content").is_empty() => {
                 Err(unwell(status, "probe_malformed", "an answer without choices".to_owned()))
             }
             _ => Ok(()),

@@ -199,13 +199,13 @@ impl Weights {
         let error_rate = windows.error_rate(now).clamp(0.0, 0.9);
         let cost = member.expected_cost(size, Some(health));
         let slow = Some(latency.as_secs_f64() / (1.0 - error_rate)).filter(|seconds| *seconds > 0.0);
-        let dear = Some(cost.approx_usd()).filter(|usd| *usd > 0.0);
+        let dear = cost.map(Cost::approx_usd).filter(|usd| *usd > 0.0);
         let burden = match self.settings.follow {
             Follow::Performance => slow?,
             Follow::Cost => dear?,
             Follow::Both => slow? * dear?,
         };
-        Some((burden, Burden { latency, error_rate, cost, of_usual: 1.0 }))
+        Some((burden, Burden { latency, error_rate, cost: cost.unwrap_or_default(), of_usual: 1.0 }))
     }
 }
 

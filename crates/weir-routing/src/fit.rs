@@ -10,6 +10,8 @@ pub struct Takes {
     pub needs: Option<Needs>,
     /// The most tokens of prompt and answer together.
     pub context_window: Option<u32>,
+    /// The most tokens of a prompt alone.
+    pub max_input: Option<u32>,
     /// The most tokens of an answer.
     pub max_output: Option<u32>,
 }
@@ -37,7 +39,9 @@ impl Takes {
             return Some(Reason::Lacks(need));
         }
         let output = size.output_tokens.unwrap_or(0);
-        if self.context_window.is_some_and(|most| size.prompt_tokens.saturating_add(output) > u64::from(most))
+        let whole = size.prompt_tokens.saturating_add(output);
+        if self.context_window.is_some_and(|most| whole > u64::from(most))
+            || self.max_input.is_some_and(|most| size.prompt_tokens > u64::from(most))
         {
             return Some(Reason::ContextTooSmall);
         }
@@ -90,7 +94,8 @@ mod tests {
     const SIZE: Size = Size { needs: IMAGES, prompt_tokens: 900, output_tokens: Some(100) };
 
     fn takes(needs: Option<&[Need]>, context_window: Option<u32>, max_output: Option<u32>) -> Takes {
-        Takes { needs: needs.map(|all| all.iter().copied().collect()), context_window, max_output }
+        let needs = needs.map(|all| all.iter().copied().collect());
+        Takes { needs, context_window, max_input: None, max_output }
     }
 
     #[track_caller]
@@ -107,6 +112,8 @@ mod tests {
         check(takes(Some(&[]), None, None), Some(Reason::Lacks(Need::Images)));
         check(takes(None, Some(999), None), Some(Reason::ContextTooSmall));
         check(takes(None, None, Some(99)), Some(Reason::OutputTooSmall));
+        check(Takes { max_input: Some(900), ..Takes::default() }, None);
+        check(Takes { max_input: Some(899), ..Takes::default() }, Some(Reason::ContextTooSmall));
     }
 
     #[test]

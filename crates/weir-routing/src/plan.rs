@@ -35,9 +35,11 @@ pub enum Reason {
     BestQuality,
     /// Its expected cost is above the cap.
     OverPrice,
+    /// Nobody knows its price, so nobody can say that it is cheap, or within a cap.
+    PriceUnknown,
     /// The best sum of weighted figures.
     BestScore,
-    /// Waiting and computing what its cache does not hold takes least there.
+    /// Its cache holds some of the prompt, and waiting and computing the rest takes least there.
     CacheHeld,
     /// The session's own place.
     Sticky,
@@ -78,7 +80,7 @@ pub enum Reason {
     ContextTooSmall,
     /// The request asks for a longer answer than its model gives.
     OutputTooSmall,
-    /// It has not the labels that a route on the request's way requires.
+    /// It has not the labels that a route on the request's way requires, or is not among the deployments it names.
     Label,
     /// It is not in a region that the request asks for.
     Region,
@@ -100,6 +102,7 @@ impl Reason {
             Reason::Probe => "probe",
             Reason::BestQuality => "best_quality",
             Reason::OverPrice => "over_price",
+            Reason::PriceUnknown => "price_unknown",
             Reason::BestScore => "best_score",
             Reason::CacheHeld => "cache_held",
             Reason::Sticky => "sticky",
@@ -180,10 +183,14 @@ pub enum Figure {
     Busy(Duration),
     /// An expected cost.
     Cost(Cost),
-    /// The chance to keep the latency budget, in thousandths, and the expected cost.
-    Budget(u16, Cost),
+    /// The chance to keep the latency budget, in thousandths, where enough is known to tell one; and the expected cost.
+    Budget(Option<u16>, Cost),
+    /// That chance, where nobody knows the price.
+    Chance(Option<u16>),
     /// A quality score, and the expected cost.
     Quality(u32, Cost),
+    /// That score, where nobody knows the price.
+    Rated(u32),
     /// A weighted sum in thousandths; less is better.
     Score(u32),
     /// Tokens that a cache is expected to hold, and when the first token is expected.

@@ -29,7 +29,7 @@ use smallvec::SmallVec;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Cost, Moment, Pricing, Usage};
+use weir_core::{Cost, Moment, Tariff};
 
 /// One deployment of a route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Member {
     /// behind all others, so it is called first only when no member with a weight may be called.
     pub weight: u32,
     /// What it costs.
-    pub pricing: Pricing,
+    pub pricing: Tariff,
     /// How good its answers are, as the operator rates it; more is better.
     pub quality: u32,
     /// Stands for it wherever its place in the table does not: the same after a reload and at every Weir that has it.
@@ -56,33 +56,42 @@ impl Member {
     /// What a request of this size is expected to cost here. With a price by the token: the prompt, of which as much is
     /// taken to be cached as was in the last minute, and the expected output. With a price by the hour: the machine's
     /// time for its output at the throughput it has now, or for an idle one at the speed one call gets; nothing while
-    /// that is not known.
-    pub fn expected_cost(&self, size: Size, health: Option<&Health>) -> Cost {
+    /// that is not known. `None` when nobody knows the price.
+    pub fn expected_cost(&self, size: Size, health: Option<&Health>) -> Option<Cost> {
         let cached = health.map_or(0.0, |health| health.windows().cached_share());
         self.expected_cost_with(size, health, cached)
     }
 
     /// The same, when so much of the prompt is cached.
-    pub(crate) fn expected_cost_with(&self, size: Size, health: Option<&Health>, cached: f64) -> Cost {
+    pub(crate) fn expected_cost_with(
+        &self,
+        size: Size,
+        health: Option<&Health>,
+        cached: f64,
+    ) -> Option<Cost> {
         let windows = health.map(Health::windows);
         match self.pricing {
-            Pricing::Unpriced => Cost::ZERO,
-            Pricing::PerToken(_) => {
+            Tariff::Unknown => None,
+            Tariff::PerToken { .. } => {
                 let input = u64::from(size.prompt);
                 let share = cached.clamp(0.0, 1.0);
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of input")]
                 let cache_read = (share * input as f64).round() as u64;
-                let output = u64::from(size.output);
-                self.pricing.cost(&Usage { input, cache_read, output, ..Usage::default() })
+                self.pricing.of_tokens(input, cache_read, u64::from(size.output))
             }
-            Pricing::PerHour(micro_usd) => {
+            Tariff::PerHour(micro_usd) => {
                 let throughput = windows.and_then(|windows| windows.throughput());
                 let seconds = throughput.map_or(0.0, |throughput| f64::from(size.output) / throughput);
                 #[allow(clippy::cast_possible_truncation, reason = "an estimate")]
-                Cost::from_pico_usd((micro_usd as f64 * 1e6 / 3600.0 * seconds) as i128)
+                Some(Cost::from_pico_usd((micro_usd as f64 * 1e6 / 3600.0 * seconds) as i128))
             }
         }
     }
+}
+
+/// A cost to compare: what nobody knows is dearer than everything.
+pub(crate) fn comparable(cost: Option<Cost>) -> f64 {
+    cost.map_or(f64::INFINITY, Cost::approx_usd)
 }
 
 /// Writes the block hashes of a prompt cut into blocks of so many tokens; see [`Prompt`](crate::prefix::Prompt).

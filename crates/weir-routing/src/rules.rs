@@ -11,7 +11,7 @@ mod pattern;
 mod task;
 
 pub use clock::{Clock, ClockError};
-pub use condition::{Condition, Span, Wanted, names_region};
+pub use condition::{Audience, Condition, Span, Told, Wanted, names_region};
 pub use language::{LANGUAGES, language};
 pub use pattern::{Pattern, PatternError, Patterns};
 pub use task::classify;
@@ -118,20 +118,24 @@ impl Rules {
         self.rules.iter().position(|rule| self.holds(rule, facts))
     }
 
-    /// How the rule at `place` comes out, with each of its single conditions in words and whether that one holds. Slower
-    /// than [`first`](Rules::first): for explanations.
-    pub fn told(&self, place: usize, facts: &Facts<'_>) -> Option<(bool, Vec<(String, bool)>)> {
+    /// How the rule at `place` comes out, and the conditions that must all hold for that, with their parts. Slower than
+    /// [`first`](Rules::first): for explanations.
+    pub fn told(&self, place: usize, facts: &Facts<'_>, to: Audience) -> Option<(bool, Vec<Told>)> {
         let rule = self.rules.get(place)?;
-        let mut told = Vec::new();
-        rule.leaves(&mut |leaf| told.push((leaf.shown(facts), self.holds(leaf, facts))));
-        Some((self.holds(rule, facts), told))
+        let told = rule.told(facts, &|pattern| self.found(pattern, facts), to);
+        Some(match rule {
+            Condition::All(_) => (told.holds, told.parts),
+            _ => (told.holds, vec![told]),
+        })
     }
 
     fn holds(&self, rule: &Condition, facts: &Facts<'_>) -> bool {
-        rule.holds(facts, &|pattern| {
-            let matches = facts.derived.matches.get_or_init(|| self.patterns.matches(facts.text));
-            matches.as_ref().is_some_and(|matches| matches.matched(pattern))
-        })
+        rule.holds(facts, &|pattern| self.found(pattern, facts))
+    }
+
+    fn found(&self, pattern: usize, facts: &Facts<'_>) -> bool {
+        let matches = facts.derived.matches.get_or_init(|| self.patterns.matches(facts.text));
+        matches.as_ref().is_some_and(|matches| matches.matched(pattern))
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Cost, Moment, Price, Pricing, TokenPrices, Usage};
+use weir_core::{Cost, Moment, Price, Tariff, Usage};
 use weir_routing::health::Settings;
 use weir_routing::windows::{Sample, Size};
 use weir_routing::{Chance, Health, Lease, Member, Order, Policy, Request, SplitMix64};
@@ -49,9 +49,8 @@ impl Truth {
 
     fn member(&self, deployment: usize) -> Member {
         let price = Price::from_micro_usd_per_million(self.price);
-        let prices = TokenPrices { input: price, output: price, ..TokenPrices::default() };
         let deployment = u32::try_from(deployment).unwrap_or(u32::MAX);
-        Member { pricing: Pricing::PerToken(prices), ..Member::new(deployment, 1) }
+        Member { pricing: Tariff::by_token(price, price), ..Member::new(deployment, 1) }
     }
 }
 
@@ -150,7 +149,9 @@ fn run(
         let size = Size { output: OUTPUT, ..size };
         let seconds = truth.median(size) * (truth.sigma * normal(&mut luck)).exp();
         let usage = Usage { input: u64::from(prompt), output: u64::from(OUTPUT), ..Usage::default() };
-        let cost = members.get(chosen).map_or(Cost::ZERO, |member| member.pricing.cost(&usage));
+        let cost =
+            members.get(chosen).and_then(|member| member.pricing.of_tokens(usage.input, 0, usage.output));
+        let cost = cost.unwrap_or_default();
         if nth >= WARM_UP {
             answers.push((seconds, cost.approx_usd()));
         }
@@ -173,7 +174,7 @@ fn oracle(
 ) -> usize {
     let known = fleet.iter().zip(members).zip(healths).map(|((truth, member), health)| {
         let size = Size { output: OUTPUT, ..request.size(Some(health)) };
-        (truth.within(size, budget), member.expected_cost(size, None))
+        (truth.within(size, budget), member.expected_cost(size, None).unwrap_or_default())
     });
     let known: Vec<(f64, Cost)> = known.collect();
     let enough = known.iter().enumerate().filter(|(_, (within, _))| *within >= SHARE);

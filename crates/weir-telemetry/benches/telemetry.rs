@@ -39,6 +39,7 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         cause: AttemptCause::First,
         fault: None,
         cost: Cost::ZERO,
+        cost_unknown: false,
         aborted: false,
     }];
     Exchange {
@@ -64,6 +65,7 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         attempts: ATTEMPTS,
         usage: Some(Usage { input: 100, cache_read: 20, output: 30, ..Usage::default() }),
         cost: Cost::from_pico_usd(33_000_000),
+        cost_unknown: false,
         request_bytes: 512,
         response_bytes: 9_048,
         total: Duration::from_millis(900),

@@ -73,6 +73,10 @@ pub(crate) const OVERHEAD_BOUNDS: [u64; 14] =
 pub(crate) const CONNECT_BOUNDS: [u64; 12] =
     micros([100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000]);
 
+/// Bounds of waits for a place, in nanoseconds.
+pub(crate) const QUEUED_BOUNDS: [u64; 11] =
+    millis([1, 5, 25, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 60_000]);
+
 const SERVED: &[&str] = &["route", "deployment"];
 
 pub(crate) const REQUESTS: Metric = Metric::counter(
@@ -115,6 +119,11 @@ pub(crate) const FIRST_BYTE: Metric = Metric::histogram(
     &FIRST_TOKEN_BOUNDS,
     "From the request's end on the wire to the head of the latest call's answer, connection set-up left out",
 );
+pub(crate) const QUEUED_TIME: Metric = Metric::histogram(
+    "weir_queued_seconds",
+    &QUEUED_BOUNDS,
+    "How long requests waited for a place, of those that had to, all waits of one together",
+);
 pub(crate) const TOKENS: Metric = Metric::counter(
     "gen_ai_client_token_usage",
     &["route", "deployment", "token_type"],
@@ -125,6 +134,11 @@ pub(crate) const COST: Metric = Metric::counter(
     &["route", "deployment", "cause"],
     "Cost in USD, counted exactly and rounded to a float here only; cause is request, or probe (health probes that \
      generate a token, of no route)",
+);
+pub(crate) const COST_UNKNOWN: Metric = Metric::counter(
+    "weir_cost_unknown",
+    SERVED,
+    "Requests whose cost is not, or not wholly, known, because a deployment has no price for what they took",
 );
 pub(crate) const ESTIMATED: Metric = Metric::counter(
     "weir_usage_estimated",
@@ -247,6 +261,11 @@ const RECENT_TOTAL: Metric = Metric::gauge(
     LAST_MINUTE,
     "From a call's connection to the end of its answer, over the last minute",
 );
+const RECENT_GAP: Metric = Metric::gauge(
+    "weir_deployment_inter_token_seconds",
+    LAST_MINUTE,
+    "Mean time between two tokens of one stream, over the last minute",
+);
 const RECENT_SPEED: Metric = Metric::gauge(
     "weir_deployment_tokens_per_second",
     LAST_MINUTE,
@@ -278,7 +297,7 @@ const POOL_STALE: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 25] = [
+pub(crate) const COUNTED: [&Metric; 27] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
@@ -287,8 +306,10 @@ pub(crate) const COUNTED: [&Metric; 25] = [
     &CONNECT,
     &TLS,
     &FIRST_BYTE,
+    &QUEUED_TIME,
     &TOKENS,
     &COST,
+    &COST_UNKNOWN,
     &ESTIMATED,
     &ATTEMPTS,
     &RETRIES,
@@ -307,7 +328,7 @@ pub(crate) const COUNTED: [&Metric; 25] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 19] = [
+pub(crate) const PULLED: [&Metric; 20] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
     &QUEUE,
@@ -320,6 +341,7 @@ pub(crate) const PULLED: [&Metric; 19] = [
     &OUTSTANDING,
     &RECENT_FIRST_TOKEN,
     &RECENT_TOTAL,
+    &RECENT_GAP,
     &RECENT_SPEED,
     &RECENT_ERRORS,
     &SERVER_REQUESTS,

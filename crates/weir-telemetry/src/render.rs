@@ -168,12 +168,14 @@ impl Snapshot {
         self.encode_histogram(encoder, &metric::CONNECT, |c| (&c.connect, &c.sums.connect))?;
         self.encode_histogram(encoder, &metric::TLS, |c| (&c.tls, &c.sums.tls))?;
         self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| (&c.first_byte, &c.sums.first_byte))?;
+        self.encode_histogram(encoder, &metric::QUEUED_TIME, |c| (&c.queued, &c.sums.queued))?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
         let requests = self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)).into_iter();
         let requests = requests.map(|([route, deployment], usd)| ([route, deployment, "request"], usd));
         let probes = self.probes.iter().filter(|(_, pico)| **pico > 0);
         let probes = probes.map(|(deployment, pico)| ([NONE, &**deployment, "probe"], usd(*pico)));
         counters(encoder, &metric::COST, &requests.chain(probes).collect::<Vec<_>>())?;
+        counters(encoder, &metric::COST_UNKNOWN, &self.by_pair(|c| positive(&c.cost_unknown)))?;
         counters(encoder, &metric::ESTIMATED, &self.by_pair(|c| positive(&c.estimated)))?;
         self.encode_attempts(encoder)?;
         counters(encoder, &metric::REQUEST_BYTES, &self.by_route(|c| c.request_bytes.load(Relaxed)))?;

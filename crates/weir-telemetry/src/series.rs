@@ -3,7 +3,9 @@
 //! Because nobody else writes, adding is a plain load and a plain store: no locked instruction, no shared cache line.
 
 use crate::lock;
-use crate::metric::{CONNECT_BOUNDS, DURATION_BOUNDS, FIRST_TOKEN_BOUNDS, OVERHEAD_BOUNDS, PER_TOKEN_BOUNDS};
+use crate::metric::{
+    CONNECT_BOUNDS, DURATION_BOUNDS, FIRST_TOKEN_BOUNDS, OVERHEAD_BOUNDS, PER_TOKEN_BOUNDS, QUEUED_BOUNDS,
+};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,12 +60,13 @@ pub(crate) struct Sums {
     pub(crate) per_token: AtomicU64,
     pub(crate) connect: AtomicU64,
     pub(crate) tls: AtomicU64,
+    pub(crate) queued: AtomicU64,
 }
 
 impl Sums {
-    fn all(&self) -> [&AtomicU64; 7] {
-        let Sums { overhead, duration, first_byte, first_token, per_token, connect, tls } = self;
-        [overhead, duration, first_byte, first_token, per_token, connect, tls]
+    fn all(&self) -> [&AtomicU64; 8] {
+        let Sums { overhead, duration, first_byte, first_token, per_token, connect, tls, queued } = self;
+        [overhead, duration, first_byte, first_token, per_token, connect, tls, queued]
     }
 }
 
@@ -137,7 +140,9 @@ pub(crate) struct Counts {
     pub(crate) per_token: Histogram<{ PER_TOKEN_BOUNDS.len() + 1 }>,
     pub(crate) connect: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
     pub(crate) tls: Histogram<{ CONNECT_BOUNDS.len() + 1 }>,
+    pub(crate) queued: Histogram<{ QUEUED_BOUNDS.len() + 1 }>,
     pub(crate) estimated: AtomicU64,
+    pub(crate) cost_unknown: AtomicU64,
 }
 
 impl Default for Counts {
@@ -148,6 +153,7 @@ impl Default for Counts {
             tokens: zeros(),
             cost_pico_usd: AtomicU64::new(0),
             estimated: AtomicU64::new(0),
+            cost_unknown: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             sums: Sums::default(),
@@ -157,6 +163,7 @@ impl Default for Counts {
             overhead: Histogram::default(),
             connect: Histogram::default(),
             tls: Histogram::default(),
+            queued: Histogram::default(),
             first_byte: Histogram::default(),
         }
     }
@@ -186,6 +193,9 @@ impl Counts {
         if !tls.is_zero() {
             self.tls.observe(&CONNECT_BOUNDS, tls, &self.sums.tls);
         }
+        if !exchange.queued.is_zero() {
+            self.queued.observe(&QUEUED_BOUNDS, exchange.queued, &self.sums.queued);
+        }
         if let Some(usage) = &exchange.usage {
             let tokens = [usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning];
             for (cell, n) in self.tokens.iter().zip(tokens) {
@@ -198,6 +208,9 @@ impl Counts {
         // A counter cannot go down, so a cost below zero, which no price can yield, counts as nothing.
         let pico = exchange.cost.pico_usd().max(0);
         add(&self.cost_pico_usd, u64::try_from(pico).unwrap_or(u64::MAX));
+        if exchange.cost_unknown {
+            add(&self.cost_unknown, 1);
+        }
         add(&self.request_bytes, exchange.request_bytes);
         add(&self.response_bytes, exchange.response_bytes);
     }
@@ -229,6 +242,7 @@ impl Counts {
         for (into, from) in [
             (&self.cost_pico_usd, &other.cost_pico_usd),
             (&self.estimated, &other.estimated),
+            (&self.cost_unknown, &other.cost_unknown),
             (&self.request_bytes, &other.request_bytes),
             (&self.response_bytes, &other.response_bytes),
         ] {
@@ -243,6 +257,7 @@ impl Counts {
         self.overhead.absorb(&other.overhead);
         self.connect.absorb(&other.connect);
         self.tls.absorb(&other.tls);
+        self.queued.absorb(&other.queued);
         self.first_byte.absorb(&other.first_byte);
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn emit(exchange: &Exchange<'_>) {
         weir.deployment = exchange.deployment,
         weir.attempts = exchange.attempts.len() as u64,
         weir.cost_usd = %exchange.cost,
+        weir.cost_unknown = exchange.cost_unknown,
         "exchange",
     );
 }

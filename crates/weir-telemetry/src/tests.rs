@@ -5,8 +5,14 @@ use weir_core::exchange::{Attempt, AttemptCause, Phases};
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Cost, Endpoint, Exchange, Outcome, RequestId, TraceContext, Usage};
 
-const FIRST: Attempt<'static> =
-    Attempt { deployment: "a", cause: AttemptCause::First, fault: None, cost: Cost::ZERO, aborted: false };
+const FIRST: Attempt<'static> = Attempt {
+    deployment: "a",
+    cause: AttemptCause::First,
+    fault: None,
+    cost: Cost::ZERO,
+    cost_unknown: false,
+    aborted: false,
+};
 
 /// An answered, streamed chat on deployment `a` of route `smart`.
 pub(crate) fn answered() -> Exchange<'static> {
@@ -33,6 +39,7 @@ pub(crate) fn answered() -> Exchange<'static> {
         attempts: &[FIRST],
         usage: Some(Usage { input: 100, cache_read: 20, output: 30, ..Usage::default() }),
         cost: Cost::from_pico_usd(1_500_000_000),
+        cost_unknown: false,
         request_bytes: 512,
         response_bytes: 2_048,
         total: Duration::from_millis(900),
@@ -49,7 +56,8 @@ pub(crate) fn answered() -> Exchange<'static> {
     }
 }
 
-/// The same, answered by `b` over a new connection after `a` was rate-limited, with estimated tokens.
+/// The same, answered by `b` over a new connection after `a` was rate-limited, with estimated tokens
+/// and at a price that nobody knows.
 pub(crate) fn rescued() -> Exchange<'static> {
     Exchange {
         phases: Phases {
@@ -65,6 +73,7 @@ pub(crate) fn rescued() -> Exchange<'static> {
             Attempt { deployment: "b", cause: AttemptCause::Fallback, ..FIRST },
         ],
         usage: Some(Usage { input: 10, output: 5, source: UsageSource::Estimated, ..Usage::default() }),
+        cost_unknown: true,
         ..answered()
     }
 }
@@ -88,6 +97,7 @@ pub(crate) fn refused() -> Exchange<'static> {
         attempts: &[],
         usage: None,
         cost: Cost::ZERO,
+        cost_unknown: false,
         response_bytes: 120,
         total: Duration::from_micros(50),
         first_token: None,
@@ -125,7 +135,8 @@ fn full_scenario() -> Arc<Telemetry> {
     two.record(&answered());
     two.record(&rescued());
     two.record(&refused());
-    one.record(&Exchange { outcome: Outcome::ClientGone, status: 499, ..answered() });
+    let queued = Duration::from_millis(300);
+    one.record(&Exchange { outcome: Outcome::ClientGone, status: 499, queued, ..answered() });
     one.rejected_connection("too_many");
     two.rejected_connection("too_many");
     two.rejected_connection("tls");

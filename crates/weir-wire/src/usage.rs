@@ -1,7 +1,7 @@
 //! Token counts as OpenAI's format and its dialects state them.
 //!
 //! The object: `prompt_tokens`, `completion_tokens`, `total_tokens`, with `prompt_tokens_details.cached_tokens` and
-//! `.cache_write_tokens`, `completion_tokens_details.reasoning_tokens`
+//! `.cache_write_tokens`, `completion_tokens_details.reasoning_tokens`, and `audio_tokens` in both
 //! (<https://platform.openai.com/docs/api-reference/chat/object>). DeepSeek adds `prompt_cache_hit_tokens`
 //! (<https://api-docs.deepseek.com/guides/kv_cache>). xAI counts reasoning beside `completion_tokens`, which shows in
 //! `total_tokens`.
@@ -57,7 +57,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Stated, JsonFault> {
                 let usage = &mut figures.usage;
                 usage.cache_read = usage.cache_read.max(count(reader, &mut figures.broken)?.unwrap_or(0));
             }
-            "prompt_tokens_details" | "completion_tokens_details" => details(reader, &mut figures)?,
+            "prompt_tokens_details" => details(reader, &mut figures, true)?,
+            "completion_tokens_details" => details(reader, &mut figures, false)?,
             _ => reader.skip()?,
         }
         Ok(())
@@ -65,7 +66,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Stated, JsonFault> {
     Ok(if is_object { judge(&figures) } else { Stated::Nothing })
 }
 
-fn details(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<(), JsonFault> {
+fn details(reader: &mut Reader<'_>, figures: &mut Figures, of_prompt: bool) -> Result<(), JsonFault> {
     let usage = &mut figures.usage;
     reader.members(&mut |reader, key| {
         match &*key.unescape() {
@@ -74,6 +75,11 @@ fn details(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<(), JsonFau
             }
             "cache_write_tokens" => usage.cache_write = count(reader, &mut figures.broken)?.unwrap_or(0),
             "reasoning_tokens" => usage.reasoning = count(reader, &mut figures.broken)?.unwrap_or(0),
+            "audio_tokens" => {
+                let sound = if of_prompt { &mut usage.audio_input } else { &mut usage.audio_output };
+                // Only a share of what is counted already: an odd one leaves the rest as good as it is.
+                *sound = count(reader, &mut false)?.unwrap_or(0);
+            }
             _ => reader.skip()?,
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Arguments and exit codes.
 
 use crate::source::{self, Source};
-use crate::{check, demo, environment, explain, run, signals};
+use crate::{catalog, check, demo, environment, explain, run, signals};
 use clap::{Args, Parser, Subcommand};
 use std::fmt;
 use std::io::Write;
@@ -85,6 +85,11 @@ enum Command {
                       decision is told; 1 the request would be refused, or the gateway\nhas no answer; 2 wrong usage or \
                       configuration.")]
     Explain(explain::Arguments),
+    /// Show what is known of models: what they are for, what they take, what calls cost where
+    #[command(
+        after_help = "Exit codes: 0 fine, 1 a difference was found, 2 wrong usage or a file that cannot be read."
+    )]
+    Catalog(catalog::Arguments),
     /// Print the JSON Schema of the configuration file, for editors
     #[command(after_help = "Example:\n  weir schema > weir.schema.json")]
     Schema,
@@ -118,6 +123,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Catalog(arguments) => catalog::run(&arguments),
         Command::Schema => say(&format!("{:#}", weir_config::schema(&known_names().borrowed()))),
     };
     match outcome {

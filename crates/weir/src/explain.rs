@@ -1,31 +1,35 @@
 //! `weir explain`: what would be done with a request and why, or what was done with one.
 
 mod admin;
+mod printable;
 mod text;
 
 use crate::cli::{Failure, say};
-use crate::source::{self, ConfigFile};
+use crate::source;
 use admin::{Address, ask};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value as Json, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use weir_config::{Config, Overrides};
+use weir_config::{Admin, Config, Overrides};
 use weir_engine::explain::Question;
 use weir_engine::{Core, Engine, Rosters};
 use weir_server::public::{CALLS, endpoint};
 use weir_telemetry::{Settings, Telemetry};
 use weir_wire::Headers;
 
+/// The configuration that is taken where none is named and there is one.
+const CONFIG: &str = "weir.yaml";
 /// The largest request that is read.
 const LARGEST: u64 = 64 << 20;
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "id"])))]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    file: ConfigFile,
+    /// The configuration file; else `weir.yaml`, where there is one
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
     /// Decide about this request, whose body is in a file; `-` for standard input
     #[arg(short, long, value_name = "FILE")]
     request: Option<PathBuf>,
@@ -44,7 +48,8 @@ pub(crate) struct Arguments {
     /// Tell of a decision that was made: what x-weir-decision or x-request-id said
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// Ask the gateway whose admin listener this is; for a request, it decides by what it knows just now
+    /// Ask the gateway whose admin listener this is; for a request, it decides by what it knows just now. For an id, else
+    /// that of the configuration, or where it listens unless told otherwise
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
     /// The admin listener's token; else that of the configuration
@@ -63,9 +68,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (None, None) => return Err(Failure::Usage("give --request FILE or --id ID".to_owned())),
     };
     if arguments.json {
-        say(&format!("{told:#}"))?;
+        say(&printable::json(&told))?;
     } else {
-        say(text::text(&told).trim_end())?;
+        say(text::text(&printable::values(told.clone())).trim_end())?;
     }
     // A decision of the past is told well, whatever it was.
     if arguments.id.is_none() && !told["refused"].is_null() {
@@ -82,21 +87,28 @@ fn decided(arguments: &Arguments, id: &str) -> Result<Json, Failure> {
     ask(&address(arguments)?, &format!("/admin/decisions/{id}"), None)
 }
 
-/// The admin listener to ask: as told, else that of the configuration.
+/// The configuration that was named, or the one that lies here.
+fn file(arguments: &Arguments) -> Option<&Path> {
+    let here = || Some(Path::new(CONFIG)).filter(|path| path.exists());
+    arguments.config.as_deref().or_else(here)
+}
+
+/// The admin listener to ask: as told, else that of the configuration, else where one listens that was told nothing, as
+/// beside `weir demo`.
 fn address(arguments: &Arguments) -> Result<Address, Failure> {
     // A gateway that was named needs no file here.
-    let config = match &arguments.admin {
-        Some(_) if !arguments.file.config.exists() => None,
-        _ => Some(source::load(&arguments.file.config, &Overrides::default())?),
+    let config = match file(arguments).filter(|path| arguments.admin.is_none() || path.exists()) {
+        Some(path) => Some(source::load(path, &Overrides::default())?),
+        None => None,
     };
     let admin = config.as_ref().map(|config| &config.server.admin);
-    let url = match (&arguments.admin, admin) {
-        (Some(url), _) => url.trim_end_matches('/').to_owned(),
-        (None, Some(admin)) => format!("http://{}", admin.listen),
-        (None, None) => return Err(Failure::Usage("give --admin URL".to_owned())),
+    let (url, guessed) = match (&arguments.admin, admin) {
+        (Some(url), _) => (url.trim_end_matches('/').to_owned(), false),
+        (None, Some(admin)) => (format!("http://{}", admin.listen), false),
+        (None, None) => (format!("http://{}", Admin::LISTEN), true),
     };
     let of_config = || admin.and_then(|admin| admin.token.as_ref()).map(|token| token.expose().to_owned());
-    Ok(Address { url, token: arguments.token.clone().or_else(of_config) })
+    Ok(Address { url, token: arguments.token.clone().or_else(of_config), guessed })
 }
 
 /// What would be done with a request.
@@ -110,7 +122,13 @@ fn would_be(arguments: &Arguments, request: &Path) -> Result<Json, Failure> {
     if arguments.admin.is_some() {
         return ask_live(arguments, &body, &headers);
     }
-    let config = source::load(&arguments.file.config, &Overrides::default())?;
+    let Some(path) = file(arguments) else {
+        let message = format!(
+            "there is no {CONFIG} here; give -c FILE to decide by, or --admin URL to have a running gateway decide"
+        );
+        return Err(Failure::Usage(message));
+    };
+    let config = source::load(path, &Overrides::default())?;
     let key = arguments.key.clone();
     if let Some(key) = key.as_deref().filter(|key| !config.keys.iter().any(|known| *known.name == **key)) {
         return Err(Failure::Usage(format!("no key of the configuration is named {key:?}")));

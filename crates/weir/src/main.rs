@@ -1,5 +1,6 @@
 //! The program: arguments, wiring, reload, signals.
 
+mod catalog;
 mod check;
 mod cli;
 mod demo;

@@ -2,8 +2,8 @@
 
 use crate::source::{self, Source};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use weir_config::{Config, Problem, Problems, Span};
 use weir_engine::{Engine, Pending, ReloadReport};
@@ -22,12 +22,20 @@ pub(crate) struct Reloader {
     running: Config,
     /// One at a time, so that an older file never replaces a newer one.
     turn: Mutex<()>,
+    /// The catalogue of the operator's own that the file named when it was last read.
+    catalog: Mutex<Option<PathBuf>>,
+    /// What the files were like before anybody was served: whatever changes from then on is noticed.
+    began: Option<Look>,
 }
 
 impl Reloader {
     /// `running` is `started_with` as it came to be.
     pub(crate) fn new(engine: Arc<Engine>, source: Source, started_with: Config, running: Config) -> Self {
-        Reloader { engine, source, started_with, running, turn: Mutex::new(()) }
+        let catalog = Mutex::new(started_with.catalog.file.clone());
+        let mut new =
+            Reloader { engine, source, started_with, running, turn: Mutex::new(()), catalog, began: None };
+        new.began = new.look();
+        new
     }
 
     /// Loads the file again. An invalid one changes nothing.
@@ -35,7 +43,11 @@ impl Reloader {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.source.path {
             Some(path) => {
-                let loaded = source::load(path, &self.source.overrides);
+                let draft = source::draft(path, &self.source.overrides);
+                if let Some(config) = &draft.config {
+                    self.catalog().clone_from(&config.catalog.file);
+                }
+                let loaded = source::finish(draft);
                 self.engine.reload(loaded.and_then(|config| self.fits(path, config)))
             }
             None => {
@@ -68,6 +80,16 @@ impl Reloader {
         };
         let pending = |key| Pending { key, in_force: value(&in_force, key), in_file: value(&in_file, key) };
         Ok((as_running(config, &self.running), keys.into_iter().map(pending).collect()))
+    }
+
+    fn catalog(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present state of the files that a configuration is made of.
+    fn look(&self) -> Option<Look> {
+        let path = self.source.path.as_ref()?;
+        Some(Look { file: Seen::of(path), catalog: self.catalog().as_deref().and_then(Seen::of) })
     }
 
     fn is_gone(&self) -> bool {
@@ -117,19 +139,23 @@ fn changed_at_restart_only(old: &Config, new: &Config) -> Vec<&'static str> {
 
 /// Follows the file until the process drains: looks at it twice a second and loads it when what it says has changed and
 /// then stood still for one look. Looking by path follows editors that replace the file and Kubernetes, which swaps a
-/// link beside it. A file that is gone is tried as well, once: it is a configuration that cannot be read.
+/// link beside it. A file that is gone is tried as well, once: it is a configuration that cannot be read. The same goes for
+/// the catalogue that the file names.
 pub(crate) async fn follow(reloader: Arc<Reloader>, mut drain: Drain) {
-    let Some(path) = reloader.source.path.clone() else { return };
-    let mut loaded = Seen::of(&path);
+    let Some(mut loaded) = reloader.began.clone() else { return };
     let mut before = loaded.clone();
     loop {
         tokio::select! {
             () = drain.reached(Phase::Draining) => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        let now = Seen::of(&path);
+        let Some(now) = reloader.look() else { return };
         if now == before && now != loaded {
-            let why = if now.is_some() { "the file changed" } else { "the file is gone" };
+            let why = match (&now.file, now.file == loaded.file) {
+                (None, _) => "the file is gone",
+                (Some(_), true) => "the catalogue's file changed",
+                (Some(_), false) => "the file changed",
+            };
             loaded = now.clone();
             let reloader = reloader.clone();
             // Reading and compiling take a while and would hold up the admin API.
@@ -140,6 +166,14 @@ pub(crate) async fn follow(reloader: Arc<Reloader>, mut drain: Drain) {
         }
         before = now;
     }
+}
+
+/// What a configuration is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Look {
+    file: Option<Seen>,
+    /// That of the catalogue it names.
+    catalog: Option<Seen>,
 }
 
 /// What tells one state of a file from another without reading it.

@@ -7,21 +7,6 @@ use weir_config::{
 };
 use weir_engine::{Engine, Rosters};
 
-/// Which file a command is about.
-#[derive(clap::Args)]
-pub(crate) struct ConfigFile {
-    /// The configuration file
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "WEIR_CONFIG",
-        hide_env_values = true,
-        default_value = "weir.yaml"
-    )]
-    pub(crate) config: PathBuf,
-}
-
 /// The file, if there is one, and what goes before it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {
@@ -62,7 +47,15 @@ fn read(env: &dyn Environment, overrides: &Overrides, read: impl FnOnce(&Reader<
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Config, Problems> {
-    let (config, warnings) = draft(path, overrides).finish()?;
+    finish(draft(path, overrides))
+}
+
+/// The same for what has been read.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn finish(draft: Draft) -> Result<Config, Problems> {
+    let (config, warnings) = draft.finish()?;
     warn(&warnings);
     Ok(config)
 }

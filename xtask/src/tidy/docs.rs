@@ -16,6 +16,7 @@ const NEEDED: &[&str] = &[
     "docs/reference/metrics.md",
     "docs/reference/providers.md",
     "docs/reference/policies.md",
+    "docs/reference/catalog.md",
 ];
 
 pub(super) fn check(tree: &Tree, report: &mut Report) {

@@ -1,13 +1,16 @@
 //! The sections `providers`, `deployments` and `routes`.
 
+use super::listed::{self, Stated};
 use super::names::Names;
+use super::price::check_price;
 use super::rules;
 use super::server::{above_zero, optional};
+use crate::catalog::{Catalog, Limits};
 use crate::config::{
     Answers, Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hedge, Hint, LeadsTo, Otherwise,
     Pool, Provider, Queue, Retries, Route,
 };
-use crate::file::text::{Named, PriceText, SecretText};
+use crate::file::text::{Named, SecretText};
 use crate::file::upstream as file;
 use crate::format::duration_text;
 use crate::node::{Node, Place, Value};
@@ -17,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Causes, ModelClass, Pricing, Secret, Timeouts, TokenPrices};
+use weir_core::{Causes, ModelClass, Secret, Timeouts};
 
 /// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
 /// break or smuggle requests.
@@ -238,11 +241,18 @@ fn check_interval(interval: Duration, place: &Place<'_>, problems: &mut Vec<Prob
     }
 }
 
+/// What deployments are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Above<'a> {
+    pub(super) providers: &'a [Provider],
+    pub(super) catalog: &'a Catalog,
+}
+
 pub(super) fn check_deployments(
     deployments: Named<file::Deployment>,
     place: &Place<'_>,
     names: &Names<'_>,
-    providers: &[Provider],
+    above: &Above<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Deployment> {
     let mut checked = Vec::new();
@@ -251,9 +261,12 @@ pub(super) fn check_deployments(
         if deployment.model.is_empty() || deployment.model.len() > 256 {
             problems.push(place.key("model").problem("a model's name has 1 to 256 characters"));
         }
-        let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
-        let provider_health = || providers.get(provider).and_then(|provider| provider.health.clone());
+        let of = above.providers.get(provider);
+        let provider_health = || of.and_then(|provider| provider.health.clone());
         check_breaker(&deployment.breaker, &place.key("breaker"), problems);
+        let stated = stated(&deployment, &place, problems);
+        let facts = listed::facts(&deployment, stated, of, above.catalog, &place, problems);
+        let health = deployment.health.map(|health| check_health(health, &place.key("health"), problems));
         let model: Arc<str> = Arc::from(deployment.model);
         checked.push(Deployment {
             name: Arc::from(name),
@@ -261,25 +274,40 @@ pub(super) fn check_deployments(
             same_as: deployment.same_as.map_or_else(|| model.clone(), Arc::from),
             continues: check_continues(deployment.continues.as_deref(), &place.key("continues"), problems),
             model,
-            pricing: deployment
-                .price
-                .map_or(Pricing::Unpriced, |p| check_price(&p, &place.key("price"), problems)),
+            pricing: facts.pricing,
             quality: deployment.quality,
             weight: deployment.weight,
             max_concurrency: deployment.max_concurrency,
             learns_concurrency: deployment.learns_concurrency,
             timeouts: check_timeouts(deployment.timeouts, &place.key("timeouts"), problems),
             labels: check_labels(deployment.labels, &place.key("labels"), problems),
-            classes: deployment.class.iter().flat_map(|c| c.as_slice()).map(|class| class.0).collect(),
-            capabilities: deployment.capabilities.map(|all| all.iter().map(|need| need.0).collect()),
-            context_window: deployment.context_window,
-            max_output: deployment.max_output,
+            classes: facts.classes,
+            capabilities: facts.capabilities,
+            context_window: facts.limits.context_window,
+            max_input: facts.limits.max_input,
+            max_output: facts.limits.max_output,
+            listed: facts.listed,
             health: health.or_else(provider_health),
             breaker: Breaker::from(&deployment.breaker),
             at: place.key_at.clone(),
         });
     }
     checked
+}
+
+/// What a deployment says itself of what the catalogue could say, too.
+fn stated(deployment: &file::Deployment, place: &Place<'_>, problems: &mut Vec<Problem>) -> Stated {
+    let price = deployment.price.as_ref();
+    Stated {
+        pricing: price.map(|price| check_price(price, &place.key("price"), problems)),
+        classes: deployment.class.as_ref().map(|all| all.as_slice().iter().map(|class| class.0).collect()),
+        capabilities: deployment.capabilities.as_ref().map(|all| all.iter().map(|need| need.0).collect()),
+        limits: Limits {
+            context_window: deployment.context_window,
+            max_input: deployment.max_input,
+            max_output: deployment.max_output,
+        },
+    }
 }
 
 fn check_breaker(breaker: &file::Breaker, place: &Place<'_>, problems: &mut Vec<Problem>) {
@@ -310,34 +338,6 @@ fn found(index: Result<usize, Problem>, problems: &mut Vec<Problem>) -> usize {
     index.unwrap_or_else(|problem| {
         problems.push(problem);
         usize::MAX
-    })
-}
-
-fn check_price(price: &file::Price, place: &Place<'_>, problems: &mut Vec<Problem>) -> Pricing {
-    let by_token = [&price.input, &price.output, &price.cached_input, &price.cache_write];
-    if let Some(PriceText(per_hour)) = price.per_hour {
-        if by_token.iter().any(|price| price.is_some()) {
-            let problem =
-                place.key("per_hour").problem("a price by the hour stands beside prices by the token");
-            problems.push(problem.with_help("give one or the other"));
-        }
-        return Pricing::PerHour(per_hour.micro_usd_per_million());
-    }
-    if !place.has_broken() {
-        for (key, missing) in [("input", price.input.is_none()), ("output", price.output.is_none())] {
-            if missing {
-                let problem = place.key_problem(format!("{key:?} is missing"));
-                problems
-                    .push(problem.with_help("a price has `input` and `output` (0 for none), or `per_hour`"));
-            }
-        }
-    }
-    let amount = |price: &Option<PriceText>| price.as_ref().map(|price| price.0);
-    Pricing::PerToken(TokenPrices {
-        input: amount(&price.input).unwrap_or_default(),
-        output: amount(&price.output).unwrap_or_default(),
-        cached_input: amount(&price.cached_input),
-        cache_write: amount(&price.cache_write),
     })
 }
 
@@ -383,19 +383,15 @@ pub(super) fn check_routes(
         let fallbacks = check_fallbacks(&route.fallbacks, &place.key("fallbacks"), names, problems);
         let pools = rules::check_pools(&route.pools, &place.key("pools"), names, deployments, problems);
         let rules = rules::check_rules(&route.rules, &place, names, problems);
-        let most = pools.iter().map(|pool| pool.deployments.len()).chain([route.deployments.len()]).max();
+        let own = check_own(&name, route.deployments.as_deref(), &place, names, deployments, problems);
+        let most = pools.iter().map(|pool| pool.deployments.len()).chain([own.len()]).max();
         checked.push(Route {
-            deployments: check_targets(
-                &route.deployments,
-                &place.key("deployments"),
-                names,
-                deployments,
-                problems,
-            ),
+            deployments: own,
             pools,
             rules,
             fallbacks,
             panic_percent: route.panic_percent,
+            only: check_only(&route.require, &place.key("require").key("deployments"), names, problems),
             require: check_require(route.require, &place.key("require").key("labels"), problems),
             hints: check_hints(route.hints.as_deref(), &place.key("hints"), problems),
             retries: check_retries(&route.retries, most, &place.key("retries"), problems),
@@ -405,32 +401,65 @@ pub(super) fn check_routes(
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
             name: Arc::from(name),
+            is_written: true,
             policy,
             settings,
             at: place.key_at.clone(),
         });
         let Some(route) = checked.last() else { continue };
-        problems.extend(nobody_allowed(route, deployments, &place.key("require").key("labels")));
+        problems.extend(nobody_allowed(route, deployments, &place.key("require")));
     }
     check_cycles(&checked, place, names, problems);
     add_classes(&mut checked, names, deployments, place);
     checked
 }
 
+/// A route's own deployments. A route that is named after a class may leave them to that.
+fn check_own(
+    route: &str,
+    stated: Option<&[file::Target]>,
+    place: &Place<'_>,
+    names: &Names<'_>,
+    deployments: &[Deployment],
+    problems: &mut Vec<Problem>,
+) -> Vec<(usize, u32)> {
+    if let Some(stated) = stated {
+        return check_targets(stated, &place.key("deployments"), names, deployments, problems);
+    }
+    if place.key("deployments").has_broken() {
+        return Vec::new(); // has been told
+    }
+    let Some(class) = ModelClass::ALL.into_iter().find(|class| class.model() == route) else {
+        let problem = place.key_problem("\"deployments\" is missing");
+        problems.push(problem.with_help("as in `deployments: [gpt-4o-mini-eu, { name: other, weight: 2 }]`"));
+        return Vec::new();
+    };
+    let members = of_class(class, names, deployments);
+    if members.iter().all(|(_, weight)| *weight == 0) {
+        let message = format!("no deployment of a weight above 0 is of the class {:?}", class.name());
+        let help = format!("say `class: {}` at one, or list `deployments` here", class.name());
+        problems.push(place.key_problem(message).with_help(help));
+    }
+    members
+}
+
+/// The deployments of a class, each with its own weight.
+fn of_class(class: ModelClass, names: &Names<'_>, deployments: &[Deployment]) -> Vec<(usize, u32)> {
+    let of_class = deployments.iter().filter(|deployment| deployment.classes.contains(&class));
+    of_class.filter_map(|known| Some((names.deployments.index_of(&known.name)?, known.weight))).collect()
+}
+
 /// A route for each class of deployments that no route is named after.
 fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deployment], place: &Place<'_>) {
     for class in ModelClass::ALL {
-        let members: Vec<(usize, u32)> = deployments
-            .iter()
-            .filter(|deployment| deployment.classes.contains(&class))
-            .filter_map(|deployment| Some((names.deployments.index_of(&deployment.name)?, deployment.weight)))
-            .collect();
+        let members = of_class(class, names, deployments);
         if names.means_something(class.model()) || members.iter().all(|(_, weight)| *weight == 0) {
             continue;
         }
         let count = members.len();
         routes.push(Route {
             name: Arc::from(class.model()),
+            is_written: false,
             aliases: Vec::new(),
             policy: Spanned { value: Route::POLICY.to_owned(), at: place.at.clone() },
             settings: Node::empty_map(place.at.clone()),
@@ -440,6 +469,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             fallbacks: Vec::new(),
             panic_percent: Route::PANIC_PERCENT,
             require: Vec::new(),
+            only: Vec::new(),
             hints: Route::HINTS.to_vec(),
             retries: Retries { max: Retries::usual(count), ..Retries::default() },
             queue: Queue::default(),
@@ -467,17 +497,38 @@ fn check_require(
     checked
 }
 
+/// The deployments that alone may serve what a route is asked for.
+fn check_only(
+    require: &file::Require,
+    place: &Place<'_>,
+    names: &Names<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<usize> {
+    let Some(stated) = &require.deployments else { return Vec::new() };
+    if stated.is_empty() && !place.has_broken() {
+        problems.push(place.problem("an empty list lets nobody through"));
+    }
+    problems.extend(repeated(stated, place));
+    let items = stated.iter().zip(place.items());
+    items.map(|(name, place)| found(names.deployments.find(name, &place), problems)).collect()
+}
+
 /// A route that requires what none of its deployments has.
 fn nobody_allowed(route: &Route, deployments: &[Deployment], place: &Place<'_>) -> Option<Problem> {
-    let mut members = route.members().filter_map(|index| deployments.get(index)).peekable();
-    if route.require.iter().any(|(_, values)| values.is_empty()) || members.peek().is_none() {
-        return None; // has been told
-    }
-    if members.any(|deployment| route.allows(deployment)) {
+    let known = |index: usize| deployments.get(index).map(|deployment| (index, deployment));
+    let mut members = route.members().filter_map(known).peekable();
+    let told = route.require.iter().any(|(_, values)| values.is_empty()) || route.only.contains(&usize::MAX);
+    if told || members.peek().is_none() || members.any(|(index, deployment)| route.allows(index, deployment))
+    {
         return None;
     }
-    let mut problem =
-        place.problem("no deployment of this route has these labels, so it could serve nothing");
+    if !route.only.is_empty() && route.members().all(|index| !route.only.contains(&index)) {
+        let message = "none of these is a deployment of this route, so it could serve nothing";
+        return Some(place.key("deployments").problem(message));
+    }
+    let mut problem = place
+        .key("labels")
+        .problem("no deployment of this route has these labels, so it could serve nothing");
     let known = || deployments.iter().flat_map(|d| &d.labels).map(|(name, _)| &**name);
     let unknown = route.require.iter().find(|(name, _)| known().all(|label| label != &**name));
     problem.help = unknown.and_then(|(name, _)| did_you_mean(name, "labels", known()));
@@ -619,7 +670,7 @@ fn check_answers(answers: &file::Answers, place: &Place<'_>, problems: &mut Vec<
     if otherwise.is_none() {
         let at = place.key("otherwise");
         let mut problem = at.problem(format!("{} is nothing a client could get", at.shown()));
-        problem.help = did_you_mean(stated, "known", Otherwise::ALL.iter().map(|known| known.name()));
+        problem.help = did_you_mean(stated, "values", Otherwise::ALL.iter().map(|known| known.name()));
         problems.push(problem);
     }
     Answers {

@@ -1,5 +1,6 @@
 //! Values that are written as text, and maps keyed by name.
 
+use crate::catalog::Modality;
 use crate::config::HedgeAfter;
 use crate::format;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -16,6 +17,9 @@ use weir_core::{Cause, ModelClass, Need, Price, Secret, Task};
 pub(crate) const DURATION: &str = "duration";
 pub(crate) const SIZE: &str = "size";
 pub(crate) const PRICE: &str = "price";
+pub(crate) const EACH: &str = "price of a piece";
+pub(crate) const MODALITY: &str = "modality";
+pub(crate) const DATE: &str = "date";
 pub(crate) const ADDRESS: &str = "address";
 pub(crate) const URL: &str = "uri";
 pub(crate) const ORIGIN: &str = "origin";
@@ -40,6 +44,9 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         DURATION => format::duration(text).map(drop).map_err(str::to_owned),
         SIZE => format::size(text).map(drop).map_err(str::to_owned),
         PRICE => format::price(text).map(drop),
+        EACH => format::price_each(text).map(drop),
+        MODALITY => modality(text).map(drop),
+        DATE => format::date(text).map(drop).map_err(str::to_owned),
         ADDRESS => format::address(text).map(drop).map_err(str::to_owned),
         URL => format::url(text).map(drop).map_err(str::to_owned),
         ORIGIN => format::origin(text).map(drop).map_err(str::to_owned),
@@ -65,6 +72,10 @@ fn need(text: &str) -> Result<Need, String> {
 
 fn class(text: &str) -> Result<ModelClass, String> {
     format::one_of(text, &ModelClass::ALL, ModelClass::name)
+}
+
+fn modality(text: &str) -> Result<Modality, String> {
+    format::one_of(text, &Modality::ALL, Modality::name)
 }
 
 fn cause(text: &str) -> Result<Cause, String> {
@@ -144,6 +155,9 @@ text!(
     { "type": ["string", "integer"], "format": "size" }
 );
 text!(PriceText, Price, format::price, Price::to_string, { "type": ["number", "string"], "format": "price" });
+text!(EachText, Price, format::price_each, |value: &Price| value.shown_each().to_string(), { "type": ["number", "string"], "format": "price of a piece" });
+text!(ModalityText, Modality, modality, |value: &Modality| value.name().to_owned(), { "type": "string", "format": "modality" });
+text!(DateText, Box<str>, format::date, |value: &str| value.to_owned(), { "type": "string", "format": "date" });
 text!(AddressText, SocketAddr, format::address, SocketAddr::to_string, { "type": "string", "format": "address" });
 text!(UrlText, String, format::url, String::clone, { "type": "string", "format": "uri" });
 text!(OriginText, String, format::origin, String::clone, { "type": "string", "format": "origin" });

@@ -1,9 +1,10 @@
 //! The sections `providers`, `deployments` and `routes`.
 
+use super::price::Price;
 use super::rules::{RoutePool, Rule};
 use super::text::{
-    AfterText, CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PercentText, PriceText,
-    SecretText, UrlText,
+    AfterText, CauseText, ClassText, DurationText, Named, NeedText, OneOrMore, PercentText, SecretText,
+    UrlText,
 };
 use crate::config;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -187,10 +188,14 @@ pub(crate) struct Deployment {
     /// The model's name at that provider.
     #[schemars(example = &"gpt-4o-mini")]
     pub model: String,
-    /// What it costs: by the token (`input` and `output` at least) or by the hour (`per_hour` alone). Absent: costs are
-    /// reported as zero.
-    #[schemars(example = serde_json::json!({ "input": 0.15, "output": 0.6 }))]
+    /// What it costs: by the token (`input` and `output` at least), by the piece, or by the hour (`per_hour` alone). Where
+    /// the catalogue does not know it either, costs are unknown, which is not nothing; a price of 0 is nothing.
+    #[schemars(example = serde_json::json!({ "input": 0.15, "output": 0.6 }), extend("x-default" = "the catalogue's"))]
     pub price: Option<Price>,
+    /// Where the catalogue lists it, as VENDOR/ID: for a server that passes a vendor's model on, or a name of one's own.
+    /// `none`: nothing is taken from the catalogue.
+    #[schemars(example = &"openai/gpt-4o-mini", extend("x-default" = "by the provider's kind, or its host, and `model`"))]
+    pub catalog: Option<String>,
     /// How good its answers are, from 0 to 1000000, in a scale of your own: what the policies `quality` and
     /// `weighted_score` compare.
     #[serde(default)]
@@ -220,17 +225,21 @@ pub(crate) struct Deployment {
     /// What its model is meant for: coding, reasoning, fast, general, media. Clients reach all deployments of a class as the
     /// model `class:NAME`.
     #[serde(default)]
-    #[schemars(example = &"coding", extend("x-default" = "none"))]
+    #[schemars(example = &"coding", extend("x-default" = "the catalogue's, else none"))]
     pub class: Option<OneOrMore<ClassText>>,
     /// What its model takes of tools, images, audio, json_schema and reasoning; a request that uses another of these is not
-    /// sent there. Absent: everything.
-    #[schemars(example = serde_json::json!(["tools", "images"]), extend("x-default" = "everything"))]
+    /// sent there. Absent: everything but what the catalogue says it does not take.
+    #[schemars(example = serde_json::json!(["tools", "images"]), extend("x-default" = "the catalogue's, else everything"))]
     pub capabilities: Option<Vec<NeedText>>,
     /// The most tokens of prompt and answer together. A request that is estimated to need more is not sent there.
-    #[schemars(range(min = 1, max = 1_000_000_000), example = 128_000, extend("x-default" = "no bound"))]
+    #[schemars(range(min = 1, max = 1_000_000_000), example = 128_000, extend("x-default" = "the catalogue's, else no bound"))]
     pub context_window: Option<u32>,
+    /// The most tokens of a prompt, where the answer does not count against it. A request whose prompt is estimated to have
+    /// more is not sent there.
+    #[schemars(range(min = 1, max = 1_000_000_000), example = 272_000, extend("x-default" = "the catalogue's, else no bound"))]
+    pub max_input: Option<u32>,
     /// The most tokens of an answer. A request that asks for more is not sent there.
-    #[schemars(range(min = 1, max = 1_000_000_000), example = 16_384, extend("x-default" = "no bound"))]
+    #[schemars(range(min = 1, max = 1_000_000_000), example = 16_384, extend("x-default" = "the catalogue's, else no bound"))]
     pub max_output: Option<u32>,
     /// Active probing. Absent: the provider's.
     pub health: Option<HealthCheck>,
@@ -253,27 +262,6 @@ fn yes() -> bool {
 
 fn weight() -> u32 {
     config::Deployment::WEIGHT
-}
-
-/// What a deployment costs, in USD.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Price {
-    /// USD per million prompt tokens that came from no cache.
-    #[schemars(example = 0.15, extend("x-default" = "none"))]
-    pub input: Option<PriceText>,
-    /// USD per million generated tokens, reasoning included.
-    #[schemars(example = 0.6, extend("x-default" = "none"))]
-    pub output: Option<PriceText>,
-    /// USD per million prompt tokens read from the provider's prompt cache.
-    #[schemars(example = 0.075, extend("x-default" = "`input`"))]
-    pub cached_input: Option<PriceText>,
-    /// USD per million prompt tokens written to the provider's prompt cache.
-    #[schemars(example = 0.15, extend("x-default" = "`input`"))]
-    pub cache_write: Option<PriceText>,
-    /// USD per hour, for a machine that is paid for whether it is used or not.
-    #[schemars(example = 0.4, extend("x-default" = "none"))]
-    pub per_hour: Option<PriceText>,
 }
 
 /// When to stop calling a deployment for a while.
@@ -348,9 +336,9 @@ pub(crate) struct Route {
     #[expect(dead_code, reason = "read from the tree, with its settings; here for the schema")]
     pub policy: Option<Policy>,
     /// The deployments that answer, by name, or as a map that gives a weight of its own. At least one; the weights must
-    /// not all be zero.
-    #[schemars(example = serde_json::json!(["gpt-4o-mini-eu", { "name": "other", "weight": 2 }]))]
-    pub deployments: Vec<Target>,
+    /// not all be zero. Needed, but for a route that is named after a class (`class:coding`): it has the deployments of that.
+    #[schemars(example = serde_json::json!(["gpt-4o-mini-eu", { "name": "other", "weight": 2 }]), extend("x-default" = "those of the class", "x-usual" = true))]
+    pub deployments: Option<Vec<Target>>,
     /// Further sets of deployments, by name, for rules to lead to.
     #[serde(default)]
     #[schemars(extend("x-default" = "none"))]
@@ -427,6 +415,9 @@ pub(crate) struct Require {
     /// Every one of these labels, with one of these values.
     #[schemars(example = serde_json::json!({ "region": ["eu", "ch"] }), extend("x-default" = "none"))]
     pub labels: Named<OneOrMore<String>>,
+    /// It is one of these deployments. Another may stand in a pool, or in the route of a fallback, and is left out.
+    #[schemars(example = serde_json::json!(["gpt-4o-eu"]), extend("x-default" = "any"))]
+    pub deployments: Option<Vec<String>>,
 }
 
 /// Second calls beside first ones that are slow.

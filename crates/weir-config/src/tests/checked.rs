@@ -2,7 +2,7 @@ use super::{BASE, parse, valid, with};
 use crate::{AccessLog, Limits, Retries, Telemetry};
 use std::path::Path;
 use std::time::Duration;
-use weir_core::{Price, Pricing, Timeouts, TokenPrices};
+use weir_core::{Price, Prices, Pricing, Rate, Rates, Timeouts, Unit};
 
 #[test]
 fn defaults_are_filled_in() {
@@ -19,7 +19,7 @@ fn defaults_are_filled_in() {
     assert_eq!((route.policy.value.as_str(), route.settings.entries().len()), ("weighted", 0));
     assert_eq!(route.retries, Retries::default());
     assert_eq!(route.deployments, [(0, 1)]);
-    assert_eq!(config.deployments[0].pricing, Pricing::Unpriced);
+    assert_eq!(config.deployments[0].pricing, Pricing::Unknown);
     assert_eq!(config.deployments[0].timeouts, Timeouts::default());
     assert!(config.providers[0].api_keys.is_empty() && config.providers[0].base_url.is_none());
 }
@@ -59,17 +59,30 @@ fn prices_are_exact() {
     let price = |text: &str| {
         let more = format!("deployments: {{a: {{provider: p, model: m, price: {text}}}}}\n");
         let rest = "providers: {p: {kind: openai}}\nroutes: {r: {deployments: [a]}}\n";
-        valid(&format!("{more}{rest}")).deployments[0].pricing
+        valid(&format!("{more}{rest}")).deployments[0].pricing.clone()
     };
     let micro = Price::from_micro_usd_per_million;
     assert_eq!(
         price("{input: 0.1, output: '0.30', cached_input: 0.000001}"),
-        Pricing::PerToken(TokenPrices {
-            input: micro(100_000),
-            output: micro(300_000),
-            cached_input: Some(micro(1)),
-            cache_write: None,
-        })
+        Prices::new(
+            Rates::default()
+                .with(Rate::Input, micro(100_000))
+                .with(Rate::Output, micro(300_000))
+                .with(Rate::CachedInput, micro(1))
+        )
+        .into()
+    );
+    assert_eq!(
+        price("{input: 1, output: 2, above: {200000: {input: 2}}, request: 0.002}"),
+        Prices::by_token(micro(1_000_000), micro(2_000_000))
+            .with_step(200_000, Rates::default().with(Rate::Input, micro(2_000_000)))
+            .with_unit(Unit::Request, micro(2_000_000_000))
+            .into()
+    );
+    assert_eq!(
+        price("{image: 0.04}"),
+        Prices::default().with_unit(Unit::Image, micro(40_000_000_000)).into(),
+        "what is paid by the piece needs no price of tokens"
     );
     assert_eq!(price("{per_hour: 0.40}"), Pricing::PerHour(400_000));
 }

@@ -70,10 +70,7 @@ fn values_of_the_wrong_shape() {
         "server: {cores: two}\n",
         &["1:17: server.cores: \"two\" is not a whole number; allowed: 1 to 1024"],
     );
-    check_with(
-        "server: {cores: 0}\n",
-        &["1:17: server.cores: \"0\" is not a whole number; allowed: 1 to 1024"],
-    );
+    check_with("server: {cores: 0}\n", &["1:17: server.cores: \"0\" is too small; allowed: 1 to 1024"]);
     check_with("server: {cores: -1}\n", &["1:17: server.cores: \"-1\" is not a whole number"]);
     check_with("server: {cores: 1.0}\n", &["1:17: server.cores: \"1.0\" is not a whole number"]);
     check_with(
@@ -287,7 +284,7 @@ fn routes_that_cannot_serve() {
     );
     check_routes(
         "routes: {r: {deployments: [a], retries: {max: 21}}}\n",
-        &["3:47: routes.r.retries.max: \"21\" is not a whole number; allowed: 0 to 20"],
+        &["3:47: routes.r.retries.max: \"21\" is too large; allowed: 0 to 20"],
     );
 }
 
@@ -436,6 +433,21 @@ fn prices() {
         "price: {per_hour: 1, input: 1}",
         &["3:48: deployments.a.price.per_hour: a price by the hour stands beside"],
     );
+    check_deployment(
+        "price: {input: 1, output: 1, image: 0.0000000001}",
+        &[
+            "3:66: deployments.a.price.image: \"0.0000000001\" is not a price in USD; it has more than nine digits",
+        ],
+    );
+    check_deployment(
+        "price: {input: 1, output: 1, above: {many: {input: 2}, 0: {input: 2}, 9: {}, 8: {inpt: 1}}}",
+        &[
+            "3:67: deployments.a.price.above.many: \"many\" is not a number of tokens; as in `above:",
+            "3:85: deployments.a.price.above.0: \"0\" is not a number of tokens",
+            "3:100: deployments.a.price.above.9: no price is stated for these prompts",
+            "3:111: deployments.a.price.above.8.inpt: unknown key \"inpt\"; did you mean \"input\"?",
+        ],
+    );
 }
 
 #[test]
@@ -491,8 +503,8 @@ fn headers_and_labels() {
     check_with(
         "telemetry: {decisions: {recent: 10001, sample: 1.5}}\n",
         &[
-            "1:33: telemetry.decisions.recent: \"10001\" is not a whole number; allowed: 0 to 10000, as in `recent: 5000`",
-            "1:48: telemetry.decisions.sample: \"1.5\" is not a number; allowed: 0 to 1, as in `sample: 0.1`",
+            "1:33: telemetry.decisions.recent: \"10001\" is too large; allowed: 0 to 10000, as in `recent: 5000`",
+            "1:48: telemetry.decisions.sample: \"1.5\" is too large; allowed: 0 to 1, as in `sample: 0.1`",
         ],
     );
     check_with(
@@ -606,6 +618,19 @@ fn what_is_required_of_deployments_is_had_by_one() {
     check(
         "{labels: {region: []}}",
         &["3:62: routes.r.require.labels.region: an empty list lets nobody through"],
+    );
+    check("{deployments: [b], labels: {}}", &[]);
+    check(
+        "{deployments: [c]}",
+        &["3:59: routes.r.require.deployments[0]: no deployment named \"c\"; known deployments: a, b"],
+    );
+    check("{deployments: []}", &["3:58: routes.r.require.deployments: an empty list lets nobody through"]);
+    check("{deployments: [a, a]}", &["3:62: routes.r.require.deployments[1]: \"a\" is there twice"]);
+    check(
+        "{deployments: [b], labels: {region: eu}}",
+        &[
+            "3:71: routes.r.require.labels: no deployment of this route has these labels, so it could serve nothing",
+        ],
     );
 }
 

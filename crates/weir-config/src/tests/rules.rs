@@ -114,7 +114,7 @@ fn what_a_model_takes() {
         "  r: {deployments: [a, b]}\n",
         &[
             "deployments.a.capabilities[0]: \"toools\" is not a capability",
-            "deployments.a.context_window: \"0\" is not a whole number",
+            "deployments.a.context_window: \"0\" is too small",
             "deployments.a.class[0]: \"quick\" is not a class",
         ],
     );

@@ -1,5 +1,4 @@
 use super::*;
-use crate::Usage;
 
 fn check(text: &str, expect: Result<u64, AmountError>) {
     assert_eq!(text.parse::<Price>().map(Price::micro_usd_per_million), expect, "{text}");
@@ -11,7 +10,7 @@ fn prices_are_read_without_floats() {
     check("15", Ok(15_000_000));
     check("0.000001", Ok(1));
     check("0.1000000", Ok(100_000));
-    check("0.0000001", Err(AmountError::TooFine));
+    check("0.0000001", Err(AmountError::TooFine(6)));
     check("-1", Err(AmountError::Negative));
     check("1e3", Err(AmountError::NotDecimal));
     check(".5", Err(AmountError::NotDecimal));
@@ -22,16 +21,22 @@ fn prices_are_read_without_floats() {
 }
 
 #[test]
-fn a_cost_is_exact_and_prints_in_full() {
-    let pricing = Pricing::PerToken(TokenPrices {
-        input: "0.15".parse().unwrap(),
-        output: "0.60".parse().unwrap(),
-        cached_input: Some("0.075".parse().unwrap()),
-        cache_write: None,
-    });
-    let usage = Usage { input: 57, cache_read: 7, output: 84, ..Usage::default() };
-    // 50 × 0.15 + 7 × 0.075 + 84 × 0.60 µUSD
-    assert_eq!(pricing.cost(&usage).to_string(), "0.000058425");
+fn prices_of_pieces_are_read_without_floats() {
+    let check = |text: &str, expect: Result<u64, AmountError>| {
+        assert_eq!(Price::each(text).map(Price::micro_usd_per_million), expect, "{text}");
+        let Ok(price) = Price::each(text) else { return };
+        assert_eq!(Price::each(&price.shown_each().to_string()), Ok(price));
+    };
+    check("0.04", Ok(40_000_000_000));
+    check("0.141942857", Ok(141_942_857_000));
+    check("0.0000000001", Err(AmountError::TooFine(9)));
+    check("1000000", Ok(1_000_000_000_000_000_000));
+    check("1000001", Err(AmountError::TooLarge));
+    assert_eq!(Price::each("0.04").unwrap().shown_each().to_string(), "0.04");
+}
+
+#[test]
+fn a_cost_prints_in_full() {
     assert_eq!(Cost::from_pico_usd(-1_500_000_000_000).to_string(), "-1.5");
     assert_eq!(Cost::from_pico_usd(1).to_string(), "0.000000000001");
     assert_eq!(Cost::ZERO.to_string(), "0");
@@ -50,11 +55,4 @@ fn a_cost_is_exact_and_prints_in_full() {
         assert_eq!(round.parse::<f64>().unwrap(), 10f64.powi(i32::try_from(digits).unwrap() - 12), "{round}");
         assert!(digits >= 12 || !round.ends_with('0'), "{round}");
     }
-}
-
-#[test]
-fn an_hourly_price_charges_nothing_per_request() {
-    let pricing = Pricing::per_hour("0.40").unwrap();
-    assert_eq!(pricing, Pricing::PerHour(400_000));
-    assert_eq!(pricing.cost(&Usage { input: 10, output: 10, ..Usage::default() }), Cost::ZERO);
 }

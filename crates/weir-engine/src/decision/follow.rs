@@ -155,6 +155,7 @@ impl Record {
             route: self.route.and_then(|route| u32::try_from(route).ok()),
             usage: self.usage,
             cost: self.cost,
+            cost_unknown: self.cost_unknown,
             total,
             first_token: self.first_token.map(Micros::of),
             predicted: self.called.predicted.filter(|_| !self.attempts.is_empty()).map(Micros::of),

@@ -78,7 +78,7 @@ fn head(entry: &Entry, names: &Names) -> Map<String, Json> {
     }
     all.insert("status".into(), json!(end.status));
     put(&mut all, "code", end.code.as_ref().map(|code| json!(code)));
-    all.insert("cost_usd".into(), json!(end.cost.to_string()));
+    put_cost(&mut all, end.cost, end.cost_unknown);
     all.insert("total_ms".into(), json!(end.total.millis()));
     all
 }
@@ -115,8 +115,13 @@ fn plan(entry: &Entry, plan: &Planned, of: &[Weighed], out: &[(u32, Reason)], na
         "route": names.route(plan.place.route),
         "policy": plan.policy.or(pool.map(|pool| pool.policy)),
         "at_ms": Micros::of(plan.at.since(entry.head.began)).millis(),
-        "candidates": of.iter().map(|one| candidate(one, entry.head.streamed, names)).collect::<Vec<_>>(),
-        "dropped": out.iter().map(|(deployment, reason)| {
+        "candidates": of.iter().map(|one| {
+            let mut shown = candidate(one, entry.head.streamed, names);
+            let refused = out.iter().find(|(deployment, _)| *deployment == one.deployment);
+            put(&mut shown, "in_spite_of", refused.map(|(_, reason)| Json::Object(why(*reason, plan))));
+            Json::Object(shown)
+        }).collect::<Vec<_>>(),
+        "dropped": out.iter().filter(|(deployment, _)| !is_candidate(of, *deployment)).map(|(deployment, reason)| {
             let mut dropped = why(*reason, plan);
             dropped.insert("deployment".into(), json!(names.deployment(*deployment as usize)));
             Json::Object(dropped)
@@ -134,7 +139,12 @@ fn plan(entry: &Entry, plan: &Planned, of: &[Weighed], out: &[(u32, Reason)], na
     shown
 }
 
-fn candidate(weighed: &Weighed, streamed: bool, names: &Names) -> Json {
+/// Whether a deployment that would be refused is in the plan all the same: for want of others, or in a panic.
+fn is_candidate(of: &[Weighed], deployment: u32) -> bool {
+    of.iter().any(|one| one.deployment == deployment)
+}
+
+fn candidate(weighed: &Weighed, streamed: bool, names: &Names) -> Map<String, Json> {
     let mut all = Map::new();
     all.insert("deployment".into(), json!(names.deployment(weighed.deployment as usize)));
     all.insert("reason".into(), json!(weighed.reason.name()));
@@ -144,7 +154,7 @@ fn candidate(weighed: &Weighed, streamed: bool, names: &Names) -> Json {
         let series = if streamed { "first_token_p95_ms" } else { "total_p95_ms" };
         all.insert(series.into(), json!(weighed.p95.millis()));
     }
-    Json::Object(all)
+    all
 }
 
 /// The figures that a policy weighed, by name.
@@ -157,12 +167,20 @@ fn figure(figure: Slim) -> Vec<(String, Json)> {
         Slim::Busy(work) => vec![("work_under_way_ms", json!(work.millis()))],
         Slim::Cost(pico) => vec![("expected_cost_usd", cost(pico))],
         Slim::Budget(chance, pico) => {
-            vec![("chance_in_budget", json!(f64::from(chance) / 1000.0)), ("expected_cost_usd", cost(pico))]
+            let chance = chance.map(|chance| ("chance_in_budget", json!(f64::from(chance) / 1000.0)));
+            chance.into_iter().chain([("expected_cost_usd", cost(pico))]).collect()
         }
+        Slim::Chance(chance) => {
+            chance.map(|chance| ("chance_in_budget", json!(f64::from(chance) / 1000.0))).into_iter().collect()
+        }
+        Slim::Rated(quality) => vec![("quality", json!(quality))],
         Slim::Quality(quality, pico) => vec![("quality", json!(quality)), ("expected_cost_usd", cost(pico))],
         Slim::Score(score) => vec![("score", json!(f64::from(score) / 1000.0))],
+        // What a cache saves is all that this policy reckons with: a short prompt would be expected in no time.
         Slim::Cached(tokens, first) => {
-            vec![("cached_tokens", json!(tokens)), ("expected_ms", json!(first.millis()))]
+            let first = Some(first).filter(|first| *first != Micros::default());
+            let first = first.map(|first| ("expected_ms", json!(first.millis())));
+            [("cached_tokens", json!(tokens))].into_iter().chain(first).collect()
         }
     };
     known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -206,8 +224,17 @@ fn attempt(tried: &Tried, names: &Names) -> Json {
     if tried.aborted {
         all.insert("aborted".into(), json!(true));
     }
-    all.insert("cost_usd".into(), json!(tried.cost.to_string()));
+    put_cost(&mut all, tried.cost, tried.cost_unknown);
     Json::Object(all)
+}
+
+/// A cost as far as it is known: null when nothing is.
+fn put_cost(all: &mut Map<String, Json>, cost: Cost, unknown: bool) {
+    let nothing = unknown && cost == Cost::ZERO;
+    all.insert("cost_usd".into(), if nothing { Json::Null } else { json!(cost.to_string()) });
+    if unknown {
+        all.insert("cost_unknown".into(), json!(true));
+    }
 }
 
 fn wait(waited: &Waited) -> Json {

@@ -9,6 +9,7 @@ fn tried(deployment: usize) -> Tried {
         cause: AttemptCause::Retry,
         fault: None,
         cost: Cost::ZERO,
+        cost_unknown: false,
         aborted: false,
         status: 0,
         code: None,
@@ -88,7 +89,7 @@ fn figures_keep_what_they_say() {
     let time = Duration::from_micros(1_234);
     let check = |figure: Figure, expect: Slim| assert_eq!(Slim::from(figure), expect);
     check(Figure::Latency(time), Slim::Latency(Micros(1_234)));
-    check(Figure::Budget(970, cost), Slim::Budget(970, 12_345_678));
+    check(Figure::Budget(Some(970), cost), Slim::Budget(Some(970), 12_345_678));
     check(Figure::Cost(Cost::from_pico_usd(-1)), Slim::Cost(0));
     check(Figure::Cost(Cost::from_pico_usd(i128::MAX)), Slim::Cost(u64::MAX));
     check(Figure::Cached(u64::MAX, time), Slim::Cached(u32::MAX, Micros(1_234)));

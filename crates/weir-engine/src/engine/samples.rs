@@ -35,6 +35,7 @@ pub(super) fn of_deployment(name: &str, health: &Health, now: Moment, samples: &
     for (metric, series) in [
         ("weir_deployment_first_token_seconds", Series::First),
         ("weir_deployment_total_seconds", Series::Total),
+        ("weir_deployment_inter_token_seconds", Series::Gap),
         ("weir_deployment_tokens_per_second", Series::Speed),
     ] {
         let Some(found) = windows.quantiles(series, QUANTILES.map(|(share, _)| share), now) else { continue };

@@ -4,7 +4,7 @@ use crate::windows::Sample;
 use proptest::prelude::*;
 use std::sync::Arc;
 use weir_core::fault::Blame;
-use weir_core::{Price, Pricing, TokenPrices, Usage};
+use weir_core::{Price, Tariff, Usage};
 
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -100,16 +100,11 @@ fn small_differences_move_nothing() {
 
 #[test]
 fn faults_and_costs_count_as_far_as_they_are_followed() {
-    let cheap = Pricing::PerToken(TokenPrices {
-        input: Price::from_micro_usd_per_million(1_000_000),
-        output: Price::from_micro_usd_per_million(1_000_000),
-        ..TokenPrices::default()
-    });
-    let dear = Pricing::PerToken(TokenPrices {
-        input: Price::from_micro_usd_per_million(4_000_000),
-        output: Price::from_micro_usd_per_million(4_000_000),
-        ..TokenPrices::default()
-    });
+    let priced = |micro_usd| {
+        let price = Price::from_micro_usd_per_million(micro_usd);
+        Tariff::by_token(price, price)
+    };
+    let (cheap, dear) = (priced(1_000_000), priced(4_000_000));
     let check = |follow: Follow, each: [(f64, u32); 2], expect: [std::cmp::Ordering; 2]| {
         let mut priced = members(2);
         (priced[0].pricing, priced[1].pricing) = (cheap, dear);

@@ -1,12 +1,12 @@
 //! The lowest cost.
 
 use super::ranking::Ranking;
-use super::{Ask, Kind, Order, Policy};
+use super::{Ask, Kind, Order, Policy, comparable};
 use crate::{Chance, Figure, Reason};
 
 pub(super) const KIND: Kind = Kind {
     name: "cost",
-    description: "Takes the deployment where this request is expected to cost least; among equals, where less work is under way. Without a price, a deployment counts as free.",
+    description: "Takes the deployment where this request is expected to cost least; among equals, where less work is under way. Where nobody knows the price, a deployment comes behind all that have one.",
     settings: &[],
     build: |build| Box::new(LowestCost(Ranking::new(build.members))),
 };
@@ -22,10 +22,10 @@ impl Policy for LowestCost {
             out,
             |ranked, size, health| {
                 let cost = ranked.member.expected_cost(size, health);
-                ranked.score = cost.approx_usd();
+                ranked.score = comparable(cost);
                 ranked.second = super::least_busy::busy(health, ask.now).as_secs_f64();
-                ranked.reason = Reason::Cheapest;
-                ranked.figure = Figure::Cost(cost);
+                ranked.reason = cost.map_or(Reason::PriceUnknown, |_| Reason::Cheapest);
+                ranked.figure = cost.map_or(Figure::None, Figure::Cost);
             },
             |_| {},
         );

@@ -2,14 +2,14 @@
 
 use super::latency::PROBE;
 use super::ranking::{LATENCIES, Ranking, forecast, latency};
-use super::{Ask, Kind, Order, Policy, Setting, Shape};
+use super::{Ask, Kind, Order, Policy, Setting, Shape, comparable};
 use crate::windows::Latency;
 use crate::{Chance, Figure, Reason};
 use std::time::Duration;
 
 pub(super) const KIND: Kind = Kind {
     name: "latency_budget",
-    description: "Takes the cheapest deployment that is likely enough to answer within the budget; if there is none, the one that is likeliest to.",
+    description: "Takes the cheapest deployment that is likely enough to answer within the budget; if there is none, the one that is likeliest to. What nobody knows the price of counts as the dearest.",
     settings: &[
         Setting {
             name: "budget",
@@ -66,22 +66,24 @@ impl Policy for LatencyBudget {
             out,
             |ranked, size, health| {
                 let cost = ranked.member.expected_cost(size, health);
+                let figure =
+                    |chance| cost.map_or(Figure::Chance(chance), |cost| Figure::Budget(chance, cost));
                 let forecast = forecast(ask, self.latency, size, health);
                 let forecast = forecast.filter(|forecast| forecast.samples >= PROVEN);
                 let Some(forecast) = forecast else {
                     // Nobody knows. One call finds out; while it is under way the others go where something is known.
-                    (ranked.tier, ranked.score) = (u8::from(size.in_flight > 0), cost.approx_usd());
+                    (ranked.tier, ranked.score) = (u8::from(size.in_flight > 0), comparable(cost));
                     ranked.second = f64::from(size.in_flight);
                     ranked.reason = Reason::Unproven;
-                    ranked.figure = Figure::Budget(0, cost);
+                    ranked.figure = figure(None);
                     return;
                 };
                 let within = forecast.within(budget);
                 let error = (within * (1.0 - within) / forecast.samples).sqrt();
                 let kept = within - CAUTION * error >= self.share;
-                ranked.figure = Figure::Budget(thousandths(within), cost);
+                ranked.figure = figure(Some(thousandths(within)));
                 if kept {
-                    ranked.score = cost.approx_usd();
+                    ranked.score = comparable(cost);
                     ranked.second = forecast.quantile(self.share);
                     ranked.reason = Reason::InBudget;
                 } else {

@@ -119,7 +119,7 @@ impl ByPrefix {
             let Some(member) = self.members.get(ranked.member) else { continue };
             out.push(Candidate {
                 deployment: member.deployment,
-                reason: Reason::CacheHeld,
+                reason: if ranked.cached > 0 { Reason::CacheHeld } else { Reason::LeastBusy },
                 figure: Figure::Cached(ranked.cached, ranked.first_token()),
             });
         }

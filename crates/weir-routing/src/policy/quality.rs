@@ -1,13 +1,13 @@
 //! The best that is not too dear.
 
 use super::ranking::Ranking;
-use super::{Ask, Kind, Order, Policy, Setting, Shape};
+use super::{Ask, Kind, Order, Policy, Setting, Shape, comparable};
 use crate::{Chance, Figure, Reason};
 use weir_core::Cost;
 
 pub(super) const KIND: Kind = Kind {
     name: "quality",
-    description: "Takes the deployment with the highest `quality` whose expected cost is within the cap; among equals the cheapest. Those above the cap come behind, cheapest first.",
+    description: "Takes the deployment with the highest `quality` whose expected cost is within the cap; among equals the cheapest. Those above the cap come behind, cheapest first, and last those whose price nobody knows.",
     settings: &[Setting {
         name: "max_cost",
         meaning: "What one request may be expected to cost.",
@@ -36,13 +36,14 @@ impl Policy for BestQuality {
             out,
             |ranked, size, health| {
                 let cost = ranked.member.expected_cost(size, health);
-                ranked.figure = Figure::Quality(ranked.member.quality, cost);
-                if self.max_cost.is_some_and(|most| cost > most) {
-                    (ranked.tier, ranked.score) = (1, cost.approx_usd());
-                    ranked.reason = Reason::OverPrice;
+                let quality = ranked.member.quality;
+                ranked.figure = cost.map_or(Figure::Rated(quality), |cost| Figure::Quality(quality, cost));
+                if self.max_cost.is_some_and(|most| cost.is_none_or(|cost| cost > most)) {
+                    (ranked.tier, ranked.score) = (1, comparable(cost));
+                    ranked.reason = cost.map_or(Reason::PriceUnknown, |_| Reason::OverPrice);
                 } else {
-                    ranked.score = -f64::from(ranked.member.quality);
-                    ranked.second = cost.approx_usd();
+                    ranked.score = -f64::from(quality);
+                    ranked.second = comparable(cost);
                     ranked.reason = Reason::BestQuality;
                 }
             },

@@ -159,7 +159,8 @@ impl Compiled {
         if let Some(Value::Number(value)) = self.value(name) { *value } else { 0.0 }
     }
 
-    pub(super) fn count(&self, name: &str) -> u32 {
+    /// A setting that is a number of things; 0 when the kind has none of that name.
+    pub fn count(&self, name: &str) -> u32 {
         if let Some(Value::Count(value)) = self.value(name) { *value } else { 0 }
     }
 
@@ -181,7 +182,7 @@ impl Compiled {
     }
 
     /// This policy and those within it.
-    pub(super) fn within(&self) -> impl Iterator<Item = &Compiled> {
+    pub fn within(&self) -> impl Iterator<Item = &Compiled> {
         let mut left = vec![self];
         std::iter::from_fn(move || {
             let next = left.pop()?;

@@ -4,6 +4,7 @@ use super::{Ask, Build, Kind, Member, Order, Policy, Setting, Shape};
 use crate::windows::{Forecast, Latency, Size};
 use crate::{Candidate, Chance, Health, Reason};
 use std::time::Duration;
+use weir_core::Cost;
 
 pub(super) const KIND: Kind = Kind {
     name: "sticky",
@@ -80,9 +81,11 @@ impl Sticky {
         let dearer = self.second_costs.filter(|worth| *worth > 0.0).map_or(0.0, |worth| {
             let of = |deployment: u32| self.members.iter().find(|member| member.deployment == deployment);
             let size = ask.request.size(there);
-            let staying =
-                of(place).map_or(0.0, |m| m.expected_cost(ask.request.size(here), here).approx_usd());
-            let moving = of(other).map_or(0.0, |m| m.expected_cost_with(size, there, 0.0).approx_usd());
+            let staying = of(place).and_then(|m| m.expected_cost(ask.request.size(here), here));
+            let moving = of(other).and_then(|m| m.expected_cost_with(size, there, 0.0));
+            let usd = |cost: Cost| cost.approx_usd();
+            // Where a price is unknown, so is what moving would cost or save.
+            let (Some(moving), Some(staying)) = (moving.map(usd), staying.map(usd)) else { return 0.0 };
             (moving - staying) / worth
         });
         self.moving_costs.as_secs_f64() + cached * prefill + dearer

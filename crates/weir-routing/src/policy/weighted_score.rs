@@ -2,7 +2,7 @@
 
 use super::latency::PROBE;
 use super::ranking::{OF, Ranked, Ranking, forecast, latency};
-use super::{Ask, Kind, Order, Policy, Setting, Shape, adjusted};
+use super::{Ask, Kind, Order, Policy, Setting, Shape, adjusted, comparable};
 use crate::adjust::{self, Weights};
 use crate::windows::Latency;
 use crate::{Chance, Figure, Reason};
@@ -15,7 +15,7 @@ const fn weight(name: &'static str, meaning: &'static str, default: &'static str
 
 pub(super) const KIND: Kind = Kind {
     name: "weighted_score",
-    description: "Takes the deployment with the best weighted sum of cost, latency, error rate and quality, each from 0 for the best of the route to 1 for the worst.",
+    description: "Takes the deployment with the best weighted sum of cost, latency, error rate and quality, each from 0 for the best of the route to 1 for the worst, which is also what an unknown price counts as.",
     settings: &[
         weight("cost", "The weight of the expected cost.", "1"),
         weight("latency", "The weight of the expected latency.", "1"),
@@ -67,13 +67,17 @@ impl WeightedScore {
         for (figure, weight) in self.weights.iter().enumerate() {
             let values =
                 || all.iter().filter(|r| r.member.weight > 0).filter_map(|r| r.raw.get(figure).copied());
-            let known = || values().filter(|value| !value.is_nan());
+            let known = || values().filter(|value| value.is_finite());
             let least = known().fold(f64::INFINITY, f64::min);
             let most = known().fold(f64::NEG_INFINITY, f64::max);
             let span = most - least;
             for ranked in &mut *all {
-                // What is not known counts as the best: so it becomes known.
-                let value = ranked.raw.get(figure).copied().filter(|value| !value.is_nan()).unwrap_or(least);
+                // What calls will tell counts as the best: so it becomes known. No call tells a price.
+                let value = match ranked.raw.get(figure).copied() {
+                    Some(value) if value.is_finite() => value,
+                    Some(f64::INFINITY) => most,
+                    _ => least,
+                };
                 if span > 0.0 && total > 0.0 {
                     ranked.score += weight / total * (value - least) / span;
                 }
@@ -117,7 +121,7 @@ impl Policy for WeightedScore {
             |ranked, size, health| {
                 let forecast = forecast(ask, self.latency, size, health);
                 ranked.raw = [
-                    ranked.member.expected_cost(size, health).approx_usd(),
+                    comparable(ranked.member.expected_cost(size, health)),
                     forecast.map_or(f64::NAN, |forecast| forecast.quantile(0.5)),
                     health.map_or(0.0, |health| health.windows().error_rate(ask.now)),
                     -f64::from(ranked.member.quality),

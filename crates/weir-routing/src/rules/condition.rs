@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::pattern::Pattern;
 use std::fmt::Write;
 use std::sync::Arc;
+use weir_core::secret::is_secret_header;
 use weir_core::{Needs, Task};
 
 /// A range of whole numbers, both ends included.
@@ -48,10 +49,12 @@ impl Wanted {
         }
     }
 
-    fn shown(&self) -> String {
+    /// It in words, as far as it is for these eyes.
+    fn shown(&self, may_see: bool) -> String {
         match self {
             Wanted::Any => "anything".to_owned(),
-            Wanted::OneOf(known) => listed(known.iter().map(|one| &**one)),
+            Wanted::OneOf(known) if may_see => listed(known.iter().map(|one| &**one)),
+            Wanted::OneOf(_) => "what the rule wants".to_owned(),
         }
     }
 }
@@ -59,6 +62,27 @@ impl Wanted {
 /// Whether a list of regions, as `x-weir-region` has it, names this one.
 pub fn names_region(named: &str, region: &str) -> bool {
     named.split(',').any(|one| one.trim() == region)
+}
+
+/// Who is told how a rule came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever runs the gateway, and wrote the rules.
+    Operator,
+    /// A client. What a rule wants of a header, of metadata or of a key may be what keeps others out, so it does not learn
+    /// that.
+    Client,
+}
+
+/// How a condition came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// It in words, with what was found: `task coding (is chat)`; of one made of others, how it is made of them.
+    pub condition: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What it is made of.
+    pub parts: Vec<Told>,
 }
 
 fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
@@ -151,13 +175,32 @@ impl Condition {
         wants
     }
 
+    /// How it comes out, and what it is made of.
+    pub(super) fn told(&self, facts: &Facts<'_>, found: &dyn Fn(usize) -> bool, to: Audience) -> Told {
+        let parts: &[Condition] = match self {
+            Condition::All(parts) | Condition::Any(parts) => parts,
+            Condition::Not(part) => std::slice::from_ref(part),
+            _ => &[],
+        };
+        Told {
+            condition: self.shown(facts, to),
+            holds: self.holds(facts, found),
+            parts: parts.iter().map(|part| part.told(facts, found, to)).collect(),
+        }
+    }
+
     /// It in words, with what was found: `task coding (is chat)`.
-    pub(super) fn shown(&self, facts: &Facts<'_>) -> String {
+    fn shown(&self, facts: &Facts<'_>, to: Audience) -> String {
         let mut out = String::new();
+        let is_operator = to == Audience::Operator;
         let _infallible = match self {
-            Condition::All(_) | Condition::Any(_) | Condition::Not(_) => Ok(()),
+            Condition::All(_) => write!(out, "all of these"),
+            Condition::Any(_) => write!(out, "any of these"),
+            Condition::Not(_) => write!(out, "not this"),
             Condition::Text(patterns) => {
-                write!(out, "text matches {}", listed(patterns.iter().map(|pattern| &*pattern.written)))
+                let all = listed(patterns.iter().map(|pattern| &*pattern.written));
+                let are_words = patterns.iter().all(|pattern| pattern.is_word);
+                write!(out, "text {} {all}", if are_words { "has the word" } else { "matches" })
             }
             Condition::Task(tasks) => {
                 write!(out, "task {} (is {})", listed(tasks.iter().map(|t| t.name())), facts.task().name())
@@ -183,20 +226,25 @@ impl Condition {
                 };
                 write!(out, "has {} (has {})", names(*needs), names(facts.needs))
             }
-            Condition::Header(name, wanted) => write!(out, "header {name} is {}", wanted.shown()),
-            Condition::Metadata(key, wanted) => write!(out, "metadata {key} is {}", wanted.shown()),
+            Condition::Header(name, wanted) => {
+                write!(out, "header {name} is {}", wanted.shown(is_operator && !is_secret_header(name)))
+            }
+            Condition::Metadata(key, wanted) => {
+                write!(out, "metadata {key} is {}", wanted.shown(is_operator))
+            }
             Condition::Region(known) => write!(
                 out,
                 "region {} (is {})",
                 listed(known.iter().map(|name| &**name)),
                 facts.regions.unwrap_or("not named")
             ),
-            Condition::Key(names) => write!(
-                out,
-                "key {} (is {})",
-                listed(names.iter().map(|name| &**name)),
-                facts.key.unwrap_or("none")
-            ),
+            Condition::Key(names) => {
+                let wanted = match is_operator {
+                    true => listed(names.iter().map(|name| &**name)),
+                    false => "that the rule wants".to_owned(),
+                };
+                write!(out, "key {wanted} (is {})", facts.key.unwrap_or("none"))
+            }
             Condition::Time(clock) => write!(out, "time {clock} (is {})", clock.local(facts.unix_seconds)),
         };
         out

@@ -10,6 +10,8 @@ pub struct Pattern {
     pub(super) place: usize,
     /// As the operator wrote it.
     pub(super) written: Arc<str>,
+    /// Whether it is a word, and no regular expression.
+    pub(super) is_word: bool,
 }
 
 /// Why a pattern is none.
@@ -42,7 +44,7 @@ impl Patterns {
     /// # Errors
     /// When it is none, or too large once compiled.
     pub fn regex(&mut self, source: &str) -> Result<Pattern, PatternError> {
-        self.add(source.to_owned(), source)
+        self.add(source.to_owned(), source, false)
     }
 
     /// Adds a word or phrase: found in either case, and, where it begins or ends with a letter or digit of a script that
@@ -55,13 +57,13 @@ impl Patterns {
         let bounded = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && !is_unspaced(c));
         let before = if bounded(word.chars().next()) { r"(?:^|[^\p{L}\p{N}_])" } else { "" };
         let after = if bounded(word.chars().next_back()) { r"(?:$|[^\p{L}\p{N}_])" } else { "" };
-        self.add(format!("(?i){before}{}{after}", regex::escape(word)), word)
+        self.add(format!("(?i){before}{}{after}", regex::escape(word)), word, true)
     }
 
-    fn add(&mut self, source: String, written: &str) -> Result<Pattern, PatternError> {
+    fn add(&mut self, source: String, written: &str, is_word: bool) -> Result<Pattern, PatternError> {
         compile(std::slice::from_ref(&source))?;
         self.sources.push(source);
-        Ok(Pattern { place: self.sources.len() - 1, written: Arc::from(written) })
+        Ok(Pattern { place: self.sources.len() - 1, written: Arc::from(written), is_word })
     }
 
     /// Compiles the set; patterns added afterwards are not part of it.

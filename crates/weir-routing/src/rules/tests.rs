@@ -37,7 +37,7 @@ fn check(condition: Condition, expect: bool) {
     let rules = Rules::new(vec![condition], Patterns::default());
     let facts = facts("Write a Python function that sorts a list.");
     assert_eq!(rules.first(&facts), expect.then_some(0), "{shown}");
-    assert_eq!(rules.told(0, &facts).unwrap().0, expect, "{shown}");
+    assert_eq!(rules.told(0, &facts, Audience::Client).unwrap().0, expect, "{shown}");
 }
 
 fn one_of(words: &[&str]) -> Wanted {
@@ -120,21 +120,70 @@ fn only_what_a_rule_looks_at_is_wanted() {
     assert_eq!(wants(Condition::Language(vec!["en"])), (true, true));
 }
 
+/// What it is made of and how that came out, each line with its depth.
+fn lines(told: &Told) -> Vec<String> {
+    let own = format!("{} {}", if told.holds { "yes" } else { "no" }, told.condition);
+    let parts = told.parts.iter().flat_map(lines).map(|line| format!("- {line}"));
+    std::iter::once(own).chain(parts).collect()
+}
+
 #[test]
-fn a_rule_is_told_with_what_was_found() {
+fn a_rule_is_told_as_it_is_built_with_what_was_found() {
     let mut patterns = Patterns::default();
-    let sql = patterns.keyword("sql").unwrap();
+    let (sql, poem) = (patterns.keyword("sql").unwrap(), patterns.keyword("poem").unwrap());
+    let number = patterns.regex(r"\d+").unwrap();
     let rule = Condition::All(vec![
         Condition::Task(vec![Task::Chat, Task::Qa]),
-        Condition::Any(vec![Condition::Text(vec![sql]), Condition::Key(vec!["alice".into()])]),
+        Condition::Any(vec![Condition::Text(vec![sql, poem.clone()]), Condition::Key(vec!["alice".into()])]),
+        Condition::Not(Box::new(Condition::Text(vec![poem]))),
+        Condition::Not(Box::new(Condition::All(vec![Condition::Text(vec![number])]))),
     ]);
     let rules = Rules::new(vec![rule], patterns.finish().unwrap());
-    let (holds, told) = rules.told(0, &facts("hi")).unwrap();
-    let told: Vec<_> = told.iter().map(|(text, holds)| (text.as_str(), *holds)).collect();
+    let (holds, told) = rules.told(0, &facts("hi"), Audience::Operator).unwrap();
     assert!(holds);
     assert_eq!(
-        told,
-        [("task chat or qa (is chat)", true), ("text matches sql", false), ("key alice (is alice)", true)]
+        told.iter().flat_map(lines).collect::<Vec<_>>(),
+        [
+            "yes task chat or qa (is chat)",
+            "yes any of these",
+            "- no text has the word sql or poem",
+            "- yes key alice (is alice)",
+            "yes not this",
+            "- no text has the word poem",
+            "yes not this",
+            "- no all of these",
+            r"- - no text matches \d+",
+        ]
     );
-    assert!(rules.told(1, &facts("hi")).is_none());
+    assert!(rules.told(1, &facts("hi"), Audience::Operator).is_none());
+}
+
+#[test]
+fn what_keeps_others_out_is_not_told_to_clients() {
+    let told = |condition: Condition, to: Audience| {
+        let rules = Rules::new(vec![condition], Patterns::default());
+        rules.told(0, &facts("hi"), to).unwrap().1[0].condition.clone()
+    };
+    let check = |condition: Condition, operator: &str, client: &str| {
+        assert_eq!(told(condition.clone(), Audience::Operator), operator);
+        assert_eq!(told(condition, Audience::Client), client);
+    };
+    check(
+        Condition::Header("x-tier".into(), one_of(&["gold", "silver"])),
+        "header x-tier is gold or silver",
+        "header x-tier is what the rule wants",
+    );
+    let hidden = "header authorization is what the rule wants";
+    check(Condition::Header("authorization".into(), one_of(&["Bearer sk-abc"])), hidden, hidden);
+    check(
+        Condition::Header("authorization".into(), Wanted::Any),
+        "header authorization is anything",
+        "header authorization is anything",
+    );
+    check(
+        Condition::Metadata("team".into(), one_of(&["a"])),
+        "metadata team is a",
+        "metadata team is what the rule wants",
+    );
+    check(Condition::Key(vec!["bob".into()]), "key bob (is alice)", "key that the rule wants (is alice)");
 }

@@ -66,7 +66,7 @@ fn query(text: &str) -> Result<Query, Fault> {
         match name {
             "route" => query.route = Some(value),
             "deployment" => query.deployment = Some(value),
-            "outcome" => query.outcome = Some(value),
+            "outcome" => query.outcome = Some(outcome(value).map_err(wrong)?),
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=Query::MOST).contains(limit));
                 query.limit = limit
@@ -84,6 +84,22 @@ fn query(text: &str) -> Result<Query, Fault> {
         }
     }
     Ok(query)
+}
+
+/// An outcome that a decision may have.
+fn outcome(stated: String) -> Result<String, String> {
+    let classes = || Class::ALL.map(Class::name).into_iter();
+    let known = || classes().chain(["ok", "client_gone", "failed", "running"]);
+    if known().any(|known| known == stated) {
+        return Ok(stated);
+    }
+    let shown: String = stated.chars().take(64).collect();
+    let near = nearest(&stated, known());
+    let help = near.first().map_or(String::new(), |best| format!("; did you mean {best}?"));
+    Err(format!(
+        "no request ends in \"{shown}\"; outcome is ok, failed, running, client_gone or a class of faults: {}{help}",
+        classes().collect::<Vec<_>>().join(", ")
+    ))
 }
 
 /// A body of the shape `{"request": …, "headers": {…}, "path": "…", "key": "…"}`; the request stays as it is written.

@@ -4,7 +4,7 @@ use crate::json::{self, Object, name};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weir_core::exchange::{Attempt, Phases};
-use weir_core::{Exchange, Outcome, Usage};
+use weir_core::{Cost, Exchange, Outcome, Usage};
 
 /// Model names are cut to this many characters; the client chose them.
 const MODEL_CHARS: usize = 128;
@@ -52,7 +52,7 @@ impl LineFormat {
         if let Some(tokens) = &exchange.usage {
             usage(line.member(name!("usage")), tokens);
         }
-        line.plain(name!("cost_usd"), exchange.cost.decimal().as_bytes());
+        cost(&mut line, exchange.cost, exchange.cost_unknown);
         line.number(name!("request_bytes"), exchange.request_bytes);
         line.number(name!("response_bytes"), exchange.response_bytes);
         line.millis(name!("total_ms"), exchange.total);
@@ -137,12 +137,26 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
         if attempt.aborted {
             object.flag(name!("aborted"), true);
         }
-        if attempt.cost != weir_core::Cost::ZERO {
-            object.plain(name!("cost_usd"), attempt.cost.decimal().as_bytes());
+        if attempt.cost != Cost::ZERO {
+            cost(&mut object, attempt.cost, attempt.cost_unknown);
+        } else if attempt.cost_unknown {
+            object.flag(name!("cost_unknown"), true);
         }
         object.end();
     }
     out.push(b']');
+}
+
+/// A cost as far as it is known: null when nothing is.
+fn cost(object: &mut Object<'_>, cost: Cost, unknown: bool) {
+    if unknown && cost == Cost::ZERO {
+        object.member(name!("cost_usd")).extend_from_slice(b"null");
+    } else {
+        object.plain(name!("cost_usd"), cost.decimal().as_bytes());
+    }
+    if unknown {
+        object.flag(name!("cost_unknown"), true);
+    }
 }
 
 fn usage(out: &mut Vec<u8>, usage: &Usage) {

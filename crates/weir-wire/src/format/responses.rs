@@ -149,9 +149,7 @@ struct OutputDetails {
 
 impl Tokens {
     fn usage(self) -> Option<Usage> {
-        if self.input_tokens.or(self.output_tokens).is_none() {
-            return None;
-        }
+        self.input_tokens.or(self.output_tokens)?;
         let details = self.input_tokens_details;
         let usage = Usage {
             input: self.input_tokens.unwrap_or(0),

@@ -34,6 +34,16 @@ fn dialects_come_to_the_same_figures() {
         r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"completion_tokens_details":{"reasoning_tokens":100}}"#,
         usage(10, 0, 105, 100),
     );
+    let sound = Usage { input: 10, audio_input: 6, output: 20, audio_output: 15, ..Usage::default() };
+    check(
+        r#"{"prompt_tokens":10,"completion_tokens":20,"prompt_tokens_details":{"audio_tokens":6},
+            "completion_tokens_details":{"audio_tokens":15,"reasoning_tokens":0}}"#,
+        Stated::Counted(sound),
+    );
+    check(
+        r#"{"prompt_tokens":10,"completion_tokens":20,"prompt_tokens_details":{"audio_tokens":"6"}}"#,
+        usage(10, 0, 20, 0),
+    );
     let written = Usage { input: 10, cache_write: 4, output: 1, ..Usage::default() };
     check(
         r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cache_write_tokens":4}}"#,

@@ -27,6 +27,9 @@ fn reference() -> String {
     for command in program.get_subcommands_mut().filter(|command| command.get_name() != "help") {
         let name = format!("weir {}", command.get_name());
         add(&name, command.render_long_help().to_string());
+        for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+            add(&format!("{name} {}", command.get_name()), command.render_long_help().to_string());
+        }
     }
     page
 }

@@ -76,9 +76,13 @@ mod tests {
         assert_eq!(config.deployments.len(), SERVERS.len());
         assert_eq!(config.routes.len(), ROUTES.len());
         for (deployment, server) in config.deployments.iter().zip(&SERVERS) {
-            let weir_core::Pricing::PerToken(prices) = deployment.pricing else { panic!("{}", server.name) };
+            let weir_core::Pricing::PerUse(prices) = &deployment.pricing else { panic!("{}", server.name) };
+            let rate = |rate| prices.rates().stated(rate).unwrap();
             assert_eq!((&*deployment.name, deployment.weight), (server.name, server.weight));
-            assert_eq!((prices.input, prices.output), (server.input, server.output));
+            assert_eq!(
+                (rate(weir_core::Rate::Input), rate(weir_core::Rate::Output)),
+                (server.input, server.output)
+            );
         }
         for (index, (provider, address)) in config.providers.iter().zip(&addresses).enumerate() {
             assert_eq!(provider.base_url.as_ref().unwrap().value, format!("http://{address}/v1"));

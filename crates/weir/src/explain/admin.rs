@@ -1,5 +1,6 @@
 //! One question to the admin listener of a running gateway.
 
+use super::printable;
 use crate::cli::Failure;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -9,6 +10,7 @@ use serde_json::Value as Json;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
+use weir_core::{Class, Fault};
 use weir_net::{Head, Limits, Origin, OriginSettings, Pieces, Pool, Request, Setup};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -19,6 +21,8 @@ const MOST_BODY: usize = 8 << 20;
 pub(super) struct Address {
     pub(super) url: String,
     pub(super) token: Option<String>,
+    /// Whether nobody has said that it is there.
+    pub(super) guessed: bool,
 }
 
 /// Gets a path, or posts JSON to it, and gives the answer.
@@ -39,7 +43,7 @@ pub(super) fn ask(address: &Address, path: &str, post: Option<Bytes>) -> Result<
             let now = Instant::now();
             let limits = Limits::by(now + ANSWER_WITHIN, CONNECT_WITHIN);
             let answer = pool.send(request, limits, now, &mut Setup::default()).await;
-            let answer = answer.map_err(|fault| failed(&fault))?;
+            let answer = answer.map_err(|fault| failed(&unreached(&fault, address.guessed)))?;
             let status = answer.head.status;
             let body =
                 Limited::new(answer.body, MOST_BODY).collect().await.map_err(|error| failed(&error))?;
@@ -53,9 +57,25 @@ pub(super) fn ask(address: &Address, path: &str, post: Option<Bytes>) -> Result<
         StatusCode::OK => Err(failed(&"this is no admin listener of weir")),
         status => {
             let message = told["error"]["message"].as_str();
-            Err(failed(&message.map_or_else(|| status.to_string(), str::to_owned)))
+            Err(failed(&message.map_or_else(|| status.to_string(), printable::text)))
         }
     }
+}
+
+/// Why nobody answered, and what to do about it. The pool's own words are for calls to models.
+fn unreached(fault: &Fault, guessed: bool) -> String {
+    let cause =
+        fault.cause.as_deref().map_or_else(String::new, |cause| format!(" ({})", printable::text(cause)));
+    let what = match fault.class {
+        Class::Network => format!("no admin listener answers there{cause}"),
+        Class::Timeout => format!("no answer in time{cause}"),
+        _ => format!("this is no admin listener of weir{cause}"),
+    };
+    let help = match guessed {
+        true => "it was looked for there since no configuration says where; give --admin URL, or -c FILE",
+        false => "is weir running, and is this the address of its admin listener? --admin URL names another",
+    };
+    format!("{what}; {help}")
 }
 
 fn request(origin: &Origin, address: &Address, path: &str, post: Option<Bytes>) -> Result<Request, String> {
@@ -78,4 +98,21 @@ fn request(origin: &Origin, address: &Address, path: &str, post: Option<Bytes>) 
     let method = if post.is_some() { Method::POST } else { Method::GET };
     let body = post.map_or_else(Pieces::default, Pieces::from);
     Ok(Request::new(&Head::new(&method, &path, &headers), &[], body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_does_not_answer_is_told_with_what_to_do() {
+        let refused =
+            Fault::new(Class::Network, 502, "upstream_unreachable", "of models").with_cause("refused\u{7}");
+        let told = unreached(&refused, true);
+        assert!(told.starts_with(r"no admin listener answers there (refused\u{7}); "), "{told}");
+        assert!(told.contains("give --admin URL, or -c FILE"), "{told}");
+        assert!(unreached(&refused, false).contains("is weir running"));
+        let late = Fault::new(Class::Timeout, 504, "upstream_timeout", "of models");
+        assert!(unreached(&late, false).starts_with("no answer in time; "));
+    }
 }

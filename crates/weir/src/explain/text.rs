@@ -49,7 +49,7 @@ fn refused(out: &mut String, refused: &Json) {
 /// What was asked, and what became of it.
 fn head(out: &mut String, told: &Json) -> std::fmt::Result {
     if let Some(outcome) = told["outcome"].as_str() {
-        write!(out, "{}: {}", word(told, "id"), words(outcome))?;
+        write!(out, "{}: {}", word(told, "id"), fault(outcome))?;
         if let Some(status) = told["status"].as_u64() {
             write!(out, ", {status} {}", word(told, "code"))?;
             out.truncate(out.trim_end().len());
@@ -65,6 +65,9 @@ fn head(out: &mut String, told: &Json) -> std::fmt::Result {
         }
         if let Some(cost) = told["cost_usd"].as_str().filter(|cost| *cost != "0") {
             write!(out, ", ${cost}")?;
+        }
+        if told["cost_unknown"] == true {
+            write!(out, ", cost unknown")?;
         }
         writeln!(out)?;
         if let Some(at) = told["at"].as_str() {
@@ -112,10 +115,18 @@ fn rules(out: &mut String, rules: &[Json]) {
             None => out.push_str(" (not tried)"),
         }
         out.push('\n');
-        for condition in list(&rule["conditions"]) {
-            let holds = if condition["holds"] == true { "yes" } else { "no " };
-            let _infallible = writeln!(out, "      {holds}  {}", word(condition, "condition"));
-        }
+        conditions(out, list(&rule["conditions"]), 6);
+    }
+}
+
+/// Conditions, and further in what each is made of.
+fn conditions(out: &mut String, all: &[Json], indent: usize) {
+    for condition in all {
+        let parts = list(&condition["conditions"]);
+        let holds = if condition["holds"] == true { "yes" } else { "no " };
+        let colon = if parts.is_empty() { "" } else { ":" };
+        let _infallible = writeln!(out, "{:indent$}{holds}  {}{colon}", "", word(condition, "condition"));
+        conditions(out, parts, indent + 5);
     }
 }
 
@@ -149,7 +160,10 @@ fn plan(out: &mut String, plan: &Json) {
 }
 
 fn row(mark: String, of: &Json) -> Vec<String> {
-    vec![mark, word(of, "deployment").to_owned(), reason(of), figures(of).join(" · ")]
+    let refused = &of["in_spite_of"];
+    let refused = if refused.is_null() { String::new() } else { format!(", though {}", reason(refused)) };
+    let why = format!("{}{refused}", reason(of));
+    vec![mark, word(of, "deployment").to_owned(), why, figures(of).join(" · ")]
 }
 
 fn reason(of: &Json) -> String {
@@ -157,7 +171,7 @@ fn reason(of: &Json) -> String {
         "lacks_capability" => format!("does not take {}", word(of, "lacks")),
         "context_too_small" => "its context window is too small".to_owned(),
         "output_too_small" => "gives no answers as long as that".to_owned(),
-        "label_required" => "has not the labels that the route requires".to_owned(),
+        "label_required" => "is not what the route requires".to_owned(),
         "other_region" => "is in no region that was asked for".to_owned(),
         "barred" => "has failed this request already".to_owned(),
         other => words(other),
@@ -174,16 +188,25 @@ fn figures(of: &Json) -> Vec<String> {
     let number = |name: &str| of[name].as_f64().or_else(|| now[name].as_f64());
     let mut all = Vec::new();
     all.extend(number("expected_ms").map(|ms| format!("expected {}", time(ms))));
-    all.extend(of["chance_in_budget"].as_f64().map(|chance| format!("in budget by {:.1} %", chance * 100.0)));
+    all.extend(
+        of["chance_in_budget"].as_f64().map(|chance| format!("in budget with {:.1} %", chance * 100.0)),
+    );
     all.extend(of["score"].as_f64().map(|score| format!("score {score}")));
-    all.extend(of["cached_tokens"].as_u64().map(|tokens| format!("{tokens} tokens cached")));
+    let cached = of["cached_tokens"].as_u64().filter(|tokens| *tokens > 0);
+    all.extend(cached.map(|tokens| format!("{tokens} tokens cached")));
     for (name, what) in [("first_token", "first token"), ("total", "answer")] {
         let kept = of[format!("{name}_p95_ms")].as_f64();
         let p95 = kept.or_else(|| now[format!("{name}_ms")]["p95"].as_f64());
         all.extend(p95.map(|ms| format!("{what} p95 {}", time(ms))));
     }
     let cost = of["expected_cost_usd"].as_str().or_else(|| now["expected_cost_usd"].as_str());
-    all.extend(cost.map(|cost| format!("about ${cost}")));
+    match (cost, now["price_from"].as_str()) {
+        (_, Some("unknown")) => all.push("price unknown".to_owned()),
+        (Some(cost), Some(from)) if from.starts_with("catalog ") => {
+            all.push(format!("about ${cost} ({from})"));
+        }
+        (cost, _) => all.extend(cost.map(|cost| format!("about ${cost}"))),
+    }
     all.extend(number("quality").map(|quality| format!("quality {quality}")));
     all.extend(number("in_flight").filter(|n| *n > 0.0).map(|n| format!("{n} in flight")));
     all.extend(number("work_under_way_ms").map(|ms| format!("{} of work under way", time(ms))));
@@ -222,16 +245,20 @@ fn called(nth: u64, began: f64, attempt: &Json) -> Vec<String> {
     let took =
         took("ms").map_or_else(|| format!("{set_up}runs"), |took| format!("{set_up}{first}took {took}"));
     let end = match attempt["fault"].as_str() {
-        Some(fault) => {
-            let code = word(attempt, "code");
+        Some(class) => {
+            let (code, blame) = (word(attempt, "code"), word(attempt, "blame"));
             let told = format!("{} {code}", attempt["status"]);
-            format!("{} by the {}: {}", words(fault), word(attempt, "blame"), told.trim_end())
+            let by = if class == blame { String::new() } else { format!(" by the {blame}") };
+            format!("{}{by}: {}", fault(class), told.trim_end())
         }
         None if attempt["aborted"] == true => "cancelled: another answered first".to_owned(),
         None if attempt["ms"].is_null() => String::new(),
         None => "answered".to_owned(),
     };
-    let cost = attempt["cost_usd"].as_str().filter(|cost| *cost != "0").map(|cost| format!("${cost}"));
+    let cost = match (attempt["cost_usd"].as_str().filter(|cost| *cost != "0"), &attempt["cost_unknown"]) {
+        (_, Json::Bool(true)) => Some("cost unknown".to_owned()),
+        (cost, _) => cost.map(|cost| format!("${cost}")),
+    };
     let deployment = word(attempt, "deployment").to_owned();
     let (cause, began) = (words(word(attempt, "cause")), format!("at {}", time(began)));
     vec![format!("{nth}."), deployment, cause, began, took, end, cost.unwrap_or_default()]
@@ -241,6 +268,14 @@ fn waited(wait: &Json) -> Vec<String> {
     let of = |name: &str| time(wait[name].as_f64().unwrap_or_default());
     let why = words(word(wait, "why"));
     vec!["–".to_owned(), "wait".to_owned(), why, format!("at {}", of("at_ms")), format!("took {}", of("ms"))]
+}
+
+/// A class of faults, or an outcome.
+fn fault(name: &str) -> String {
+    match name {
+        "caller" | "gateway" => format!("a fault of the {name}"),
+        other => words(other),
+    }
 }
 
 fn words(name: &str) -> String {

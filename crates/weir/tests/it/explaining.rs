@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 use weir_testkit::client::{Reply, call};
-use weir_testkit::{Answer, Gate, RunningWeir, Upstream};
+use weir_testkit::{Answer, Gate, RunningWeir, Scratch, Upstream};
 
 const CHAT: &str = "/v1/chat/completions";
 const WEIR: &str = env!("CARGO_BIN_EXE_weir");
@@ -361,7 +361,7 @@ rules
 
 route m, by priority, up to 3 calls
   1.  d0     preferred            about $0.000106
-  ✗   small  does not take tools
+  ✗   small  does not take tools  price unknown
 
 fallback best, by weighted (after context_window)
   1.  d1  by weight  about $0.000106
@@ -383,7 +383,8 @@ first call: d0
     let live = format!("http://{}", weir.admin);
     let (code, text, said_wrong) = said(&["-r", "call.json", "--admin", &live]);
     assert_eq!(code, Some(0), "{text}{said_wrong}");
-    assert!(text.contains("1.  d0     spread") && text.contains("credential benched"), "{text}");
+    assert!(text.contains("1.  d0     spread, though credential benched for "), "{text}");
+    assert!(!text.contains("✗   d0"), "who is called is not left out: {text}");
     let (code, text, _) = said(&["--id", reply.header("x-weir-decision").unwrap()]);
     assert_eq!(code, Some(0));
     assert!(text.contains("credential, 502 upstream_credentials after"), "{text}");
@@ -401,7 +402,8 @@ first call: d0
         (&["-r", "call.json", "--path", "/v1/x"], 2, "there is /v1/chat/completions"),
         (&["-r", "call.json", "--headers", "gold"], 2, "write NAME: VALUE"),
         (&["-r", "call.json", "-c", "none.yaml"], 2, "none.yaml"),
-        (&["--id", unknown, "--admin", "http://127.0.0.1:1"], 1, "127.0.0.1:1"),
+        (&["--id", unknown, "--admin", "http://127.0.0.1:1"], 1, "no admin listener answers there"),
+        (&["--id", unknown, "--admin", "http://127.0.0.1:1"], 1, "http://127.0.0.1:1: "),
         (&[], 2, "--request"),
     ] {
         let (got, _, words) = said(arguments);
@@ -439,4 +441,69 @@ fn of_many_calls_the_one_that_answered_is_named() {
     let output = run(&weir, &["--id", reply.header("x-weir-decision").unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains(" 9.   d8"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_rules_secrets_are_told_to_nobody_who_does_not_know_them() {
+    let upstream = Upstream::start();
+    let weir = weir(
+        &[&upstream],
+        "routes:
+  m:
+    deployments: [d0]
+    hints: [dry_run]
+    pools: { own: { deployments: [d0] } }
+    rules:
+      - { name: ours, when: { any: [{ headers: { authorization: Bearer sk-abc } }, { headers: { x-tier: gold-pass } }] }, use: own }
+",
+    );
+    let asked = chat("m", false);
+    let dry = weir.post(CHAT, &[("x-weir-dry-run", "true")], &asked);
+    let conditions = &dry.json()["rules"][0]["conditions"];
+    assert_eq!(conditions[0]["condition"], "any of these", "{}", dry.text());
+    assert_eq!(conditions[0]["conditions"][1]["condition"], "header x-tier is what the rule wants");
+    let told = explain(&weir, &json!({ "request": asked }));
+    let of = &told.json()["rules"][0]["conditions"][0]["conditions"];
+    assert_eq!(of[1], json!({ "condition": "header x-tier is gold-pass", "holds": false }));
+    assert_eq!(of[0]["condition"], "header authorization is what the rule wants");
+    let config = weir.admin("GET", "/admin/config").text();
+    assert!(config.contains("gold-pass"), "{config}");
+    for (text, what) in
+        [(dry.text(), "sk-abc"), (dry.text(), "gold-pass"), (told.text(), "sk-abc"), (config, "sk-abc")]
+    {
+        assert!(!text.contains(what), "{what}: {text}");
+    }
+}
+
+#[test]
+fn what_an_upstream_says_does_not_move_the_cursor() {
+    let upstream = Upstream::start();
+    let weir = weir(&[&upstream], "routes: { m: { deployments: [d0], retries: { max: 0 } } }\n");
+    upstream.always(Answer::status(400).error("a\u{1b}[2J\u{9b}b", "no"));
+    let reply = weir.post(CHAT, &[], &chat("m", false));
+    for more in [None, Some("--json")] {
+        let id = reply.header("x-weir-decision").unwrap();
+        let said = run(&weir, &[&["--id", id], more.as_slice()].concat()).stdout;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("[2J"), "{said}");
+        assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+    }
+}
+
+#[test]
+fn without_a_configuration_it_asks_where_gateways_listen() {
+    let empty = Scratch::new();
+    let said = |arguments: &[&str]| {
+        let mut program = Command::new(WEIR);
+        let output = program.arg("explain").args(arguments).current_dir(empty.path()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // Whether a gateway listens there, a test cannot know; none has made this decision.
+    let (code, words) = said(&["--id", "dec_000000000000000000000000"]);
+    assert!(code == Some(1) && words.starts_with("http://127.0.0.1:7601: "), "{words}");
+    let (code, words) = said(&["--request", "-"]);
+    assert!(
+        code == Some(2) && words.contains("no weir.yaml here") && words.contains("--admin URL"),
+        "{words}"
+    );
 }

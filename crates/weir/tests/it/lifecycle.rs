@@ -236,6 +236,51 @@ fn warnings_are_apart_from_problems() {
     }
 }
 
+/// What only the policies know: settings and hints that lead nowhere. And how many routes the file has.
+#[test]
+fn policies_are_doubted_and_routes_counted() {
+    let scratch = Scratch::new();
+    let check = |routes: &str, told: &str, expect: &[&str]| {
+        let text = format!(
+            "providers: {{ p: {{ kind: openai }} }}\ndeployments: {{ a: {{ provider: p, model: m, class: [fast, coding] }} }}\n\
+             routes:\n  r: {{ deployments: [a] }}\n{routes}"
+        );
+        scratch.write("doubts.yaml", &text);
+        let output = run(&["check", "-c", "doubts.yaml"], scratch.path());
+        let (out, err) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(out.contains(told), "{text}: {out}{err}");
+        let lines: Vec<&str> = err.lines().collect();
+        let same =
+            lines.len() == expect.len() && lines.iter().zip(expect).all(|(got, part)| got.contains(part));
+        assert!(same, "{text}\nexpected {expect:#?}\ngot {lines:#?}");
+    };
+    check("", "fine (1 deployment, 1 route, 2 classes of models)", &[]);
+    check("  class:fast: { policy: cost }\n", "fine (1 deployment, 2 routes, 1 class of models)", &[]);
+    let policy = |policy: &str| format!("  s: {{ deployments: [a], policy: {policy} }}\n");
+    check(&policy("prefix"), "1 warning", &["5:34: routes.s.policy: without `cache_blocks`"]);
+    check(&policy("{ kind: prefix, cache_blocks: 100 }"), "classes of models)", &[]);
+    check(
+        &policy("{ kind: sticky, over: prefix }"),
+        "1 warning",
+        &["routes.s.policy: without `cache_blocks`"],
+    );
+    check(
+        &policy("{ kind: sticky, over: sticky }"),
+        "1 warning",
+        &["routes.s.policy: `sticky` over `sticky`"],
+    );
+    let pool = "  s: { deployments: [a], rules: [{ use: x }], pools: { x: { deployments: [a], policy: prefix } } }\n";
+    check(pool, "1 warning", &["routes.s.pools.x.policy: without `cache_blocks`"]);
+    let hints = |more: &str| format!("  s: {{ deployments: [a], hints: [latency_budget] {more} }}\n");
+    check(&hints(""), "1 warning", &["routes.s.hints: requests may state a `latency_budget`, and no policy"]);
+    check(&hints(", policy: latency_budget"), "classes of models)", &[]);
+    let to = "  t: { deployments: [a], policy: { kind: sticky, over: latency_budget } }\n";
+    check(&format!("{}{to}", hints(", fallbacks: [t]")), "classes of models)", &[]);
+    check(&format!("{}{to}", hints(", rules: [{ use: t }]")), "classes of models)", &[]);
+    check("  s: { deployments: [a], hints: [latency_budget, policy] }\n", "classes of models)", &[]);
+}
+
 /// What the command line says goes before the file, and a reload does not undo it.
 #[test]
 fn listeners_may_be_moved_from_the_command_line() {

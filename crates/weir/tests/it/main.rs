@@ -4,6 +4,7 @@
 
 mod accounting;
 mod answers;
+mod catalog;
 mod choosing;
 mod clients;
 mod credentials;

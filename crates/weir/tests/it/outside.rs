@@ -212,7 +212,11 @@ fn figures_of_the_last_minute_are_in_metrics() {
     }
     upstream.script([Answer::status(500)]);
     assert_eq!(weir.post(CHAT, &[], &stream).status, 500);
-    for metric in ["weir_deployment_first_token_seconds", "weir_deployment_total_seconds"] {
+    for metric in [
+        "weir_deployment_first_token_seconds",
+        "weir_deployment_total_seconds",
+        "weir_deployment_inter_token_seconds",
+    ] {
         let [middle, most] = ["0.5", "0.99"].map(|q| figure(metric, ("quantile", q)).unwrap());
         assert!(0.0 < middle && middle <= most, "{metric}: {middle} {most}");
     }

@@ -20,7 +20,8 @@ fn weir(us: &Upstream, eu: &Upstream) -> RunningWeir {
          falls: {{ deployments: [eu], require: {{ labels: {{ region: [eu, ch], tier: own }} }}, fallbacks: [abroad], \
          retries: {{ max: 0 }} }}\n  \
          led: {{ deployments: [eu], require: {{ labels: {{ region: eu }} }}, rules: [{{ use: abroad }}] }}\n  \
-         saved: {{ deployments: [us], hints: [region], fallbacks: [home] }}\n",
+         saved: {{ deployments: [us], hints: [region], fallbacks: [home] }}\n  \
+         named: {{ deployments: [us, eu], require: {{ deployments: [eu] }}, fallbacks: [abroad], retries: {{ max: 1, base: 1ms }} }}\n",
         us.url(),
         eu.url()
     );
@@ -60,6 +61,19 @@ fn a_required_label_holds_whatever_fails_and_wherever_rules_lead() {
     assert_eq!(code(&reply), (503, json!("no_deployment_allowed")), "{}", reply.text());
     assert!(us.calls().is_empty(), "nothing left the region");
     assert_eq!(who(&weir, "abroad", None), "us", "others may go there");
+}
+
+#[test]
+fn only_the_deployments_that_a_route_names_are_called() {
+    let (us, eu) = (Upstream::start(), Upstream::start());
+    let weir = weir(&us, &eu);
+    for _ in 0..10 {
+        assert_eq!(who(&weir, "named", None), "eu");
+    }
+    eu.always(Answer::status(500));
+    let reply = ask(&weir, "named", None);
+    assert_eq!(reply.status, 500, "{}", reply.text());
+    assert!(us.calls().is_empty(), "neither the route nor its fallback called another");
 }
 
 #[test]

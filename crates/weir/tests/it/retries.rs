@@ -134,7 +134,7 @@ fn one_failure_is_hidden_by_one_more_call() {
         (&json!(2), &json!(1), &json!("ok")),
         "{entry}"
     );
-    let expect = json!([{ "deployment": "d0", "cause": "first", "fault": "server_error" }, { "deployment": "d0", "cause": "retry" }]);
+    let expect = json!([{ "deployment": "d0", "cause": "first", "fault": "server_error" }, { "deployment": "d0", "cause": "retry", "cost_unknown": true }]);
     assert_eq!(entry["attempted"], expect);
 }
 

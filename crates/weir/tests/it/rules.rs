@@ -248,3 +248,20 @@ fn every_condition_leads() {
     check(&weir, &[full], &said("hi"), "rest");
     check(&weir, &[full], &with("hi", &json!({ "model": "clock" })), "always");
 }
+
+#[test]
+fn a_class_is_asked_for_what_its_route_allows() {
+    let upstream = Upstream::start();
+    let deployments = [("a", ", class: [coding, fast]"), ("b", ", class: coding"), ("c", "")];
+    let routes =
+        "routes:\n  m: { deployments: [c] }\n  class:coding: { policy: priority, hints: [dry_run] }\n";
+    let weir = weir(&upstream, &deployments, routes);
+    let dry =
+        |model: &str| weir.post(CHAT, &[("x-weir-dry-run", "true")], &with("hi", &json!({ "model": model })));
+    let told = dry("class:coding");
+    assert_eq!((told.status, &told.json()["first_call"]), (200, &json!("a")), "{}", told.text());
+    assert_eq!(told.json()["plans"][0]["policy"], "priority");
+    let refused = dry("class:fast");
+    assert_eq!(refused.json()["error"]["code"], "hint_not_allowed", "{}", refused.text());
+    assert!(refused.text().contains(r#"added to routes.\"class:fast\".hints"#), "{}", refused.text());
+}

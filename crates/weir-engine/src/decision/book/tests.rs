@@ -21,6 +21,7 @@ fn end(book: &Book, entry: Rc<RefCell<Entry>>, outcome: Outcome, chance: f64) {
         route: None,
         usage: None,
         cost: Cost::ZERO,
+        cost_unknown: false,
         total: super::super::Micros::default(),
         first_token: None,
         predicted: None,

@@ -5,7 +5,7 @@ use crate::chance::Zero;
 use crate::health::Settings;
 use crate::windows::Sample;
 use std::sync::Arc;
-use weir_core::{Price, TokenPrices, Usage};
+use weir_core::{Price, Prices, Pricing, Rate, Rates, Tariff, Usage};
 
 /// Deployments with their figures.
 struct Scene {
@@ -14,9 +14,9 @@ struct Scene {
     now: Moment,
 }
 
-fn price(micro_usd: u64) -> Pricing {
+fn price(micro_usd: u64) -> Tariff {
     let price = Price::from_micro_usd_per_million(micro_usd);
-    Pricing::PerToken(TokenPrices { input: price, output: price, ..TokenPrices::default() })
+    Tariff::by_token(price, price)
 }
 
 fn some(seconds: f64) -> Option<Duration> {
@@ -49,9 +49,19 @@ impl Scene {
     }
 
     fn order(&self, policy: &dyn Policy, request: &Request<'_>, seed: u64) -> Vec<(u32, Reason)> {
+        self.best(2, policy, request, seed)
+    }
+
+    fn best(
+        &self,
+        wanted: usize,
+        policy: &dyn Policy,
+        request: &Request<'_>,
+        seed: u64,
+    ) -> Vec<(u32, Reason)> {
         let health = |deployment: u32| self.healths.get(deployment as usize).map(|health| &**health);
         let mut out = Order::new();
-        let ask = Ask { now: self.now, wanted: 2, usable: &is_any, request, health: &health };
+        let ask = Ask { now: self.now, wanted, usable: &is_any, request, health: &health };
         policy.order(&ask, &mut SplitMix64::seeded(seed), &mut out);
         out.iter().map(|candidate| (candidate.deployment, candidate.reason)).collect()
     }
@@ -128,17 +138,13 @@ fn cost_counts_prompt_output_caches_and_hours() {
     let mut members = [Member::new(0, 1), Member::new(1, 1), Member::new(2, 1)];
     let prices = |input, output, cached: Option<u64>| {
         let price = Price::from_micro_usd_per_million;
-        let cached_input = cached.map(price);
-        Pricing::PerToken(TokenPrices {
-            input: price(input),
-            output: price(output),
-            cached_input,
-            cache_write: None,
-        })
+        let mut rates = Rates::default().with(Rate::Input, price(input)).with(Rate::Output, price(output));
+        rates.set(Rate::CachedInput, cached.map(price));
+        Pricing::from(Prices::new(rates)).tariff()
     };
     members[0].pricing = prices(100, 1000, Some(10));
     members[1].pricing = prices(300, 300, None);
-    members[2].pricing = Pricing::PerHour(3_600_000_000); // a dollar a second
+    members[2].pricing = Tariff::PerHour(3_600_000_000); // a dollar a second
     let scene = Scene::new(&members);
     let used = |usage: Usage| Sample {
         usage: Some(usage),
@@ -154,14 +160,46 @@ fn cost_counts_prompt_output_caches_and_hours() {
     assert_eq!(scene.firsts("cost", &short), [1]);
     // By the hour: 200 tokens of an idle machine that makes 100 a second are two seconds of it.
     let health = Some(&*scene.healths[2]);
-    let cost = members[2].expected_cost(Size { output: 200, ..Size::default() }, health);
+    let cost = members[2].expected_cost(Size { output: 200, ..Size::default() }, health).unwrap();
     assert!((cost.approx_usd() - 2.0).abs() < 0.1, "{cost}");
     // Once the cache holds most of its prompts, the first is the cheaper one.
     let cached = Usage { input: 10_000, cache_read: 9_000, output: 10, ..Usage::default() };
     scene.healths[0].windows().record(&used(cached), scene.now);
     let cost =
         members[0].expected_cost(Size { prompt: 10_000, output: 10, in_flight: 0 }, Some(&scene.healths[0]));
-    assert_eq!(cost.pico_usd(), 1000 * 100 + 9000 * 10 + 10 * 1000);
+    assert_eq!(cost.unwrap().pico_usd(), 1000 * 100 + 9000 * 10 + 10 * 1000);
+}
+
+/// An unknown price is no price of nothing: whoever goes by cost takes it for the dearest.
+#[test]
+fn what_nobody_knows_the_price_of_is_not_taken_for_free() {
+    let mut scene = Scene::priced(&[900, 0, 5]);
+    scene.members[1].pricing = Tariff::Unknown;
+    (scene.members[0].quality, scene.members[1].quality) = (10, 20);
+    assert_eq!(scene.members[1].expected_cost(Size::default(), None), None);
+    let request = Request { prompt: 1000, most_output: Some(10), ..Request::default() };
+    let order = |policy: &str| scene.best(3, &*scene.build(find(policy).unwrap()), &request, 3);
+    assert_eq!(
+        order("cost"),
+        [(2, Reason::Cheapest), (0, Reason::Cheapest), (1, Reason::PriceUnknown)],
+        "behind all that have a price"
+    );
+    assert_eq!(order("quality")[0], (1, Reason::BestQuality), "without a cap the price decides nothing");
+    assert_eq!(order("weighted_score")[0].0, 2);
+    for deployment in 0..3 {
+        scene.took(deployment, 100, 0.5);
+    }
+    let budget = order("latency_budget");
+    assert_eq!((budget[0].0, budget[2]), (2, (1, Reason::InBudget)), "the dearest of those that keep it");
+    assert_eq!(order("weighted_score")[0].0, 2, "the unknown one counts as the dearest");
+    // Where nothing has a price, the rest decides.
+    for member in &mut scene.members {
+        member.pricing = Tariff::Unknown;
+    }
+    let policy = scene.build(find("cost").unwrap());
+    let firsts: std::collections::BTreeSet<u32> =
+        (0..50).map(|seed| scene.order(&*policy, &request, seed)[0].0).collect();
+    assert_eq!(firsts.len(), 3, "equals take turns");
 }
 
 #[test]
@@ -208,6 +246,12 @@ fn quality_takes_the_best_within_the_cap() {
     let build = Build { pool: "r", members: &scene.members, settings: &settings, shared: &shared };
     // A thousand tokens at 1000 µUSD a million cost exactly the cap, at 1001 more than it.
     assert_eq!(scene.order(&*(kind.build)(&build), &request, 1)[0], (1, Reason::BestQuality));
+    let mut unknown = Scene::new(&scene.members);
+    unknown.members[1].pricing = Tariff::Unknown;
+    let build = Build { members: &unknown.members, ..build };
+    let order = unknown.best(3, &*(kind.build)(&build), &request, 1);
+    assert_eq!(order[2], (1, Reason::PriceUnknown), "nobody can say that it is within a cap: {order:?}");
+    let build = Build { members: &scene.members, ..build };
     let longer = Request { prompt: 1001, ..request };
     assert_eq!(
         scene.order(&*(kind.build)(&build), &longer, 1),
@@ -338,8 +382,8 @@ fn what_a_move_costs_counts_by_what_a_second_is_worth() {
     let check = |second: &str, cached: u64, expect_home: bool| {
         let mut scene = Scene::priced(&[2_000_000, 2_000_000]);
         for member in &mut scene.members {
-            let Pricing::PerToken(prices) = &mut member.pricing else { unreachable!() };
-            prices.cached_input = Some(Price::from_micro_usd_per_million(200_000));
+            let Tariff::PerToken { usual, .. } = &mut member.pricing else { unreachable!() };
+            usual[1] = Price::from_micro_usd_per_million(200_000);
         }
         let policy = format!("{{ kind: sticky, over: latency, moving_costs: 1s{second} }}");
         let config = weir_config::parse("t.yaml", &text(&policy), &weir_config::ProcessEnvironment).unwrap();
@@ -391,8 +435,9 @@ fn prompts_go_where_their_beginning_is_and_all_cores_know() {
         let blocks = |_: u32, out: &mut Vec<u64>| out.extend((0..8).map(|block| prompt << 8 | block));
         let request = Request { prompt: 8 * 512, blocks: Some(&blocks), ..Request::default() };
         let first = scene.order(&*one_core, &request, prompt)[0];
-        assert_eq!(first.1, Reason::CacheHeld);
-        assert_eq!(scene.order(&*other, &request, prompt)[0], first, "the other core knows it as well");
+        assert_eq!(first.1, Reason::LeastBusy, "no cache holds any of it");
+        let again = scene.order(&*other, &request, prompt)[0];
+        assert_eq!(again, (first.0, Reason::CacheHeld), "the other core knows it as well");
     }
     drop((one_core, other));
     shared.prune();

@@ -22,6 +22,11 @@ fn queries_are_read_or_refused() {
     check_query("limit=0", Err("from 1 to 500"));
     check_query("limit=501", Err("from 1 to 500"));
     check_query("rute=x", Err("did you mean route?"));
+    for known in ["ok", "failed", "running", "client_gone", "server_error"] {
+        check_query(&format!("outcome={known}"), Ok((None, Query::LIMIT)));
+    }
+    check_query("outcome=bogus", Err("no request ends in \"bogus\"; outcome is ok, failed, running,"));
+    check_query("outcome=timeuot", Err("did you mean timeout?"));
 }
 
 fn check_question(body: &str, expect: Result<(&str, Endpoint), &str>) {

@@ -2,6 +2,7 @@ use super::*;
 use crate::tests::{answered, at, refused, rescued};
 use serde_json::{Value, json};
 use std::time::Duration;
+use weir_core::exchange::Attempt;
 use weir_core::{Class, Cost};
 
 fn check(exchange: &Exchange<'_>, expect: &Value) {
@@ -143,13 +144,27 @@ fn times_of_day_are_right_in_any_order() {
 fn a_cost_is_text_because_it_is_exact() {
     let line = rendered(&Exchange { cost: Cost::from_pico_usd(1_234_567_890_123_456_789), ..answered() });
     assert_eq!(line["cost_usd"], "1234567.890123456789");
+    assert_eq!(line["cost_unknown"], Value::Null);
+}
+
+#[test]
+fn a_cost_that_nobody_knows_is_not_zero() {
+    let unknown = |cost| rendered(&Exchange { cost, cost_unknown: true, ..answered() });
+    let line = unknown(Cost::ZERO);
+    assert_eq!((&line["cost_usd"], &line["cost_unknown"]), (&Value::Null, &Value::Bool(true)), "{line}");
+    let line = unknown(Cost::from_pico_usd(1_000_000));
+    assert_eq!(line["cost_usd"], "0.000001", "what is known of it: {line}");
+    assert_eq!(line["cost_unknown"], true);
+    let attempts = [Attempt { cost_unknown: true, fault: Some(Class::Rate), ..answered().attempts[0] }];
+    let line = rendered(&Exchange { attempts: &attempts, ..answered() });
+    assert_eq!(line["attempted"][0]["cost_unknown"], true, "{line}");
 }
 
 /// What may stand in a line at all: a new member is a decision about privacy, so it is made here too.
 #[test]
 fn a_line_has_only_known_members() {
     let known = "ts request_id trace_id key endpoint model route deployment provider served_model stream status outcome \
-                 code blame cause attempts attempted retries fallbacks usage cost_usd request_bytes response_bytes \
+                 code blame cause attempts attempted retries fallbacks usage cost_usd cost_unknown request_bytes response_bytes \
                  total_ms first_token_ms inter_token_ms connect_ms tls_ms send_ms first_byte_ms generation_ms overhead_ms";
     let known: Vec<&str> = known.split_whitespace().collect();
     for exchange in [answered(), rescued(), refused(), Exchange { usage: answered().usage, ..refused() }] {

@@ -10,7 +10,7 @@ fn chat() -> &'static dyn Format {
 }
 
 #[track_caller]
-fn check_prompt(prompt: Value, lost: &str, more: Value) {
+fn check_prompt(prompt: &Value, lost: &str, more: &Value) {
     let mut body = json!({"model": "m", "prompt": prompt});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let (body, mut noted) = (body.to_string(), Lost::default());
@@ -23,13 +23,13 @@ fn check_prompt(prompt: Value, lost: &str, more: Value) {
 
 #[test]
 fn a_prompt_is_what_the_user_says() {
-    check_prompt(json!("Once \"upon\""), "", json!({"echo": true, "max_tokens": 5, "best_of": 1}));
-    check_prompt(json!(["Once \"upon\""]), "", json!({"n": 2, "best_of": 2}));
-    check_prompt(json!("Once \"upon\""), "suffix, best_of", json!({"suffix": "end", "best_of": 3}));
+    check_prompt(&json!("Once \"upon\""), "", &json!({"echo": true, "max_tokens": 5, "best_of": 1}));
+    check_prompt(&json!(["Once \"upon\""]), "", &json!({"n": 2, "best_of": 2}));
+    check_prompt(&json!("Once \"upon\""), "suffix, best_of", &json!({"suffix": "end", "best_of": 3}));
 }
 
 #[track_caller]
-fn check_refused(body: Value, param: &str) {
+fn check_refused(body: &Value, param: &str) {
     let text = body.to_string();
     let fault = Completions.read_call(text.as_bytes(), &mut Lost::default()).unwrap_err();
     assert_eq!((fault.status, fault.param.as_deref()), (400, Some(param)), "{fault:?}");
@@ -37,17 +37,17 @@ fn check_refused(body: Value, param: &str) {
 
 #[test]
 fn more_than_one_prompt_and_tokens_are_refused() {
-    check_refused(json!({"model": "m"}), "prompt");
-    check_refused(json!({"model": "m", "prompt": []}), "prompt");
-    check_refused(json!({"model": "m", "prompt": ["a", "b"]}), "prompt");
-    check_refused(json!({"model": "m", "prompt": [1, 2]}), "prompt");
-    check_refused(json!({"model": "m", "prompt": [[1, 2]]}), "prompt");
-    check_refused(json!({"model": "m", "prompt": 7}), "prompt");
-    check_refused(json!({"model": "m", "prompt": "a", "logprobs": true}), "logprobs");
+    check_refused(&json!({"model": "m"}), "prompt");
+    check_refused(&json!({"model": "m", "prompt": []}), "prompt");
+    check_refused(&json!({"model": "m", "prompt": ["a", "b"]}), "prompt");
+    check_refused(&json!({"model": "m", "prompt": [1, 2]}), "prompt");
+    check_refused(&json!({"model": "m", "prompt": [[1, 2]]}), "prompt");
+    check_refused(&json!({"model": "m", "prompt": 7}), "prompt");
+    check_refused(&json!({"model": "m", "prompt": "a", "logprobs": true}), "logprobs");
 }
 
 #[track_caller]
-fn check_written(messages: Value, prompt: &str, lost: &str) {
+fn check_written(messages: &Value, prompt: &str, lost: &str) {
     let body = json!({"model": "m", "messages": messages}).to_string();
     let mut noted = Lost::default();
     let call = chat().read_call(body.as_bytes(), &mut noted).unwrap();
@@ -61,15 +61,15 @@ fn check_written(messages: Value, prompt: &str, lost: &str) {
 
 #[test]
 fn a_conversation_is_a_transcript() {
-    check_written(json!([{"role": "user", "content": "Hi"}]), "Hi", "");
-    check_written(json!([{"role": "developer", "content": "Be brief."}]), "Be brief.\n\nAssistant:", "");
+    check_written(&json!([{"role": "user", "content": "Hi"}]), "Hi", "");
+    check_written(&json!([{"role": "developer", "content": "Be brief."}]), "Be brief.\n\nAssistant:", "");
     check_written(
-        json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I am"}]),
+        &json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I am"}]),
         "User: Hi\n\nAssistant: I am",
         "",
     );
     check_written(
-        json!([{"role": "user", "content": "Hi"},
+        &json!([{"role": "user", "content": "Hi"},
                {"role": "assistant", "content": null, "tool_calls": [
                    {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
                {"role": "tool", "tool_call_id": "a", "content": "1"}]),

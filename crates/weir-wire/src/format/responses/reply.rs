@@ -97,7 +97,7 @@ fn parse<'b>(body: &'b [u8]) -> Result<(Head<'b>, Vec<Raw<'b>>, Option<Str<'b>>)
         id: answer.id.unwrap_or_default(),
         model: answer.model.unwrap_or_default(),
         // Whole seconds, which some servers write with a point.
-        created: answer.created_at.filter(|at| at.is_finite()).map(|at| at as i64),
+        created: answer.created_at.and_then(|at| format!("{at:.0}").parse().ok()),
         usage: answer.usage.and_then(Tokens::usage),
         status: answer.status,
         reason: answer.incomplete_details.and_then(|details| details.reason),

@@ -140,10 +140,8 @@ impl Reader {
                 }
                 self.figured |= logprobs(event.logprobs, give);
             }
-            "response.output_text.done" => {
-                if !std::mem::take(&mut self.figured) {
-                    logprobs(event.logprobs, give);
-                }
+            "response.output_text.done" if !std::mem::take(&mut self.figured) => {
+                logprobs(event.logprobs, give);
             }
             "response.refusal.delta" => {
                 if let Some(text) = text(event.delta)? {
@@ -245,17 +243,15 @@ impl Reader {
         let body = item.text().as_bytes();
         let kind = read::answer::<Kind<'_>>(body)?.kind;
         match &*kind {
-            "message" => {
-                if !std::mem::take(&mut self.given) {
-                    for part in read::answer::<Item<'_>>(body)?.content.into_iter().flatten() {
-                        if let Some(words) = part.refusal.filter(|words| !words.is_empty()) {
-                            more(give, Piece::Refusal(words));
-                        }
-                        if let Some(words) = part.text.filter(|words| !words.is_empty()) {
-                            more(give, Piece::Text(words));
-                        }
-                        more(give, Piece::End);
+            "message" if !std::mem::take(&mut self.given) => {
+                for part in read::answer::<Item<'_>>(body)?.content.into_iter().flatten() {
+                    if let Some(words) = part.refusal.filter(|words| !words.is_empty()) {
+                        more(give, Piece::Refusal(words));
                     }
+                    if let Some(words) = part.text.filter(|words| !words.is_empty()) {
+                        more(give, Piece::Text(words));
+                    }
+                    more(give, Piece::End);
                 }
             }
             "reasoning" => {

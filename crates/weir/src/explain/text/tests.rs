@@ -28,7 +28,10 @@ fn a_decision_reads_from_its_question_to_its_end() {
     let told = json!({
         "id": "dec_1", "outcome": "server_error", "status": 502, "code": "overloaded", "total_ms": 1234.0,
         "model": "m", "key": "app", "prompt_tokens": 12, "stream": true, "cost_usd": "0", "left_out": 3,
-        "rules": [{ "route": "m", "rule": "gold", "holds": false }],
+        "rules": [{ "route": "m", "rule": "gold", "holds": true, "use": "x", "conditions": [
+            { "condition": "not this", "holds": true, "conditions": [{ "condition": "key eve", "holds": false }] },
+            { "condition": "turns at least 1", "holds": true },
+        ] }],
         "plans": [{
             "route": "m", "policy": "latency_budget",
             "candidates": [{ "deployment": "a", "reason": "in_budget", "chance_in_budget": 0.975, "expected_cost_usd": "0.1", "in_flight": 2 }],
@@ -47,10 +50,13 @@ fn a_decision_reads_from_its_question_to_its_end() {
 model m: about 12 tokens of prompt, a stream, key app
 
 rules
-  · m / gold
+  ✓ m / gold → x
+      yes  not this:
+           no   key eve
+      yes  turns at least 1
 
 route m, by latency_budget
-  1.  a  in budget               in budget by 97.5 % · about $0.1 · 2 in flight
+  1.  a  in budget               in budget with 97.5 % · about $0.1 · 2 in flight
   ✗   b  resting for 1.5 s more
 
 calls
@@ -68,4 +74,33 @@ calls
 fn a_refusal_is_told_alone() {
     let told = json!({ "refused": { "status": 404, "code": "model_not_found", "message": "no such model" } });
     assert_eq!(text(&told), "the client would get 404 model_not_found: no such model\n");
+}
+
+#[test]
+fn what_is_not_known_is_not_told_as_nothing() {
+    let plans = json!([{
+        "route": "m", "policy": "prefix",
+        "candidates": [
+            { "deployment": "a", "reason": "unproven", "in_flight": 0, "now": { "expected_ms": 0.69 } },
+            { "deployment": "b", "reason": "least_busy", "cached_tokens": 0, "in_flight": 0 },
+            { "deployment": "c", "reason": "spread", "in_spite_of": { "reason": "resting", "for_ms": 20.0 } },
+        ],
+    }]);
+    let attempt = |fault: &str, blame: &str| json!({ "deployment": "a", "cause": "first", "began_ms": 0.0, "ms": 1.0, "fault": fault, "blame": blame, "status": 400 });
+    let attempts = [attempt("caller", "caller"), attempt("timeout", "upstream")];
+    let told = json!({ "model": "m", "prompt_tokens": 1, "plans": plans, "attempts": attempts });
+    assert_eq!(
+        text(&told),
+        "model m: about 1 tokens of prompt
+
+route m, by prefix
+  1.  a  unproven                               expected 0.69 ms
+  2.  b  least busy
+  3.  c  spread, though resting for 20 ms more
+
+calls
+  1.  a  first  at 0 ms  took 1 ms  a fault of the caller: 400
+  2.  a  first  at 0 ms  took 1 ms  timeout by the upstream: 400
+"
+    );
 }

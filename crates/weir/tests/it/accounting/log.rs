@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use weir_testkit::{Answer, RunningWeir, Upstream, weir};
 
 /// Every member that a line may have. A new one is a decision: does it keep bodies and secrets out?
-const MEMBERS: [&str; 35] = [
+const MEMBERS: [&str; 36] = [
     "ts",
     "request_id",
     "trace_id",
@@ -31,6 +31,7 @@ const MEMBERS: [&str; 35] = [
     "fallbacks",
     "usage",
     "cost_usd",
+    "cost_unknown",
     "request_bytes",
     "response_bytes",
     "total_ms",
@@ -104,8 +105,10 @@ fn each_request_is_one_line_that_says_what_happened() {
     assert!(line["first_token_ms"].is_number() && line["inter_token_ms"].is_number(), "{line}");
     let fell = json!({
         "model": "first", "route": "second", "deployment": "b", "attempts": 2, "fallbacks": 1, "retries": 0, "outcome": "ok",
+        "cost_usd": null, "cost_unknown": true,
         "attempted": [
-            { "deployment": "a", "cause": "first", "fault": "server_error" }, { "deployment": "b", "cause": "fallback" },
+            { "deployment": "a", "cause": "first", "fault": "server_error" },
+            { "deployment": "b", "cause": "fallback", "cost_unknown": true },
         ],
     });
     check(&[Answer::status(503), said.clone()], CHAT, &chat("first", false), Some(key), &fell);
