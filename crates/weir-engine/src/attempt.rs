@@ -12,6 +12,7 @@ use crate::quality::{Judge, Kept, of_no_use};
 use crate::queue::{Queue, Ticket};
 use crate::race::Raced;
 use crate::record::{Record, Tried};
+use crate::relay::BODY_KEPT;
 use crate::waiting::Waiting;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -110,7 +111,7 @@ impl Attempts {
         loop {
             let now = record.now();
             event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
-                Action::Call { deployment, fallback, cause, last, spread } => {
+                Action::Call { deployment, fallback, cause, spread } => {
                     let index = deployment as usize;
                     let told = begun.is_some_and(|begun| !begun.text.is_empty());
                     match enter(record, asked, index, told, spread) {
@@ -120,8 +121,9 @@ impl Attempts {
                                 record.queued += ticket.ends(true, now);
                             }
                             let cause = if told { AttemptCause::Continuation } else { cause };
+                            let others = others(record, &self.call, &self.machine, fallback);
                             let made =
-                                Made { deployment: index, fallback, cause, last, deadline: self.deadline };
+                                Made { deployment: index, fallback, cause, others, deadline: self.deadline };
                             let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
                             let hedge = route.hedge.filter(|_| begun.is_none() && !spread);
                             let raced = match hedge.and_then(|hedge| slow(&hedge, &out, &self.call)) {
@@ -427,10 +429,52 @@ pub(crate) struct Made {
     /// In which route, as the machine counts them.
     pub(crate) fallback: Option<usize>,
     pub(crate) cause: AttemptCause,
-    /// Nobody would be left if it were silent.
-    pub(crate) last: bool,
+    pub(crate) others: Others,
     /// Of the request.
     pub(crate) deadline: Instant,
+}
+
+/// Who is left beside the calls that are under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Nobody.
+    None,
+    /// Somebody who can answer the request.
+    Answer,
+    /// And somebody who can complete an answer that has begun.
+    Complete,
+}
+
+/// Who could still answer if the calls under way, the latest of them in the n-th fallback, came to nothing.
+pub(crate) fn others(record: &Record, call: &Call, machine: &Machine, fallback: Option<usize>) -> Others {
+    let (snapshot, now) = (&record.snapshot, record.now());
+    let callable = |place: Place, deployment: u32, need: bool, completes: bool| {
+        let there = snapshot.gateway.deployments.get(deployment as usize);
+        there.is_some_and(|there| {
+            let refusal = || there.health.refusal(now);
+            !(completes && there.continues == Continues::Never)
+                && refusal().is_none_or(|reason| need && reason.yields_to_need())
+                && excluded(record, call, place, deployment).is_none()
+        })
+    };
+    let is_last = |completes: bool| {
+        let here = place(call, fallback);
+        machine.is_last(&|deployment, need| callable(here, deployment, need, completes), &|fallback, under_way| {
+            let there = place(call, Some(fallback));
+            let members = &snapshot.gateway.pools[there.pool].members;
+            let out = |deployment| under_way.contains(&deployment) || machine.barred().contains(&deployment);
+            let serves = |deployment| !out(deployment) && callable(there, deployment, false, completes);
+            !snapshot.queues.get(there.pool).is_some_and(Queue::is_busy)
+                && members.iter().any(|member| serves(member.deployment))
+        })
+    };
+    if is_last(false) {
+        Others::None
+    } else if !record.streamed || call.body.len() > BODY_KEPT || is_last(true) {
+        Others::Answer
+    } else {
+        Others::Complete
+    }
 }
 
 /// A call about to be made: its record, its place at the deployment, its limits.
@@ -538,14 +582,16 @@ fn limits(
     let own = gateway.deployments[one.deployment].timeouts();
     let set = gateway.routes[route].timeouts.or(own);
     let deadline = own.total.map_or(made.deadline, |total| made.deadline.min(one.clock + total));
-    let first = set.first_byte.or_else(|| (!made.last).then(patience));
-    let completed_elsewhere = one.streamed && !made.last;
+    // Where little time is left, the next one is to have its part of it.
+    let share = deadline.saturating_duration_since(one.clock) / 2;
+    let first = set.first_byte.or_else(|| (made.others != Others::None).then(|| patience().min(share)));
+    let completed_elsewhere = made.others == Others::Complete;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first: first.map_or(deadline, |within| deadline.min(one.clock + within)),
         hold: set.hold.unwrap_or_default(),
         idle: set.idle.unwrap_or(if completed_elsewhere {
-            Timeouts::IDLE_WITH_ANOTHER
+            Timeouts::IDLE_WITH_ANOTHER.min(share)
         } else {
             Timeouts::IDLE
         }),

@@ -27,7 +27,7 @@ use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
 /// A request whose body is larger is not kept while its answer flows, so that the answer cannot be taken up elsewhere.
-const BODY_KEPT: usize = 1024 * 1024;
+pub(crate) const BODY_KEPT: usize = 1024 * 1024;
 
 /// What is watched for.
 #[allow(clippy::large_enum_variant, reason = "nearly all are the large one, and the relay is boxed")]

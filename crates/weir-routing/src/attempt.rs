@@ -109,8 +109,6 @@ pub enum Action {
         fallback: Option<usize>,
         /// Why this call is made.
         cause: AttemptCause,
-        /// Nothing would be left to try if this call were silent until a time limit.
-        last: bool,
         /// Enter even if breaker or rest would refuse: there is nobody else.
         spread: bool,
     },
@@ -447,10 +445,12 @@ impl Machine {
         self.calls += 1;
         self.hedged = true;
         self.phase = Phase::Both(first, second);
-        // The two are cut by the same trouble, if it is not theirs: one of them has all the time there is.
-        let last = self.is_last(&[first, second]);
-        let cause = AttemptCause::Hedge;
-        Action::Call { deployment: second, fallback: self.route, cause, last, spread: false }
+        Action::Call {
+            deployment: second,
+            fallback: self.route,
+            cause: AttemptCause::Hedge,
+            spread: false,
+        }
     }
 
     fn go_on(&mut self, with: u32) -> Action {
@@ -458,11 +458,29 @@ impl Machine {
         Action::GoOn
     }
 
-    /// Whether nothing would be left to try if these were silent until a time limit.
-    fn is_last(&self, under_way: &[u32]) -> bool {
-        let another = |t: &Try| !under_way.contains(&t.deployment) && t.state != TryState::Gone;
+    /// Whether nobody else could answer if the calls that are under way were silent until a time limit. `callable` says
+    /// of a deployment of the present route whether it may be called now, or, with `true`, in need; `serves` of the n-th
+    /// fallback route whether it has somebody to call for this request, but for those it is given.
+    ///
+    /// Of two that are under way both are cut by the same trouble, if it is not theirs: the second has nobody in the first.
+    pub fn is_last(
+        &self,
+        callable: &dyn Fn(u32, bool) -> bool,
+        serves: &dyn Fn(usize, &[u32]) -> bool,
+    ) -> bool {
+        let under_way = match self.phase {
+            Phase::Calling(one) => [one; 2],
+            Phase::Both(first, second) => [first, second],
+            _ => return false,
+        };
+        let another = |t: &Try| {
+            !under_way.contains(&t.deployment)
+                && t.state != TryState::Gone
+                && callable(t.deployment, self.spread)
+        };
         let more_here = self.calls_here <= self.rules.max_retries && self.tries.iter().any(another);
-        !more_here && !self.leads_on(Class::Timeout)
+        let leads_on = |fallback| self.is_for(fallback, Class::Timeout) && serves(fallback, &under_way);
+        !more_here && !(self.next_fallback..self.fallbacks).any(leads_on)
     }
 
     fn not_entered(&mut self, deployment: u32, reason: Reason) {
@@ -538,9 +556,8 @@ impl Machine {
         self.calls += 1;
         self.calls_here += 1;
         self.phase = Phase::Calling(deployment);
-        let last = self.is_last(&[deployment]);
         let spread = self.spread || self.tries.iter().any(|t| t.deployment == deployment && t.anyway);
-        Action::Call { deployment, fallback: self.route, cause, last, spread }
+        Action::Call { deployment, fallback: self.route, cause, spread }
     }
 
     fn leave_route(&mut self, now: Moment) -> Action {

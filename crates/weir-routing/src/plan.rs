@@ -127,7 +127,7 @@ impl Reason {
     }
 
     /// Whether it keeps a deployment out only as long as there is another.
-    pub(crate) const fn yields_to_need(self) -> bool {
+    pub const fn yields_to_need(self) -> bool {
         matches!(
             self,
             Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_) | Reason::Resting(_)

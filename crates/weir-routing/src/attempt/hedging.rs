@@ -28,7 +28,8 @@ impl Talk {
 
     fn say(&mut self, event: Event) -> String {
         match self.machine.on(event, self.now, &mut self.chance) {
-            Action::Call { deployment, cause, last, .. } => {
+            Action::Call { deployment, cause, .. } => {
+                let last = self.machine.is_last(&|_, _| true, &|_, _| true);
                 format!("{deployment} {}{}", cause.name(), if last { ", the last" } else { "" })
             }
             Action::Wait { until } => {

@@ -102,7 +102,8 @@ impl World {
         let mut event = Event::Begin;
         loop {
             event = match machine.on(event, self.now, &mut self.chance) {
-                Action::Call { deployment, cause, last, spread, .. } => {
+                Action::Call { deployment, cause, spread, .. } => {
+                    let last = machine.is_last(&|_, _| true, &|_, _| true);
                     match self.healths[deployment as usize].acquire(self.now, spread, &mut Zero) {
                         Err(reason) => {
                             words.push(format!("{deployment} {}", reason.name()));
@@ -259,6 +260,23 @@ fn the_last_call_is_known_as_such() {
     check(&[&[0, 1]], &[&[BUSY], &[BUSY]], &[false, false, true]);
 }
 
+#[test]
+fn who_cannot_be_called_is_nobody_to_go_on_to() {
+    let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 2, Moment::START + TOTAL)
+        .with_causes([Causes::USUAL, Causes::of([Cause::ContextWindow])]);
+    machine.on(Event::Begin, Moment::START, &mut Zero);
+    let is_last = |here: bool, serves: &[usize]| {
+        machine.is_last(&|deployment, _| here && deployment == 1, &|fallback, under_way| {
+            assert_eq!(under_way[0], 0);
+            serves.contains(&fallback)
+        })
+    };
+    assert!(is_last(false, &[]));
+    assert!(!is_last(true, &[]));
+    assert!(!is_last(false, &[0]));
+    assert!(is_last(false, &[1]), "a fallback for other causes");
+}
+
 fn full() -> Settings {
     Settings { max_concurrency: Some(0), ..Default::default() }
 }
@@ -286,7 +304,7 @@ fn a_place_taken_between_plan_and_call_costs_no_attempt() {
     machine.on(Event::Begin, Moment::START, &mut chance);
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
     assert!(
-        matches!(next, Action::Call { deployment: 1, cause: AttemptCause::First, last: true, .. }),
+        matches!(next, Action::Call { deployment: 1, cause: AttemptCause::First, .. }),
         "{next:?}"
     );
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
@@ -537,7 +555,7 @@ proptest! {
                 prop_assert!(matches!(action, Action::GiveUp(_) | Action::Queue { .. }), "something was left: {action:?}");
             }
             event = match action {
-                Action::Call { deployment, fallback, spread, last: is_last, .. } => {
+                Action::Call { deployment, fallback, spread, .. } => {
                     prop_assert!(!over, "called after a fault that is final");
                     prop_assert!(!closed.contains(&deployment), "{deployment} is called again");
                     prop_assert!(now < deadline && now >= ready[deployment as usize]);
@@ -545,7 +563,7 @@ proptest! {
                     prop_assert!(plan.candidates.iter().any(|c| c.deployment == deployment));
                     prop_assert!(spread || !plan.is_spread());
                     let Some((turn, millis)) = turns.next() else { break };
-                    last = is_last;
+                    last = machine.is_last(&|_, _| true, &|_, _| true);
                     match turn {
                         Turn::Refuses(reason) => Event::NotEntered(reason),
                         Turn::Says(says) => {

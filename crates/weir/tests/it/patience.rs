@@ -427,3 +427,18 @@ fn a_loser_costs_what_it_was_sent_and_has_said() {
     let entry = entry(&weir);
     assert_eq!(entry["usage"]["output"], 3 + 2, "{entry}");
 }
+
+/// Where the whole request has little time, a silent deployment is not waited for until all of it is gone.
+#[test]
+fn a_short_total_leaves_time_for_another() {
+    let upstreams = [Upstream::start(), Upstream::start()];
+    upstreams[0].always(Answer::never());
+    upstreams[1].always(Answer::stream(["in time"]));
+    let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], "timeouts: { total: 2s }");
+    let (text, _) = stream_words(&weir);
+    assert_eq!(text, "in time");
+    // Nor where it falls silent in the middle.
+    upstreams[0].always(Answer::stream(["in ", "time"]).pause_after_events(2));
+    let (text, _) = stream_words(&weir);
+    assert_eq!(text, "in time");
+}
