@@ -2,7 +2,7 @@
 //!
 //! Until then nothing has reached the client, so whatever goes wrong here can be tried again elsewhere.
 
-use crate::attempt::{Begun, Opened};
+use crate::attempt::Opened;
 use crate::call::Call;
 use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
@@ -17,9 +17,8 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
-use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Endpoint, Fault};
+use weir_core::{Class, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
@@ -143,32 +142,27 @@ impl Source {
 
 /// Where an answer is taken up.
 #[derive(Clone, Copy)]
-struct Joint<'a> {
-    /// What the client has.
-    text: &'a str,
+pub(crate) struct Joint<'a> {
+    /// What the client has; nothing where that is a role alone.
+    pub(crate) text: &'a str,
     /// The deployment is given that, and goes on behind it; else it begins anew and has to repeat it.
-    prefilled: bool,
+    pub(crate) prefilled: bool,
 }
 
-/// Makes the call that `record` is about; with `begun`, to complete the answer that broke off.
+/// Makes the call that `record` is about; with `begun`, to complete the answer that broke off there.
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
 pub(crate) async fn open(
     record: &mut CallRecord<'_>,
     call: &Call,
-    begun: Option<&Begun>,
+    begun: Option<Joint<'_>>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let snapshot = record.snapshot;
     let deployment = &snapshot.gateway.deployments[record.deployment];
     let pool = &snapshot.pools[deployment.provider];
-    let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
-        let prefilled = deployment.continues == Continues::Prefill
-            && call.endpoint == Endpoint::Chat
-            && deployment.same_as == begun.same_as;
-        Joint { text: &begun.text, prefilled }
-    });
+    let joint = begun.filter(|begun| !begun.text.is_empty());
     let provider = &snapshot.gateway.providers[deployment.provider];
     let request = request(record, call, provider, deployment, joint);
     let mut limits = limits;

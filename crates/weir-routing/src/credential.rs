@@ -117,7 +117,7 @@ impl Seat {
     }
 
     pub(crate) fn enter(&self, anyway: bool, now: Moment) -> Option<Ticket> {
-        if !anyway && now < self.resting_until() {
+        if now < self.resting_until() {
             return None;
         }
         self.credential.enter(anyway, now)

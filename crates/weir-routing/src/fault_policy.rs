@@ -9,8 +9,8 @@ use weir_core::{Class, Fault};
 pub enum Retry {
     /// The fault is the answer.
     Never,
-    /// To a fallback route only: every deployment of this route would answer the same.
-    OtherRoute,
+    /// To another model, of this route or of a fallback: every deployment of this one would answer the same.
+    OtherModel,
     /// To any deployment but this one, for the rest of the request.
     Elsewhere,
     /// To another deployment, or to this one after a wait.
@@ -21,7 +21,7 @@ pub enum Retry {
 pub const fn retry(class: Class) -> Retry {
     match class {
         Class::Caller | Class::ContentPolicy | Class::Limited | Class::Gateway => Retry::Never,
-        Class::ContextWindow => Retry::OtherRoute,
+        Class::ContextWindow => Retry::OtherModel,
         // A deployment that was silent for a whole time limit would cost the client another one.
         Class::Timeout => Retry::Elsewhere,
         // Nor would one that chose other words choose the first ones the next time.
@@ -118,7 +118,7 @@ mod tests {
         check(Class::ContentPolicy, Retry::Never, Effect::None);
         check(Class::Limited, Retry::Never, Effect::None);
         check(Class::Gateway, Retry::Never, Effect::None);
-        check(Class::ContextWindow, Retry::OtherRoute, Effect::None);
+        check(Class::ContextWindow, Retry::OtherModel, Effect::None);
         check(Class::Unavailable, Retry::Elsewhere, Effect::None);
         check(Class::Refused, Retry::Elsewhere, Effect::None);
         check(Class::Diverged, Retry::Elsewhere, Effect::None);
@@ -180,7 +180,7 @@ mod tests {
             let cells: Vec<&str> = row.unwrap_or_else(|| panic!("no row of {name}")).split(" | ").collect();
             let again = match retry(class) {
                 Retry::Never => "no",
-                Retry::OtherRoute => "in a fallback route",
+                Retry::OtherModel => "by another model",
                 Retry::Elsewhere => "elsewhere",
                 Retry::SameOrElsewhere => "here or elsewhere",
             };

@@ -169,8 +169,8 @@ impl Health {
         self.rate.0.share(now).wrong
     }
 
-    /// Begins one call, as a probe when the breaker is half-open. With `spread`, breaker and rest do not refuse (see
-    /// [`Action::Call`](crate::Action::Call)); a full deployment always does.
+    /// Begins one call, as a probe when the breaker is half-open. With `spread`, breakers do not refuse (see
+    /// [`Action::Call`](crate::Action::Call)); a full deployment, or one that rests, always does.
     ///
     /// # Errors
     /// The reason for the refusal, to be told to the machine as [`Event::NotEntered`](crate::Event::NotEntered).
@@ -217,7 +217,13 @@ impl Health {
         let first = if seats > 1 { self.turn.fetch_add(1, Relaxed) as usize % seats } else { 0 };
         let mut turns = (first..seats).chain(0..first);
         let enter = |nth: usize, anyway| Some((nth, self.seats.get(nth)?.enter(anyway, now)?));
-        turns.find_map(|nth| enter(nth, false)).or_else(|| anyway.then(|| enter(first, true))?)
+        let found = turns.clone().find_map(|nth| enter(nth, false));
+        found.or_else(|| if anyway { turns.find_map(|nth| enter(nth, true)) } else { None })
+    }
+
+    /// Whether another credential than this one may be used now.
+    fn has_another_seat(&self, than: usize, now: Moment) -> bool {
+        self.seats.iter().enumerate().any(|(nth, seat)| nth != than && seat.refusal(now).is_none())
     }
 
     /// Why no credential may be used now: of several reasons the one that ends first.
@@ -448,7 +454,7 @@ impl Lease {
         };
         let effect = match effect(fault) {
             // Others may be used meanwhile, so the limit is this one's and not the deployment's.
-            Effect::Fault if fault.class == Class::Rate && health.seats.len() > 1 => {
+            Effect::Fault if fault.class == Class::Rate && health.has_another_seat(self.seat, now) => {
                 Effect::Rest(REST_OF_ONE_OF_SEVERAL)
             }
             other => other,

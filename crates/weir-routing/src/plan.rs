@@ -43,7 +43,7 @@ pub enum Reason {
     Sticky,
     /// It has no weight, and too few others may be called.
     LastResort,
-    /// Breakers and rests would leave nobody, so traffic is spread over them all instead of being refused.
+    /// Breakers would leave nobody, so traffic is spread over them all instead of being refused.
     Spread,
     /// It is back from an outage and gets its share of calls by degrees; this one is not among them, as long as another
     /// may be called.
@@ -126,12 +126,10 @@ impl Reason {
         }
     }
 
-    /// Whether it keeps a deployment out only as long as there is another.
+    /// Whether it keeps a deployment out only as long as there is another: what Weir has concluded may be wrong. What the
+    /// upstream has asked for itself holds.
     pub const fn yields_to_need(self) -> bool {
-        matches!(
-            self,
-            Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_) | Reason::Resting(_)
-        )
+        matches!(self, Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_))
     }
 
     /// Whether it is the deployment's breaker that keeps it out.
@@ -220,9 +218,9 @@ impl Plan {
 /// A deployment that is *ramping*, back from an outage, is demoted behind the others but for its share of the requests,
 /// by chance; it stays in the plan, and has its place when there is nobody else.
 ///
-/// When there are none only because of breakers and rests, those are ordered instead (a *spread* plan): traffic goes on
-/// and finds out who is back; what the request itself excludes is left out of that, too. A plan is empty when every
-/// deployment is full, excluded, barred or unknown.
+/// When there are none only because of breakers, those are ordered instead (a *spread* plan): traffic goes on and finds out
+/// who is back; what the request itself excludes is left out of that, too. A plan is empty when every deployment is full,
+/// resting, excluded, barred or unknown.
 ///
 /// When somebody may be called, but breakers keep out more than the request's `panic_percent` of the pool, the few that
 /// are left would have to bear the load of all; then the plan is one of *panic*: see `panicked` below.

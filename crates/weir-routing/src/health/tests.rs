@@ -200,8 +200,8 @@ fn a_limit_without_an_end_rests_one_of_several_for_a_second() {
     let limited = fault(Class::Rate);
     let health = with_credentials(2);
     assert_eq!(seats(&health, &[Some(&limited); 2]), [0, 1]);
-    assert_eq!(health.refusal(at(1)), Some(Reason::Resting(at(2))));
-    assert_eq!(health.status(at(1)).consecutive, 0, "it is no fault of the deployment");
+    assert_eq!(health.status(at(1)).consecutive, 1, "the second had nobody to leave it to");
+    assert_eq!((health.refusal(at(1)), seats(&health, &[None; 2])), (None, vec![1, 1]));
     let alone = with_credentials(1);
     seats(&alone, &[Some(&limited); 2]);
     assert_eq!((alone.refusal(at(1)), alone.status(at(1)).consecutive), (None, 2));

@@ -112,6 +112,35 @@ fn a_limited_credential_is_left_alone_for_as_long_as_it_asked() {
     assert_eq!((state(&weir, "own", "1"), calls(&other)), (Some(0.0), 0), "limited is not refused");
 }
 
+/// A limit that does not say for how long is waited out with two credentials as it is with one.
+#[test]
+fn two_credentials_that_are_limited_are_tried_as_often_as_one() {
+    for keys in ["api_key: key-1", "api_keys: [key-1, key-2]"] {
+        let (own, other) = (Upstream::start(), Upstream::start());
+        own.script([Answer::status(429), Answer::status(429)]);
+        own.always(Answer::auto("well"));
+        let weir = weir(&own, keys, &other, "[d0]");
+        assert_eq!(answered(&weir), by("d0", 3), "{keys}");
+    }
+}
+
+/// What an upstream asked for holds, also where there is nobody else: it is not called, and the client is told for how long.
+#[test]
+fn a_rest_holds_for_the_last_deployment_too() {
+    let (own, other) = (Upstream::start(), Upstream::start());
+    own.always(Answer::status(429).header("retry-after", "50"));
+    let weir = weir(&own, "api_key: key-1", &other, "[d0]");
+    for nth in 0..5 {
+        let (reply, text) = ask(&weir, false);
+        assert_eq!(reply.status, 429, "{text}");
+        let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((40..=50).contains(&after), "{after}");
+        let code = if nth == 0 { "upstream_429" } else { "all_deployments_rest" };
+        assert_eq!(reply.json()["error"]["code"], code, "{text}");
+    }
+    assert_eq!(calls(&own), 1);
+}
+
 #[test]
 fn when_all_credentials_are_dead_another_deployment_answers() {
     let (own, other) = (Upstream::start(), Upstream::start());
