@@ -205,6 +205,9 @@ pub struct Machine {
     resting: SmallVec<[(Option<usize>, u32, Moment); 1]>,
     /// One of them has been waited for.
     rested: bool,
+    /// Whom this request found benched with a credential, and in which route: the refusal may have been about another
+    /// deployment only.
+    benched: SmallVec<[(Option<usize>, u32); 1]>,
     /// The first route that breakers kept closed.
     kept_out: Option<(Option<usize>, SmallVec<[u32; 4]>)>,
     met_full: bool,
@@ -242,6 +245,7 @@ impl Machine {
             asked_to_wait: SmallVec::new(),
             resting: SmallVec::new(),
             rested: false,
+            benched: SmallVec::new(),
             kept_out: None,
             met_full: false,
             max_wait: Duration::ZERO,
@@ -527,6 +531,9 @@ impl Machine {
         if reason == Reason::Full {
             self.meets_full(self.route);
         }
+        if matches!(reason, Reason::CredentialBenched(_)) && !self.spread {
+            self.benched.push((self.route, deployment));
+        }
         // What was entered by need is not kept for need a second time, or a refusal would go round for ever.
         if reason.yields_to_need() && !self.spread {
             let (route, kept) = self.kept_out.get_or_insert_with(|| (self.route, SmallVec::new()));
@@ -644,6 +651,14 @@ impl Machine {
             && let Some((route, deployments)) = self.kept_out.take()
             && let Some(&first) = deployments.first()
         {
+            self.enter(route, &deployments, true);
+            return self.call(first);
+        }
+        let refused = self.told.as_ref().is_some_and(|told| told.class == Class::Credential);
+        let benched = std::mem::take(&mut self.benched);
+        if let Some(&(route, first)) = benched.first().filter(|_| refused && now < self.deadline) {
+            let here = benched.iter().filter(|(of, _)| *of == route);
+            let deployments: SmallVec<[u32; 4]> = here.map(|(_, deployment)| *deployment).collect();
             self.enter(route, &deployments, true);
             return self.call(first);
         }

@@ -46,6 +46,8 @@ pub enum Effect {
     Bench,
     /// Its credential was refused, perhaps for this request only: benched when nothing but that happens to it.
     Doubt,
+    /// The deployment has not got what it is there for: benched at once with that credential, which may be good elsewhere.
+    Missing,
     /// No new calls for this long.
     Rest(Duration),
 }
@@ -61,6 +63,7 @@ pub fn effect(fault: &Fault) -> Effect {
         // An account's refusal may concern this request (its model, its words) or the credential; never the deployment's
         // health. Of a wrong path or method (404, 405) it is neither.
         Class::Refused if matches!(fault.status, 402 | 403 | 429) => Effect::Doubt,
+        Class::Refused if knows_no_model(fault) => Effect::Missing,
         Class::Refused => Effect::None,
         // It answers, only in other words.
         Class::Diverged => Effect::None,
@@ -75,6 +78,18 @@ pub fn effect(fault: &Fault) -> Effect {
             Effect::Fault
         }
     }
+}
+
+/// Whether a refusal says that the upstream has not got the deployment's model. A 404 of an address that it does not serve
+/// is none: the client chose that.
+fn knows_no_model(fault: &Fault) -> bool {
+    let says = |words: &[&str]| {
+        let message = fault.message.to_ascii_lowercase();
+        words.iter().any(|words| message.contains(words))
+    };
+    fault.status == 404
+        && (fault.code.as_deref() == Some("model_not_found")
+            || says(&["model"]) && says(&["not found", "not exist", "no such", "not deployed", "unknown model"]))
 }
 
 /// Whether a fault says that the deployment has more to do than it bears: it has no room, or too little time.
@@ -172,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_model_is_the_deployments() {
+        let check = |status: u16, code: &'static str, said: &'static str, expect: Effect| {
+            assert_eq!(effect(&Fault::new(Class::Refused, status, code, said)), expect, "{status} {said}");
+        };
+        check(404, "model_not_found", "no", Effect::Missing);
+        check(404, "x", "The model `m` does not exist or you do not have access to it.", Effect::Missing);
+        check(404, "x", "model 'm' not found, try pulling it first", Effect::Missing);
+        check(404, "x", "Not Found", Effect::None);
+        check(404, "x", "This is a chat model and not supported in the v1/completions endpoint.", Effect::None);
+        check(403, "model_not_found", "no", Effect::Doubt);
+    }
+
+    #[test]
     fn the_page_on_faults_says_the_same() {
         let page = include_str!("../../../docs/concepts/faults.md");
         for class in Class::ALL {
@@ -188,7 +216,7 @@ mod tests {
                 Effect::None => "nothing",
                 Effect::Fault => "a fault",
                 Effect::Bench => "benches the credential",
-                Effect::Doubt | Effect::Rest(_) => panic!("{name} does so only with more to go by"),
+                Effect::Doubt | Effect::Missing | Effect::Rest(_) => panic!("{name} does so only with more to go by"),
             };
             assert_eq!(cells[1], class.blame().name(), "{name}");
             assert!(cells[3].starts_with(again), "{name}: {again}");

@@ -56,6 +56,8 @@ pub enum Reason {
     Probing,
     /// The upstream refused its credential, which is benched until then.
     CredentialBenched(Moment),
+    /// The upstream refused its calls, or does not know its model, and it is left alone until then.
+    Refused(Moment),
     /// The upstream asked not to be called until then.
     Resting(Moment),
     /// As many calls are in flight as may be.
@@ -110,6 +112,7 @@ impl Reason {
             Reason::BreakerOpen(_) => "breaker_open",
             Reason::Probing => "probing",
             Reason::CredentialBenched(_) => "credential_benched",
+            Reason::Refused(_) => "refused",
             Reason::Resting(_) => "resting",
             Reason::Full => "full",
             Reason::Barred => "barred",
@@ -129,7 +132,10 @@ impl Reason {
     /// Whether it keeps a deployment out only as long as there is another: what Weir has concluded may be wrong. What the
     /// upstream has asked for itself holds.
     pub const fn yields_to_need(self) -> bool {
-        matches!(self, Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_))
+        matches!(
+            self,
+            Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_) | Reason::Refused(_)
+        )
     }
 
     /// Whether it is the deployment's breaker that keeps it out.
@@ -140,9 +146,10 @@ impl Reason {
     /// When it will have passed, if that is known.
     pub(crate) const fn until(self) -> Option<Moment> {
         match self {
-            Reason::BreakerOpen(until) | Reason::CredentialBenched(until) | Reason::Resting(until) => {
-                Some(until)
-            }
+            Reason::BreakerOpen(until)
+            | Reason::CredentialBenched(until)
+            | Reason::Refused(until)
+            | Reason::Resting(until) => Some(until),
             _ => None,
         }
     }

@@ -289,7 +289,7 @@ fn a_refused_continuation_is_nobodys_answer() {
         machine.on(Event::Answered, Moment::START, &mut SplitMix64::seeded(1));
         machine
     };
-    let mut check = |deployments: &[u32], anew: bool, expect: &[&str]| {
+    let check = |deployments: &[u32], anew: bool, expect: &[&str]| {
         let mut machine = begin(deployments);
         machine.phase = Phase::Calling(deployments[0]);
         let mut events = vec![Event::Faulted(No(Class::Truncated).fault().unwrap())];
@@ -309,6 +309,31 @@ fn a_refused_continuation_is_nobodys_answer() {
     // It is asked to begin anew when nobody else is left.
     check(&[0, 1], true, &["1", "1", "plan"]);
     check(&[0, 1, 2], true, &["1", "2", "plan"]);
+}
+
+/// A credential that was refused at one deployment is tried at another that has it, when nobody else is left.
+#[test]
+fn a_benched_credential_gets_a_second_opinion() {
+    let mut chance = SplitMix64::seeded(1);
+    let benched = || Event::NotEntered(Reason::CredentialBenched(Moment::START + TOTAL));
+    let mut check = |class: Class, expect: &str| {
+        let mut machine =
+            Machine::new(&planned(&[0, 1, 2], Reason::ByWeight), RULES, 0, Moment::START + TOTAL);
+        machine.on(Event::Begin, Moment::START, &mut chance);
+        let mut said = Vec::new();
+        let busy = || Event::Faulted(No(class).fault().unwrap());
+        for event in [Event::Faulted(No(Class::Credential).fault().unwrap()), benched(), busy()] {
+            said.push(match machine.on(event, Moment::START, &mut chance) {
+                Action::Call { deployment, spread, .. } => format!("{deployment}{}", if spread { "!" } else { "" }),
+                Action::Wait { .. } => "wait".to_owned(),
+                Action::GiveUp(fault) => fault.class.name().to_owned(),
+                other => format!("{other:?}"),
+            });
+        }
+        assert_eq!(said.join(" "), expect);
+    };
+    check(Class::Credential, "1 2 1!");
+    check(Class::Timeout, "1 2 timeout");
 }
 
 /// A rest that an upstream asked for holds: a short one is waited out where nobody else is left, a longer one told.

@@ -253,6 +253,7 @@ fn a_hedge_that_is_refused_loses() {
             let mut client = weir.connect().unwrap();
             client.post(CHAT, &[], &call(false)).unwrap();
             upstreams[1].wait_for_end(2 * nth + usize::from(!well));
+            weir.wait_for_metric("weir_deployment_in_flight", &[("deployment", "d1")], 0.0);
             gate.release();
             let reply = client.read_reply().unwrap();
             assert_eq!(reply.status, if well { 200 } else { 400 }, "{}", reply.text());
