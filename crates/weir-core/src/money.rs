@@ -49,9 +49,7 @@ impl fmt::Display for AmountError {
         f.write_str(match self {
             AmountError::NotDecimal => "is not a decimal number of USD such as 0.15",
             AmountError::Negative => "is below zero",
-            AmountError::TooFine => {
-                "has more than six digits after the point (the finest price is 0.000001 USD)"
-            }
+            AmountError::TooFine => "has too many digits after the point (a price has six, a cost twelve)",
             AmountError::TooLarge => "is above 1000000 USD",
         })
     }
@@ -61,6 +59,11 @@ impl std::error::Error for AmountError {}
 
 /// Reads a decimal number of USD into µUSD without passing through a float.
 fn micro_usd(text: &str) -> Result<u64, AmountError> {
+    fixed(text, 6).and_then(|micro| u64::try_from(micro).map_err(|_| AmountError::TooLarge))
+}
+
+/// Reads a decimal number of USD with so many decimals, as a whole number of the last of them.
+fn fixed(text: &str, decimals: usize) -> Result<u128, AmountError> {
     if text.starts_with('-') {
         return Err(AmountError::Negative);
     }
@@ -69,16 +72,17 @@ fn micro_usd(text: &str) -> Result<u64, AmountError> {
     if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
         return Err(AmountError::NotDecimal);
     }
-    let (kept, rest) = fraction.split_at(fraction.len().min(6));
+    let (kept, rest) = fraction.split_at(fraction.len().min(decimals));
     if rest.bytes().any(|b| b != b'0') {
         return Err(AmountError::TooFine);
     }
-    let whole: u64 = whole.parse().map_err(|_| AmountError::TooLarge)?;
+    let whole: u128 = whole.parse().map_err(|_| AmountError::TooLarge)?;
     if whole > 1_000_000 {
         return Err(AmountError::TooLarge);
     }
-    let fraction: u64 = format!("{kept:0<6}").parse().map_err(|_| AmountError::NotDecimal)?;
-    Ok(whole * 1_000_000 + fraction)
+    let unit = (0..decimals).fold(1u128, |unit, _| unit * 10);
+    let fraction: u128 = format!("{kept:0<decimals$}").parse().map_err(|_| AmountError::NotDecimal)?;
+    Ok(whole * unit + fraction)
 }
 
 impl FromStr for Price {
@@ -137,6 +141,15 @@ impl std::ops::AddAssign for Cost {
 impl std::iter::Sum for Cost {
     fn sum<I: Iterator<Item = Cost>>(items: I) -> Cost {
         items.fold(Cost::ZERO, |a, b| a + b)
+    }
+}
+
+impl FromStr for Cost {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let pico = fixed(text, 12)?;
+        i128::try_from(pico).map(Cost).map_err(|_| AmountError::TooLarge)
     }
 }
 

@@ -279,7 +279,13 @@ impl Attempts {
 }
 
 /// How a deployment takes up an answer that has begun.
-fn joint<'b>(snapshot: &Snapshot, call: &Call, index: usize, begun: &'b Begun, unwilling: &[usize]) -> Joint<'b> {
+fn joint<'b>(
+    snapshot: &Snapshot,
+    call: &Call,
+    index: usize,
+    begun: &'b Begun,
+    unwilling: &[usize],
+) -> Joint<'b> {
     let there = &snapshot.gateway.deployments[index];
     let prefilled = !begun.text.is_empty()
         && there.continues == Continues::Prefill
@@ -404,6 +410,7 @@ pub(crate) fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'
         streamed: call.facts.stream,
         session: place.session,
         budget: call.hints.budget,
+        budget_of_first: call.hints.budget_of_first,
         max_cost: call.hints.max_cost,
         ..Request::default()
     }
@@ -531,14 +538,18 @@ pub(crate) fn others(record: &Record, call: &Call, machine: &Machine, fallback: 
     };
     let is_last = |completes: bool| {
         let here = place(call, fallback);
-        machine.is_last(&|deployment, need| callable(here, deployment, need, completes), &|fallback, under_way| {
-            let there = place(call, Some(fallback));
-            let members = &snapshot.gateway.pools[there.pool].members;
-            let out = |deployment| under_way.contains(&deployment) || machine.barred().contains(&deployment);
-            let serves = |deployment| !out(deployment) && callable(there, deployment, false, completes);
-            !snapshot.queues.get(there.pool).is_some_and(Queue::is_busy)
-                && members.iter().any(|member| serves(member.deployment))
-        })
+        machine.is_last(
+            &|deployment, need| callable(here, deployment, need, completes),
+            &|fallback, under_way| {
+                let there = place(call, Some(fallback));
+                let members = &snapshot.gateway.pools[there.pool].members;
+                let out =
+                    |deployment| under_way.contains(&deployment) || machine.barred().contains(&deployment);
+                let serves = |deployment| !out(deployment) && callable(there, deployment, false, completes);
+                !snapshot.queues.get(there.pool).is_some_and(Queue::is_busy)
+                    && members.iter().any(|member| serves(member.deployment))
+            },
+        )
     };
     if is_last(false) {
         Others::None

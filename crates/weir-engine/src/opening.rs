@@ -38,6 +38,10 @@ const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
 /// connection can be used again.
 pub(crate) const AFTER_END_MARK: Duration = Duration::from_millis(500);
 
+/// How long the rest of a stream is waited for once its only choice has its finish reason: its usage, and its end mark. A
+/// server that forgets the latter and keeps the connection open has said everything by then.
+pub(crate) const AFTER_FINISH: Duration = Duration::from_secs(2);
+
 /// No hold is longer than a request.
 const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
 
@@ -134,9 +138,10 @@ impl Source {
         poll_fn(|cx| self.poll_next(cx))
     }
 
-    /// Whether nothing can follow.
+    /// Whether nothing can follow, and nothing is wrong with what has come: whether a compressed body is complete is asked
+    /// at its end.
     fn is_at_end(&self) -> bool {
-        self.body.is_end_stream()
+        self.inflate.is_none() && self.body.is_end_stream()
     }
 }
 
@@ -421,10 +426,13 @@ pub(crate) async fn to_the_end(
 ) -> Result<(), Fault> {
     let limits = open.limits;
     let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
-    let (mut waits, mut over_by) = (Waits::default(), None);
+    let (mut waits, mut over_by, mut marked) = (Waits::default(), None, false);
     while !open.ended && held <= most {
-        if open.watch.has_end_mark() && over_by.is_none() {
+        if open.watch.has_end_mark() && !marked {
+            marked = true;
             over_by = Some(limits.deadline.min(Instant::now() + limits.idle.min(AFTER_END_MARK)));
+        } else if open.watch.has_finished() && over_by.is_none() {
+            over_by = Some(limits.deadline.min(Instant::now() + limits.idle.min(AFTER_FINISH)));
         }
         let begun = open.watch.has_first_token();
         let limit = |now: Instant| match over_by {
@@ -446,6 +454,7 @@ pub(crate) async fn to_the_end(
             }
             Ok(None) => None,
             Ok(Some(Err(fault))) => Some(fault),
+            Err(_) if open.watch.has_finished() => None,
             Err(_) => Some(timed_out("fell silent in the middle of its answer")),
         };
         // Behind the end mark nothing is missing.

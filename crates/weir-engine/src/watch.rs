@@ -115,7 +115,9 @@ fn figures(cause: Cause) -> [Option<(&'static str, Value)>; 4] {
             Some(("calls", json!(calls))),
             Some(("limit_ms", json!(millis(limit)))),
         ],
-        Cause::Refused { faults, .. } | Cause::RefusedHere { faults, .. } if faults > 0 => [Some(("faults", json!(faults))), None, None, None],
+        Cause::Refused { faults, .. } | Cause::RefusedHere { faults, .. } if faults > 0 => {
+            [Some(("faults", json!(faults))), None, None, None]
+        }
         Cause::Refused { .. }
         | Cause::RefusedHere { .. }
         | Cause::Probe { .. }

@@ -306,7 +306,11 @@ impl Machine {
                 self.credential_faulted(deployment, fault, now, chance)
             }
             (Phase::Calling(deployment), Event::NotContinued { anew }) => {
-                if anew { self.put_last(deployment) } else { self.bar(deployment) }
+                if anew {
+                    self.put_last(deployment)
+                } else {
+                    self.bar(deployment)
+                }
                 self.next(now, chance)
             }
             (Phase::Calling(deployment), Event::NotEntered(reason)) => {
@@ -479,12 +483,7 @@ impl Machine {
         self.calls += 1;
         self.hedged = true;
         self.phase = Phase::Both(first, second);
-        Action::Call {
-            deployment: second,
-            fallback: self.route,
-            cause: AttemptCause::Hedge,
-            spread: false,
-        }
+        Action::Call { deployment: second, fallback: self.route, cause: AttemptCause::Hedge, spread: false }
     }
 
     fn go_on(&mut self, with: u32) -> Action {
@@ -718,9 +717,9 @@ impl Machine {
             Some(fault) => fault,
             None if now >= self.deadline => out_of_time(),
             None if self.met_full => all_deployments_full(self.come_again.unwrap_or(TRY_AGAIN)),
-            None => self.rests_until(now).map_or_else(no_deployment_available, |until| {
-                all_deployments_rest(until.since(now))
-            }),
+            None => self
+                .rests_until(now)
+                .map_or_else(no_deployment_available, |until| all_deployments_rest(until.since(now))),
         })
     }
 }

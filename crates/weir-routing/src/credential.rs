@@ -11,8 +11,8 @@ use crate::breaker::{self, Breaker, Jitter, State, Ticket};
 use crate::events::{Cause, Events, Subject, Teller};
 use crate::fault_policy::Effect;
 use crate::plan::Reason;
-use std::sync::Arc;
 use std::array;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use weir_core::{Class, Moment};
@@ -229,14 +229,7 @@ impl Seat {
     }
 
     /// The upstream did not: by an effect that is about credential or model.
-    pub(crate) fn refused(
-        &self,
-        pass: &mut Pass,
-        effect: Effect,
-        class: Class,
-        now: Moment,
-        jitter: Jitter,
-    ) {
+    pub(crate) fn refused(&self, pass: &mut Pass, effect: Effect, class: Class, now: Moment, jitter: Jitter) {
         let good = self.credential.is_good_elsewhere(self.number(), now);
         let change = match effect {
             Effect::Missing => self.breaker.trip(&mut pass.here, &SETTINGS, now, jitter),

@@ -89,7 +89,8 @@ fn knows_no_model(fault: &Fault) -> bool {
     };
     fault.status == 404
         && (fault.code.as_deref() == Some("model_not_found")
-            || says(&["model"]) && says(&["not found", "not exist", "no such", "not deployed", "unknown model"]))
+            || says(&["model"])
+                && says(&["not found", "not exist", "no such", "not deployed", "unknown model"]))
 }
 
 /// Whether a fault says that the deployment has more to do than it bears: it has no room, or too little time.
@@ -195,7 +196,12 @@ mod tests {
         check(404, "x", "The model `m` does not exist or you do not have access to it.", Effect::Missing);
         check(404, "x", "model 'm' not found, try pulling it first", Effect::Missing);
         check(404, "x", "Not Found", Effect::None);
-        check(404, "x", "This is a chat model and not supported in the v1/completions endpoint.", Effect::None);
+        check(
+            404,
+            "x",
+            "This is a chat model and not supported in the v1/completions endpoint.",
+            Effect::None,
+        );
         check(403, "model_not_found", "no", Effect::Doubt);
     }
 
@@ -216,7 +222,9 @@ mod tests {
                 Effect::None => "nothing",
                 Effect::Fault => "a fault",
                 Effect::Bench => "benches the credential",
-                Effect::Doubt | Effect::Missing | Effect::Rest(_) => panic!("{name} does so only with more to go by"),
+                Effect::Doubt | Effect::Missing | Effect::Rest(_) => {
+                    panic!("{name} does so only with more to go by")
+                }
             };
             assert_eq!(cells[1], class.blame().name(), "{name}");
             assert!(cells[3].starts_with(again), "{name}: {again}");

@@ -41,6 +41,8 @@ pub enum Reason {
     CacheHeld,
     /// The session's own place.
     Sticky,
+    /// The session's own place would cost it more than moving here does.
+    Moved,
     /// It has no weight, and too few others may be called.
     LastResort,
     /// Breakers would leave nobody, so traffic is spread over them all instead of being refused.
@@ -105,6 +107,7 @@ impl Reason {
             Reason::BestScore => "best_score",
             Reason::CacheHeld => "cache_held",
             Reason::Sticky => "sticky",
+            Reason::Moved => "moved",
             Reason::LastResort => "last_resort",
             Reason::Spread => "spread",
             Reason::Ramping => "ramping",

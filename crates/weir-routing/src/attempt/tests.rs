@@ -324,7 +324,9 @@ fn a_benched_credential_gets_a_second_opinion() {
         let busy = || Event::Faulted(No(class).fault().unwrap());
         for event in [Event::Faulted(No(Class::Credential).fault().unwrap()), benched(), busy()] {
             said.push(match machine.on(event, Moment::START, &mut chance) {
-                Action::Call { deployment, spread, .. } => format!("{deployment}{}", if spread { "!" } else { "" }),
+                Action::Call { deployment, spread, .. } => {
+                    format!("{deployment}{}", if spread { "!" } else { "" })
+                }
                 Action::Wait { .. } => "wait".to_owned(),
                 Action::GiveUp(fault) => fault.class.name().to_owned(),
                 other => format!("{other:?}"),
@@ -373,7 +375,11 @@ fn a_rest_is_waited_out_or_told() {
     assert_eq!(told(&action), (429, Some(Duration::from_secs(25))));
     let (mut machine, action) = begin(&plan(&[(0, 2)]), 1);
     assert_eq!(action, Action::Plan { fallback: 0 }, "a fallback comes first");
-    let action = machine.on(Event::Planned(planned(&[1], Reason::ByWeight)), Moment::START, &mut SplitMix64::seeded(1));
+    let action = machine.on(
+        Event::Planned(planned(&[1], Reason::ByWeight)),
+        Moment::START,
+        &mut SplitMix64::seeded(1),
+    );
     assert!(matches!(action, Action::Call { deployment: 1, .. }), "{action:?}");
 }
 
@@ -403,10 +409,7 @@ fn a_place_taken_between_plan_and_call_costs_no_attempt() {
     let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 0, Moment::START + TOTAL);
     machine.on(Event::Begin, Moment::START, &mut chance);
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
-    assert!(
-        matches!(next, Action::Call { deployment: 1, cause: AttemptCause::First, .. }),
-        "{next:?}"
-    );
+    assert!(matches!(next, Action::Call { deployment: 1, cause: AttemptCause::First, .. }), "{next:?}");
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
     assert_eq!(next, Action::GiveUp(all_deployments_full(TRY_AGAIN)));
 }

@@ -1,8 +1,9 @@
 //! The best that is not too dear.
 
-use super::ranking::Ranking;
+use super::ranking::{Ranked, Ranking};
 use super::{Ask, Kind, Order, Policy, Setting, Shape};
-use crate::{Chance, Figure, Reason};
+use crate::windows::Size;
+use crate::{Chance, Figure, Health, Reason};
 use weir_core::Cost;
 
 pub(super) const KIND: Kind = Kind {
@@ -34,19 +35,27 @@ impl Policy for BestQuality {
             chance,
             0.0,
             out,
-            |ranked, size, health| {
-                let cost = ranked.member.expected_cost(size, health);
-                ranked.figure = Figure::Quality(ranked.member.quality, cost);
-                if self.max_cost.is_some_and(|most| cost > most) {
-                    (ranked.tier, ranked.score) = (1, cost.approx_usd());
-                    ranked.reason = Reason::OverPrice;
-                } else {
-                    ranked.score = -f64::from(ranked.member.quality);
-                    ranked.second = cost.approx_usd();
-                    ranked.reason = Reason::BestQuality;
-                }
-            },
+            |ranked, size, health| self.look(ranked, size, health),
             |_| {},
         );
+    }
+
+    fn class(&self, ask: &Ask<'_, '_>, deployment: u32) -> u8 {
+        self.ranking.tier(ask, deployment, |ranked, size, health| self.look(ranked, size, health))
+    }
+}
+
+impl BestQuality {
+    fn look(&self, ranked: &mut Ranked, size: Size, health: Option<&Health>) {
+        let cost = ranked.member.expected_cost(size, health);
+        ranked.figure = Figure::Quality(ranked.member.quality, cost);
+        if self.max_cost.is_some_and(|most| cost > most) {
+            (ranked.tier, ranked.score) = (1, cost.approx_usd());
+            ranked.reason = Reason::OverPrice;
+        } else {
+            ranked.score = -f64::from(ranked.member.quality);
+            ranked.second = cost.approx_usd();
+            ranked.reason = Reason::BestQuality;
+        }
     }
 }

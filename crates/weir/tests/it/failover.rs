@@ -223,6 +223,11 @@ fn row_10_a_malformed_event_is_left_out() {
 #[test]
 fn row_11_a_missing_end_mark_is_supplied() {
     check("11", vec![], right().without_done(), [1, 0]);
+    // Nor is a server waited for that has said everything and keeps the connection open.
+    let (weir, ..) = check("11, and silent", vec![], right().pause_after_events(63), [1, 0]);
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(entry["outcome"], "ok", "{entry}");
+    assert!(entry["total_ms"].as_f64().unwrap() < 9_000.0, "less than any silence allowed before: {entry}");
 }
 
 #[test]

@@ -244,7 +244,8 @@ fn two_calls_that_fail_are_one_fault() {
 fn a_hedge_that_is_refused_loses() {
     let upstreams = [Upstream::start(), Upstream::start()];
     let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], HEDGED);
-    for (nth, code) in ["invalid_value", "context_length_exceeded", "content_filter"].into_iter().enumerate() {
+    for (nth, code) in ["invalid_value", "context_length_exceeded", "content_filter"].into_iter().enumerate()
+    {
         upstreams[1].always(Answer::status(400).error(code, "no"));
         for well in [true, false] {
             let gate = Gate::new();

@@ -96,9 +96,12 @@ fn only_plain_text_is_taken_up() {
 #[test]
 fn a_refused_prefill_is_never_shown() {
     let upstreams = pair();
-    for (code, well_again) in
-        [("no_prefill", true), ("context_length_exceeded", true), ("content_filter", true), ("no_prefill", false)]
-    {
+    for (code, well_again) in [
+        ("no_prefill", true),
+        ("context_length_exceeded", true),
+        ("content_filter", true),
+        ("no_prefill", false),
+    ] {
         let refused = || Answer::status(400).error(code, "No assistant turn at the end, please.");
         upstreams[0].always(dying());
         upstreams[1].script([refused()]);

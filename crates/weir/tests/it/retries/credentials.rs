@@ -94,7 +94,8 @@ fn a_key_that_is_good_elsewhere_is_benched_where_it_is_not() {
         assert_eq!(state(&weir, "own", "1"), Some(0.0), "{refusal:?}");
         assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d0")]), Some(2.0), "{refusal:?}");
         let events = weir.admin("GET", "/admin/events").json();
-        let event = events["events"].as_array().unwrap().iter().find(|e| e["cause"] == "refused_here").unwrap();
+        let event =
+            events["events"].as_array().unwrap().iter().find(|e| e["cause"] == "refused_here").unwrap();
         let of = (&event["deployment"], &event["provider"], &event["credential"], &event["to"]);
         assert_eq!(of, (&json!("d0"), &json!("own"), &json!(1), &json!("open")), "{event}");
     }
