@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Endpoint, Fault, Moment, Need, Timeouts};
+use weir_core::{Class, Fault, Moment, Need, Timeouts};
 use weir_routing::hedge::Hedge;
 use weir_routing::retry_budget::{Share, allows};
 use weir_routing::windows::Latency;
