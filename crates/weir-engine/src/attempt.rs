@@ -16,6 +16,7 @@ use crate::relay::BODY_KEPT;
 use crate::waiting::Waiting;
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_config::Continues;
@@ -149,24 +150,10 @@ impl Attempts {
                                     calls.ended(opened)
                                 }
                             };
-                            match raced {
-                                Raced::Opened(opened) if begun.is_some() => return Ok(opened),
-                                Raced::Opened(opened) => match self.kept.keep(record, &self.call, opened) {
-                                    Ok(opened) => return Ok(opened),
-                                    Err(fault) => Event::Faulted(fault),
-                                },
-                                Raced::Faulted(fault) if begun.is_some() && self.is_refused(&fault) => {
-                                    self.unwilling.extend(prefilled.then_some(index));
-                                    Event::NotContinued { anew: prefilled }
-                                }
-                                // The clock has been looked at.
-                                Raced::Faulted(fault) if has_another_credential(record, &fault) => {
-                                    Event::CredentialFaulted(fault)
-                                }
-                                Raced::Faulted(fault) => Event::Faulted(fault),
-                                Raced::GaveUp(fault) => {
-                                    return self.kept.last_resort(record, &self.call, fault);
-                                }
+                            let prefilled = prefilled.then_some(index);
+                            match self.comes_to(record, raced, begun.is_some(), prefilled) {
+                                ControlFlow::Continue(event) => event,
+                                ControlFlow::Break(end) => return end,
                             }
                         }
                     }
@@ -186,6 +173,36 @@ impl Attempts {
                 }
             };
         }
+    }
+
+    /// What a call comes to: the end, or what happens next. `prefilled`: the deployment, when it was given the beginning of the
+    /// answer that it takes up (`takes_up`).
+    fn comes_to(
+        &mut self,
+        record: &mut Record,
+        raced: Raced,
+        takes_up: bool,
+        prefilled: Option<usize>,
+    ) -> ControlFlow<Result<Opened, Fault>, Event> {
+        ControlFlow::Continue(match raced {
+            Raced::Opened(opened) if takes_up => return ControlFlow::Break(Ok(opened)),
+            Raced::Opened(opened) => match self.kept.keep(record, &self.call, opened) {
+                Ok(opened) => return ControlFlow::Break(Ok(opened)),
+                Err(fault) => Event::Faulted(fault),
+            },
+            Raced::Faulted(fault) if takes_up && self.is_refused(&fault) => {
+                self.unwilling.extend(prefilled);
+                Event::NotContinued { anew: prefilled.is_some() }
+            }
+            // The clock has been looked at.
+            Raced::Faulted(fault) if has_another_credential(record, &fault) => {
+                Event::CredentialFaulted(fault)
+            }
+            Raced::Faulted(fault) => Event::Faulted(fault),
+            Raced::GaveUp(fault) => {
+                return ControlFlow::Break(self.kept.last_resort(record, &self.call, fault));
+            }
+        })
     }
 
     /// Whether this says that a request is wrong which was right when its answer began.
