@@ -276,6 +276,17 @@ fn has_another_credential(record: &Record, fault: &Fault) -> bool {
     record.deployment().is_some_and(|there| there.health.has_another_credential(fault, record.now()))
 }
 
+/// Waits before the next call.
+async fn wait(record: &mut Record, until: Moment) -> Event {
+    let wait = until.since(record.now());
+    record.waits(until);
+    let waiting = Waiting::begin(&mut record.waited);
+    tokio::time::sleep(wait).await;
+    drop(waiting);
+    record.look_at_clock();
+    Event::Waited
+}
+
 /// Where the n-th fallback is served; without one, the call itself.
 fn place(call: &Call, fallback: Option<usize>) -> Place {
     let places = &call.chosen.places;

@@ -4,7 +4,7 @@
 //! answers is a stranger's: its size and its time are bounded, and what it means is decided in `weir-provider`.
 
 use crate::core::{Core, Snapshot};
-use crate::record::traceparent;
+use crate::record::TRACEPARENT;
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use std::cell::Cell;
@@ -164,7 +164,7 @@ impl Core {
     ) -> Result<(u16, Bytes), Fault> {
         let span =
             TraceContext { trace: u128::from(self.random()) | 1, span: self.random() | 1, sampled: false };
-        let request = Request::new(head, &[traceparent(&span)], Pieces::from(body));
+        let request = Request::new(head, &[(&TRACEPARENT, &span.header())], Pieces::from(body));
         let now = Instant::now();
         let until = now + within;
         let limits = Limits::by(until, connect);

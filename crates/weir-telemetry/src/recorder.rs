@@ -5,10 +5,10 @@ use crate::series::{Series, Shard, add};
 use crate::span;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use weir_core::exchange::Pair;
+use weir_core::text::ByName;
 use weir_core::{Cost, Exchange, Outcome};
 
 /// Stands for a route or deployment that was never reached.
@@ -174,41 +174,6 @@ impl Table {
 
     fn get(&self, place: usize) -> Option<&Series> {
         self.series.get(place).map(AsRef::as_ref)
-    }
-}
-
-type ByName = BuildHasherDefault<NameHasher>;
-
-/// Multiplies eight bytes at a time. Fast and not collision-proof: the names are the operator's own.
-#[derive(Default)]
-struct NameHasher(u64);
-
-impl NameHasher {
-    fn mix(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15); // 2⁶⁴ over the golden ratio
-    }
-}
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
-        }
-        self.mix(rest.iter().fold(rest.len() as u64, |word, &byte| (word << 8) | u64::from(byte)));
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.mix(word);
-    }
-
-    fn write_u8(&mut self, _end_of_text: u8) {
-        // `str` ends with a marker byte; `write` has mixed in the length of the last piece already.
-    }
-
-    fn finish(&self) -> u64 {
-        // The map takes its bits from both ends.
-        self.0 ^ (self.0 >> 32)
     }
 }
 

@@ -161,13 +161,13 @@ impl Snapshot {
 
     fn encode_requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         counters(encoder, &metric::REQUESTS, &self.by_pair_and(OUTCOMES, |c| &c.requests))?;
-        self.encode_histogram(encoder, &metric::DURATION, |c| &c.duration)?;
-        self.encode_histogram(encoder, &metric::FIRST_TOKEN, |c| &c.first_token)?;
-        self.encode_histogram(encoder, &metric::PER_TOKEN, |c| &c.per_token)?;
-        self.encode_histogram(encoder, &metric::OVERHEAD, |c| &c.overhead)?;
-        self.encode_histogram(encoder, &metric::CONNECT, |c| &c.connect)?;
-        self.encode_histogram(encoder, &metric::TLS, |c| &c.tls)?;
-        self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| &c.first_byte)?;
+        self.encode_histogram(encoder, &metric::DURATION, |c| (&c.duration, &c.sums.duration))?;
+        self.encode_histogram(encoder, &metric::FIRST_TOKEN, |c| (&c.first_token, &c.sums.first_token))?;
+        self.encode_histogram(encoder, &metric::PER_TOKEN, |c| (&c.per_token, &c.sums.per_token))?;
+        self.encode_histogram(encoder, &metric::OVERHEAD, |c| (&c.overhead, &c.sums.overhead))?;
+        self.encode_histogram(encoder, &metric::CONNECT, |c| (&c.connect, &c.sums.connect))?;
+        self.encode_histogram(encoder, &metric::TLS, |c| (&c.tls, &c.sums.tls))?;
+        self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| (&c.first_byte, &c.sums.first_byte))?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
         let requests = self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)).into_iter();
         let requests = requests.map(|([route, deployment], usd)| ([route, deployment, "request"], usd));
@@ -248,10 +248,11 @@ impl Snapshot {
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         metric: &Metric,
-        of: impl Fn(&Counts) -> &Histogram<N>,
+        of: impl Fn(&Counts) -> (&Histogram<N>, &AtomicU64),
     ) -> fmt::Result {
         let samples = self.by_pair(|counts| {
-            let (buckets, sum) = of(counts).read();
+            let (histogram, sum) = of(counts);
+            let (buckets, sum) = (histogram.read(), sum.load(Relaxed));
             let count: u64 = buckets.iter().sum();
             (count > 0).then_some((buckets, sum, count))
         });
