@@ -245,17 +245,6 @@ impl Attempts {
     }
 }
 
-/// Calls nobody until then.
-async fn wait(record: &mut Record, until: Moment) -> Event {
-    record.waits(until);
-    let wait = until.since(record.now());
-    let waiting = Waiting::begin(&mut record.waited);
-    tokio::time::sleep(wait).await;
-    drop(waiting);
-    record.look_at_clock();
-    Event::Waited
-}
-
 /// A place at a deployment for a call of a request to the route `asked`; `told` when the client has words of an answer.
 fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) -> Result<Lease, Reason> {
     let (snapshot, now) = (&record.snapshot, record.now());
