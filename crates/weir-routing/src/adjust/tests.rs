@@ -144,6 +144,8 @@ fn who_is_not_known_any_more_goes_back_to_the_weight_it_was_given() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// Whatever deployments do, weights stay within the bounds and move by one step at most.
     #[test]
     fn weights_stay_within_their_bounds(
