@@ -113,6 +113,10 @@ impl Format for Gemini {
         write_error(&mut out, fault, id);
         Bytes::from(out)
     }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        Bytes::from([b"data: ", &self.error(fault, id)[..], b"\n\n"].concat())
+    }
 }
 
 /// The envelope, with Google's standard details: our code as the reason, the field at fault, the request's name and when

@@ -90,6 +90,10 @@ impl Format for Ollama {
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         error(fault, id)
     }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        Bytes::from([&error(fault, id)[..], b"\n"].concat())
+    }
 }
 
 impl Format for Generate {
@@ -136,6 +140,10 @@ impl Format for Generate {
 
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         error(fault, id)
+    }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        Bytes::from([&error(fault, id)[..], b"\n"].concat())
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Content<'a> {
     pub(super) parts: Option<Many<ContentPart<'a>>>,
 }
 
-/// A part of it: one of these, besides a seal.
+/// A part of it: one of these, besides a seal. Nearly all are texts, which the rest is kept out of the way of.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ContentPart<'a> {
@@ -53,13 +53,13 @@ pub(super) struct ContentPart<'a> {
     #[serde(alias = "thought_signature")]
     thought_signature: Option<Str<'a>>,
     #[serde(alias = "inline_data")]
-    inline_data: Option<Blob<'a>>,
+    inline_data: Option<Box<Blob<'a>>>,
     #[serde(alias = "file_data")]
-    file_data: Option<FileData<'a>>,
+    file_data: Option<Box<FileData<'a>>>,
     #[serde(alias = "function_call")]
-    function_call: Option<FunctionCall<'a>>,
+    function_call: Option<Box<FunctionCall<'a>>>,
     #[serde(alias = "function_response")]
-    function_response: Option<FunctionResponse<'a>>,
+    function_response: Option<Box<FunctionResponse<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -317,13 +317,13 @@ fn part<'a>(part: ContentPart<'a>, out: &mut Vec<Part<'a>>) -> Result<(), &'stat
         out.push(Part::Text(Text { text, ..Text::default() }));
     }
     if let Some(blob) = part.inline_data {
-        out.push(Part::Media(inline(blob)?));
+        out.push(Part::Media(inline(*blob)?));
     }
     if let Some(file) = part.file_data {
-        out.push(Part::Media(file_of(file)?));
+        out.push(Part::Media(file_of(*file)?));
     }
     if let Some(response) = part.function_response {
-        out.push(Part::ToolResult(tool_result(response)?));
+        out.push(Part::ToolResult(tool_result(*response)?));
     }
     Ok(())
 }
