@@ -42,7 +42,8 @@ impl Price {
     /// # Errors
     /// As for USD per million tokens, with nine digits after the point.
     pub fn each(text: &str) -> Result<Self, AmountError> {
-        decimal(text, 9).map(|nano_usd| Price(nano_usd * 1000))
+        let nano_usd = fixed(text, 9)?;
+        u64::try_from(nano_usd * 1000).map(Price).map_err(|_| AmountError::TooLarge)
     }
 
     /// The price of one piece as [`Price::each`] reads it.
@@ -77,9 +78,10 @@ impl fmt::Display for AmountError {
             AmountError::TooFine(6) => {
                 "has more than six digits after the point (the finest price is 0.000001 USD)"
             }
-            AmountError::TooFine(_) => {
+            AmountError::TooFine(9) => {
                 "has more than nine digits after the point (the finest price is 0.000000001 USD)"
             }
+            AmountError::TooFine(_) => "has too many digits after the point (a cost has twelve)",
             AmountError::TooLarge => "is above 1000000 USD",
         })
     }
@@ -87,9 +89,13 @@ impl fmt::Display for AmountError {
 
 impl std::error::Error for AmountError {}
 
-/// Reads a decimal number of USD, with at most so many digits after the point, into units of the last of them, without
-/// passing through a float.
-fn decimal(text: &str, digits: usize) -> Result<u64, AmountError> {
+/// Reads a decimal number of USD into µUSD without passing through a float.
+fn micro_usd(text: &str) -> Result<u64, AmountError> {
+    fixed(text, 6).and_then(|micro| u64::try_from(micro).map_err(|_| AmountError::TooLarge))
+}
+
+/// Reads a decimal number of USD with so many decimals, as a whole number of the last of them.
+fn fixed(text: &str, decimals: usize) -> Result<u128, AmountError> {
     if text.starts_with('-') {
         return Err(AmountError::Negative);
     }
@@ -98,21 +104,17 @@ fn decimal(text: &str, digits: usize) -> Result<u64, AmountError> {
     if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || text.ends_with('.') {
         return Err(AmountError::NotDecimal);
     }
-    let (kept, rest) = fraction.split_at(fraction.len().min(digits));
+    let (kept, rest) = fraction.split_at(fraction.len().min(decimals));
     if rest.bytes().any(|b| b != b'0') {
-        return Err(AmountError::TooFine(digits));
+        return Err(AmountError::TooFine(decimals));
     }
-    let whole: u64 = whole.parse().map_err(|_| AmountError::TooLarge)?;
+    let whole: u128 = whole.parse().map_err(|_| AmountError::TooLarge)?;
     if whole > 1_000_000 {
         return Err(AmountError::TooLarge);
     }
-    let fraction: u64 = format!("{kept:0<digits$}").parse().map_err(|_| AmountError::NotDecimal)?;
-    let one = (0..digits).fold(1, |one, _| one * 10);
-    Ok(whole * one + fraction)
-}
-
-fn micro_usd(text: &str) -> Result<u64, AmountError> {
-    decimal(text, 6)
+    let unit = (0..decimals).fold(1u128, |unit, _| unit * 10);
+    let fraction: u128 = format!("{kept:0<decimals$}").parse().map_err(|_| AmountError::NotDecimal)?;
+    Ok(whole * unit + fraction)
 }
 
 impl FromStr for Price {
@@ -176,6 +178,15 @@ impl std::ops::AddAssign for Cost {
 impl std::iter::Sum for Cost {
     fn sum<I: Iterator<Item = Cost>>(items: I) -> Cost {
         items.fold(Cost::ZERO, |a, b| a + b)
+    }
+}
+
+impl FromStr for Cost {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let pico = fixed(text, 12)?;
+        i128::try_from(pico).map(Cost).map_err(|_| AmountError::TooLarge)
     }
 }
 

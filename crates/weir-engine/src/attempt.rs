@@ -7,12 +7,14 @@ use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
 use crate::decision::Why;
 use crate::gateway::Gateway;
-use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
+use crate::opening::{self, CallLimits, Joint, StreamAnswer, WholeAnswer};
 use crate::quality::{Judge, Kept, of_no_use};
 use crate::queue::{Queue, Ticket};
 use crate::race::Raced;
 use crate::record::{Record, Tried};
+use crate::relay::BODY_KEPT;
 use crate::waiting::Waiting;
+use smallvec::SmallVec;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +44,8 @@ pub(crate) struct Attempts {
     pub(crate) judge: Judge,
     /// An answer of no use, in case that there is no better one.
     pub(crate) kept: Kept,
+    /// Deployments that would not go on behind the client's part of an answer.
+    unwilling: SmallVec<[usize; 1]>,
     /// The place in the line where it waits.
     ticket: Option<Ticket>,
 }
@@ -88,6 +92,7 @@ pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
         deadline,
         judge: Judge::default(),
         kept: Kept::default(),
+        unwilling: SmallVec::new(),
         ticket: None,
     })
 }
@@ -110,19 +115,22 @@ impl Attempts {
         loop {
             let now = record.now();
             event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
-                Action::Call { deployment, fallback, cause, last, spread } => {
+                Action::Call { deployment, fallback, cause, spread } => {
                     let index = deployment as usize;
                     let told = begun.is_some_and(|begun| !begun.text.is_empty());
-                    match enter(record, asked, index, told, spread) {
+                    let there = place(&self.call, fallback);
+                    match enter(record, &self.call, (asked, there), index, told, spread) {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(lease) => {
                             if let Some(ticket) = self.ticket.take() {
                                 record.queued += ticket.ends(true, now);
                             }
                             let cause = if told { AttemptCause::Continuation } else { cause };
+                            let others = others(record, &self.call, &self.machine, fallback);
                             let made =
-                                Made { deployment: index, fallback, cause, last, deadline: self.deadline };
+                                Made { deployment: index, fallback, cause, others, deadline: self.deadline };
                             let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
+                            let mut prefilled = false;
                             let hedge = route.hedge.filter(|_| begun.is_none() && !spread);
                             let raced = match hedge.and_then(|hedge| slow(&hedge, &out, &self.call)) {
                                 Some(slow) => {
@@ -131,8 +139,12 @@ impl Attempts {
                                 None => {
                                     let Outgoing { record: ref mut one, lease, limits } = out;
                                     let calls = UnderWay::begin(record, one);
+                                    let joint = begun.map(|begun| {
+                                        joint(&snapshot, &self.call, index, begun, &self.unwilling)
+                                    });
+                                    prefilled = joint.is_some_and(|joint| joint.prefilled);
                                     let opened =
-                                        one_call(calls.one, &self.call, begun, lease, limits, &self.judge)
+                                        one_call(calls.one, &self.call, joint, lease, limits, &self.judge)
                                             .await;
                                     calls.ended(opened)
                                 }
@@ -143,6 +155,10 @@ impl Attempts {
                                     Ok(opened) => return Ok(opened),
                                     Err(fault) => Event::Faulted(fault),
                                 },
+                                Raced::Faulted(fault) if begun.is_some() && self.is_refused(&fault) => {
+                                    self.unwilling.extend(prefilled.then_some(index));
+                                    Event::NotContinued { anew: prefilled }
+                                }
                                 // The clock has been looked at.
                                 Raced::Faulted(fault) if has_another_credential(record, &fault) => {
                                     Event::CredentialFaulted(fault)
@@ -169,6 +185,15 @@ impl Attempts {
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
+        }
+    }
+
+    /// Whether this says that a request is wrong which was right when its answer began.
+    fn is_refused(&self, fault: &Fault) -> bool {
+        match fault.class {
+            Class::Caller | Class::ContextWindow => true,
+            Class::ContentPolicy => !self.machine.leads_on(fault.class),
+            _ => false,
         }
     }
 
@@ -256,8 +281,60 @@ async fn wait(record: &mut Record, until: Moment) -> Event {
     Event::Waited
 }
 
-/// A place at a deployment for a call of a request to the route `asked`; `told` when the client has words of an answer.
-fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) -> Result<Lease, Reason> {
+/// How a deployment takes up an answer that has begun.
+fn joint<'b>(
+    snapshot: &Snapshot,
+    call: &Call,
+    index: usize,
+    begun: &'b Begun,
+    unwilling: &[usize],
+) -> Joint<'b> {
+    let there = &snapshot.gateway.deployments[index];
+    let prefilled = !begun.text.is_empty()
+        && there.continues == Continues::Prefill
+        && call.endpoint.has_messages()
+        && there.same_as == begun.same_as
+        && !unwilling.contains(&index);
+    Joint { text: &begun.text, prefilled }
+}
+
+/// Why, after what has been tried for it, a call makes no sense at a deployment of the pool in this place: it has another
+/// model than the client was given, or the one for which the prompt was too long.
+fn out_of_question(record: &Record, call: &Call, place: Place, index: usize) -> Option<Reason> {
+    let first = record.attempts.first()?;
+    let gateway = &record.snapshot.gateway;
+    let there = gateway.deployments.get(index)?;
+    let model = |deployment: usize| gateway.deployments.get(deployment).map(|d| &d.same_as);
+    if call.hints.no_fallback && model(first.deployment) != Some(&there.same_as) {
+        return Some(Reason::OtherModel);
+    }
+    let window = |deployment: usize| gateway.takes.get(deployment).and_then(|takes| takes.context_window);
+    let members = &gateway.pools[place.pool].members;
+    let no_larger = |small: usize| {
+        let here = || members.iter().any(|member| member.deployment as usize == small);
+        let known = window(index).zip(window(small)).map(|(there, small)| there <= small);
+        known.unwrap_or_else(|| model(small) == Some(&there.same_as) && here())
+    };
+    // A continuation may be too long where the request is not.
+    let too_long =
+        |t: &&Tried| t.fault == Some(Class::ContextWindow) && t.cause != AttemptCause::Continuation;
+    let mut small = record.attempts.iter().filter(too_long);
+    small.any(|tried| no_larger(tried.deployment)).then_some(Reason::ContextTooSmall)
+}
+
+/// A place at a deployment for a call of a request to the route `asked`, in the place `there`; `told` when the client has
+/// words of an answer.
+fn enter(
+    record: &Record,
+    call: &Call,
+    (asked, there): (usize, Place),
+    index: usize,
+    told: bool,
+    spread: bool,
+) -> Result<Lease, Reason> {
+    if let Some(reason) = out_of_question(record, call, there, index) {
+        return Err(reason);
+    }
     let (snapshot, now) = (&record.snapshot, record.now());
     let floor = &snapshot.gateway.routes[asked].retry_floor;
     let repeats = record.attempts.iter().any(|tried| tried.deployment == index)
@@ -305,6 +382,9 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let hedges = call.chosen.places.first().and_then(|asked| snapshot.gateway.routes[asked.route].hedge);
     let wanted =
         snapshot.gateway.routes[place.route].rules.max_retries as usize + 1 + usize::from(hedges.is_some());
+    let pool = &snapshot.gateway.pools[place.pool];
+    // Who stays with the model of the first needs to know everybody who has it.
+    let wanted = if call.hints.no_fallback { wanted.max(pool.members.len()) } else { wanted };
     let now = record.now();
     let health = |deployment: u32| snapshot.healths.get(deployment as usize).map(|h| &**h);
     let engine = &record.core.engine;
@@ -317,7 +397,6 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     if call.chosen.size.is_some() || narrows || call.chosen.requires_labels() {
         request.excluded = Some(&excluded);
     }
-    let pool = &snapshot.gateway.pools[place.pool];
     (request.pool, request.panic_percent) = (&pool.members, pool.panic_percent);
     record.core.with_chance(|chance| {
         weir_routing::plan::plan(&*policy, &health, &request, barred, wanted, now, chance)
@@ -334,6 +413,7 @@ pub(crate) fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'
         streamed: call.facts.stream,
         session: place.session,
         budget: call.hints.budget,
+        budget_of_first: call.hints.budget_of_first,
         max_cost: call.hints.max_cost,
         ..Request::default()
     }
@@ -433,10 +513,57 @@ pub(crate) struct Made {
     /// In which route, as the machine counts them.
     pub(crate) fallback: Option<usize>,
     pub(crate) cause: AttemptCause,
-    /// Nobody would be left if it were silent.
-    pub(crate) last: bool,
+    pub(crate) others: Others,
     /// Of the request.
     pub(crate) deadline: Instant,
+}
+
+/// Who is left beside the calls that are under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Nobody.
+    None,
+    /// Somebody who can answer the request.
+    Answer,
+    /// And somebody who can complete an answer that has begun.
+    Complete,
+}
+
+/// Who could still answer if the calls under way, the latest of them in the n-th fallback, came to nothing.
+pub(crate) fn others(record: &Record, call: &Call, machine: &Machine, fallback: Option<usize>) -> Others {
+    let (snapshot, now) = (&record.snapshot, record.now());
+    let callable = |place: Place, deployment: u32, need: bool, completes: bool| {
+        let there = snapshot.gateway.deployments.get(deployment as usize);
+        there.is_some_and(|there| {
+            let refusal = || there.health.refusal(now);
+            !(completes && there.continues == Continues::Never)
+                && refusal().is_none_or(|reason| need && reason.yields_to_need())
+                && out_of_question(record, call, place, deployment as usize).is_none()
+                && excluded(record, call, place, deployment).is_none()
+        })
+    };
+    let is_last = |completes: bool| {
+        let here = place(call, fallback);
+        machine.is_last(
+            &|deployment, need| callable(here, deployment, need, completes),
+            &|fallback, under_way| {
+                let there = place(call, Some(fallback));
+                let members = &snapshot.gateway.pools[there.pool].members;
+                let out =
+                    |deployment| under_way.contains(&deployment) || machine.barred().contains(&deployment);
+                let serves = |deployment| !out(deployment) && callable(there, deployment, false, completes);
+                !snapshot.queues.get(there.pool).is_some_and(Queue::is_busy)
+                    && members.iter().any(|member| serves(member.deployment))
+            },
+        )
+    };
+    if is_last(false) {
+        Others::None
+    } else if !record.streamed || call.body.len() > BODY_KEPT || is_last(true) {
+        Others::Answer
+    } else {
+        Others::Complete
+    }
 }
 
 /// A call about to be made: its record, its place at the deployment, its limits.
@@ -475,12 +602,12 @@ pub(crate) fn outgoing<'a>(
 pub(crate) async fn one_call(
     record: &mut CallRecord<'_>,
     call: &Call,
-    begun: Option<&Begun>,
+    joint: Option<Joint<'_>>,
     mut lease: Lease,
     limits: CallLimits,
     judge: &Judge,
 ) -> Result<Opened, Fault> {
-    let mut opened = opening::open(record, call, begun, limits).await;
+    let mut opened = opening::open(record, call, joint, limits).await;
     if opened.is_err() {
         record.look_at_clock();
     }
@@ -506,7 +633,7 @@ pub(crate) async fn one_call(
         }
     }
     match opened {
-        Ok(opened) if begun.is_none() => match judge.flaw(record.snapshot, call, &opened) {
+        Ok(opened) if joint.is_none() => match judge.flaw(record.snapshot, call, &opened) {
             None => Ok(opened),
             Some(flaw) => Box::pin(of_no_use(record, opened, flaw)).await,
         },
@@ -544,14 +671,16 @@ fn limits(
     let own = gateway.deployments[one.deployment].timeouts();
     let set = gateway.routes[route].timeouts.or(own);
     let deadline = own.total.map_or(made.deadline, |total| made.deadline.min(one.clock + total));
-    let first = set.first_byte.or_else(|| (!made.last).then(patience));
-    let completed_elsewhere = one.streamed && !made.last;
+    // Where little time is left, the next one is to have its part of it.
+    let share = deadline.saturating_duration_since(one.clock) / 2;
+    let first = set.first_byte.or_else(|| (made.others != Others::None).then(|| patience().min(share)));
+    let completed_elsewhere = made.others == Others::Complete;
     CallLimits {
         connect: set.connect.unwrap_or(Timeouts::CONNECT),
         first: first.map_or(deadline, |within| deadline.min(one.clock + within)),
         hold: set.hold.unwrap_or_default(),
         idle: set.idle.unwrap_or(if completed_elsewhere {
-            Timeouts::IDLE_WITH_ANOTHER
+            Timeouts::IDLE_WITH_ANOTHER.min(share)
         } else {
             Timeouts::IDLE
         }),

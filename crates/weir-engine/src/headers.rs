@@ -9,6 +9,7 @@ use crate::reply::{Reply, Response};
 use crate::translation;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::time::Duration;
 use weir_config::ResponseHeaders;
 use weir_core::{Endpoint, Fault, RequestId};
 use weir_wire::HeaderLines;
@@ -38,7 +39,7 @@ const TOKEN_USAGE: HeaderName = HeaderName::from_static("x-token-usage");
 const REQUEST_SIZE: HeaderName = HeaderName::from_static("x-request-size");
 const RESPONSE_SIZE: HeaderName = HeaderName::from_static("x-response-size");
 /// What a stream's trailers hold, as its head has to announce (RFC 9110 §6.6.2).
-const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-token-usage";
+const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-weir-latency-ms, x-token-usage";
 
 /// Room for the fields of any usual response.
 const USUAL: usize = 512;
@@ -173,6 +174,9 @@ pub(crate) fn trailers(record: &Record) -> HeaderMap {
     let mut trailers = HeaderLines::default();
     cost(&mut trailers, record);
     trailers.millis(&OVERHEAD, record.overhead());
+    if let Some(latency) = took(record) {
+        trailers.millis(&LATENCY, latency);
+    }
     trailers.number(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
     trailers.to_map()
 }
@@ -225,12 +229,23 @@ fn served_model(headers: &mut HeaderLines, record: &Record, stated: Option<&str>
     }
 }
 
-/// How long the deployment took to its first token, or to its answer when that is no stream, and what was expected.
+/// How long the deployment took to its first token, or to its answer when that is no stream, and what was expected. Of a
+/// stream whose first token has not come yet only the latter is known, and the trailers tell the other.
 fn latency(headers: &mut HeaderLines, record: &Record) {
-    headers.millis(&LATENCY, record.clock.saturating_duration_since(record.called.sent));
+    if let Some(latency) = took(record) {
+        headers.millis(&LATENCY, latency);
+    }
     if let Some(predicted) = record.called.predicted {
         headers.millis(&PREDICTED, predicted);
     }
+}
+
+/// From the call to its first token, or to its answer when that is no stream, as its deployment's windows measure it.
+fn took(record: &Record) -> Option<Duration> {
+    let first_token = || record.first_token.map(|after| record.started + after);
+    let came = if record.streamed { first_token()? } else { record.clock };
+    // A call that goes on with another one's answer has no first token of its own.
+    came.checked_duration_since(record.called.sent)
 }
 
 /// Why an answer is of no use that is given all the same, for want of a better one.

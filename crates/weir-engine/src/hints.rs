@@ -11,11 +11,10 @@ use weir_routing::Kind;
 use weir_routing::rules::names_region;
 use weir_wire::Headers;
 
-const BUDGETS: [HeaderName; 3] = [
-    HeaderName::from_static("x-weir-latency-budget-ms"),
-    HeaderName::from_static("latency_budget_ms"),
-    HeaderName::from_static("x-slo-ttft-ms"),
-];
+const BUDGETS: [HeaderName; 3] =
+    [HeaderName::from_static("x-weir-latency-budget-ms"), HeaderName::from_static("latency_budget_ms"), TTFT];
+/// By its name about the first token.
+const TTFT: HeaderName = HeaderName::from_static("x-slo-ttft-ms");
 const MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
 const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
 const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
@@ -31,6 +30,8 @@ const LONGEST_MS: u32 = 24 * 3600 * 1000;
 #[derive(Default)]
 pub(crate) struct Hints {
     pub(crate) budget: Option<Duration>,
+    /// It was given for the first token.
+    pub(crate) budget_of_first: bool,
     pub(crate) max_cost: Option<Cost>,
     pub(crate) policy: Option<&'static Kind>,
     /// A hash of the session's name.
@@ -67,7 +68,10 @@ impl Hints {
             let millis = text.parse::<u32>().ok().filter(|millis| (1..=LONGEST_MS).contains(millis));
             let millis = millis
                 .ok_or_else(|| wrong(name, "is no whole number of milliseconds above 0, at most a day"))?;
-            hints.budget = hints.budget.or(Some(Duration::from_millis(u64::from(millis))));
+            if hints.budget.is_none() {
+                hints.budget = Some(Duration::from_millis(u64::from(millis)));
+                hints.budget_of_first = *name == TTFT;
+            }
         }
         if let Some(text) = given(Hint::MaxCost, &MAX_COST)? {
             let cost = weir_routing::policy::usd(&text).map_err(|error| wrong(&MAX_COST, &error))?;
@@ -83,7 +87,7 @@ impl Hints {
                 wrong(&POLICY, &format!("names no policy: \"{shown}\"{help}"))
             })?);
         }
-        if let Some(text) = given(Hint::Session, &SESSION)? {
+        if let Some(text) = given(Hint::Session, &SESSION)?.filter(|text| !text.is_empty()) {
             hints.session = Some(session(text.as_bytes()));
         }
         if let Some(text) = given(Hint::Task, &TASK)? {

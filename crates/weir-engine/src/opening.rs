@@ -2,7 +2,7 @@
 //!
 //! Until then nothing has reached the client, so whatever goes wrong here can be tried again elsewhere.
 
-use crate::attempt::{Begun, Opened};
+use crate::attempt::Opened;
 use crate::call::{Call, TRACESTATE};
 use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
@@ -18,7 +18,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
-use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
@@ -40,6 +39,10 @@ const KEPT_BEFORE_TOKEN: usize = 16 * 1024;
 /// How long a body may go on once its stream has said that it is over. Usually it ends in the same breath, and then its
 /// connection can be used again.
 pub(crate) const AFTER_END_MARK: Duration = Duration::from_millis(500);
+
+/// How long the rest of a stream is waited for once its only choice has its finish reason: its usage, and its end mark. A
+/// server that forgets the latter and keeps the connection open has said everything by then.
+pub(crate) const AFTER_FINISH: Duration = Duration::from_secs(2);
 
 /// No hold is longer than a request.
 const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
@@ -137,40 +140,36 @@ impl Source {
         poll_fn(|cx| self.poll_next(cx))
     }
 
-    /// Whether nothing can follow.
+    /// Whether nothing can follow, and nothing is wrong with what has come: whether a compressed body is complete is asked
+    /// at its end.
     fn is_at_end(&self) -> bool {
-        self.body.is_end_stream()
+        self.inflate.is_none() && self.body.is_end_stream()
     }
 }
 
 /// Where an answer is taken up.
 #[derive(Clone, Copy)]
-struct Joint<'a> {
-    /// What the client has.
-    text: &'a str,
+pub(crate) struct Joint<'a> {
+    /// What the client has; nothing where that is a role alone.
+    pub(crate) text: &'a str,
     /// The deployment is given that, and goes on behind it; else it begins anew and has to repeat it.
-    prefilled: bool,
+    pub(crate) prefilled: bool,
 }
 
-/// Makes the call that `record` is about; with `begun`, to complete the answer that broke off.
+/// Makes the call that `record` is about; with `begun`, to complete the answer that broke off there.
 ///
 /// # Errors
 /// Whatever went wrong before the answer was known to be good.
 pub(crate) async fn open(
     record: &mut CallRecord<'_>,
     call: &Call,
-    begun: Option<&Begun>,
+    begun: Option<Joint<'_>>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let snapshot = record.snapshot;
     let deployment = &snapshot.gateway.deployments[record.deployment];
     let pool = &snapshot.pools[deployment.provider];
-    let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
-        let prefilled = deployment.continues == Continues::Prefill
-            && call.endpoint.has_messages()
-            && deployment.same_as == begun.same_as;
-        Joint { text: &begun.text, prefilled }
-    });
+    let joint = begun.filter(|begun| !begun.text.is_empty());
     let provider = &snapshot.gateway.providers[deployment.provider];
     let made = provider.serves(call.endpoint).ok_or_else(|| not_served(call.endpoint))?;
     let translation = Translation::between(call.endpoint, made);
@@ -480,10 +479,13 @@ pub(crate) async fn to_the_end(
 ) -> Result<(), Fault> {
     let limits = open.limits;
     let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
-    let (mut waits, mut over_by) = (Waits::default(), None);
+    let (mut waits, mut over_by, mut marked) = (Waits::default(), None, false);
     while !open.ended && held <= most {
-        if open.watch.has_end_mark() && over_by.is_none() {
+        if open.watch.has_end_mark() && !marked {
+            marked = true;
             over_by = Some(limits.deadline.min(Instant::now() + limits.idle.min(AFTER_END_MARK)));
+        } else if open.watch.has_finished() && over_by.is_none() {
+            over_by = Some(limits.deadline.min(Instant::now() + limits.idle.min(AFTER_FINISH)));
         }
         let begun = open.watch.has_first_token();
         let limit = |now: Instant| match over_by {
@@ -505,6 +507,7 @@ pub(crate) async fn to_the_end(
             }
             Ok(None) => None,
             Ok(Some(Err(fault))) => Some(fault),
+            Err(_) if open.watch.has_finished() => None,
             Err(_) => Some(timed_out("fell silent in the middle of its answer")),
         };
         // Behind the end mark nothing is missing.

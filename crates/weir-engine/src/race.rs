@@ -1,7 +1,7 @@
 //! A call, and a second one beside it when it is slow. When that is, and to whom it goes, is decided in `weir_routing`; here
 //! is what it takes to have two calls under way.
 
-use crate::attempt::{Attempts, Made, Opened, Outgoing, one_call, outgoing};
+use crate::attempt::{Attempts, Made, Opened, Outgoing, one_call, others, outgoing};
 use crate::call::Call;
 use crate::call_record::UnderWay;
 use crate::core::{Core, Snapshot};
@@ -141,11 +141,12 @@ fn beside<'a>(
 ) -> Option<Outgoing<'a>> {
     let mut event = Event::Slow;
     // Anything but a call means that the first one goes on alone.
-    while let Action::Call { deployment, fallback, cause, last, .. } = tell(machine, record, event) {
+    while let Action::Call { deployment, fallback, cause, .. } = tell(machine, record, event) {
         let deployment = usize::try_from(deployment).unwrap_or(usize::MAX);
         match enter(record, call, deployment) {
             Ok(lease) => {
-                let made = Made { deployment, fallback, cause, last, deadline };
+                let others = others(record, call, machine, fallback);
+                let made = Made { deployment, fallback, cause, others, deadline };
                 return Some(outgoing(record, here, call, &made, lease));
             }
             Err(reason) => event = Event::NotEntered(reason),

@@ -5,7 +5,7 @@
 use crate::attempt::{Attempts, Begun, Opened};
 use crate::call::Call;
 use crate::headers;
-use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out};
+use crate::opening::{AFTER_END_MARK, AFTER_FINISH, CallLimits, Source, StreamAnswer, timed_out};
 use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
@@ -28,7 +28,7 @@ use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
 /// A request whose body is larger is not kept while its answer flows, so that the answer cannot be taken up elsewhere.
-const BODY_KEPT: usize = 1024 * 1024;
+pub(crate) const BODY_KEPT: usize = 1024 * 1024;
 
 /// What is watched for.
 #[allow(clippy::large_enum_variant, reason = "nearly all are the large one, and the relay is boxed")]
@@ -246,6 +246,8 @@ impl Relay {
     fn is_about_to_end(&mut self) {
         if self.has_end_mark() {
             self.limits.idle = self.limits.idle.min(AFTER_END_MARK);
+        } else if self.has_finished() {
+            self.limits.idle = self.limits.idle.min(AFTER_FINISH);
         }
     }
 
@@ -326,6 +328,10 @@ impl Relay {
         }
     }
 
+    fn has_finished(&self) -> bool {
+        matches!(&self.watched, Watched::Events(watch) if watch.has_finished())
+    }
+
     fn has_end_mark(&self) -> bool {
         matches!(&self.watched, Watched::Events(watch) if watch.has_end_mark())
     }
@@ -344,10 +350,16 @@ impl Relay {
             Watched::Events(watch) => {
                 let step = watch.push(piece, &mut self.ready);
                 let begins = self.first_token_at.is_none() && watch.has_first_token();
+                let finished = watch.has_finished();
                 if begins {
                     self.begins();
                 }
                 match step {
+                    // The timer may stand at the end of a longer silence.
+                    Ok(Step::Open) if finished && self.limits.idle > AFTER_FINISH => {
+                        self.is_about_to_end();
+                        self.set_timer(now);
+                    }
                     Ok(Step::Open) => {}
                     Ok(Step::Done) => {
                         self.is_about_to_end();
@@ -371,9 +383,10 @@ impl Relay {
         }
     }
 
-    /// The connection broke or fell silent. After the end mark that is no fault of the answer, which is there in full.
+    /// The connection broke or fell silent. After the end mark that is no fault of the answer, which is there in full; nor
+    /// is silence behind its finish reason.
     fn broke_off(&mut self, fault: Fault) {
-        if self.has_end_mark() {
+        if self.has_end_mark() || self.has_finished() && fault.class == Class::Timeout {
             self.end();
         } else {
             self.fail(fault);

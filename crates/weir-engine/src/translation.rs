@@ -90,14 +90,16 @@ impl Translation {
     }
 
     fn asked(self, record: &CallRecord<'_>, call: &Call, begun: Begun) -> Asked {
-        Asked {
+        let mut asked = Asked {
             model: call.facts.model.as_str().to_owned(),
             stream_usage: call.facts.include_usage,
             id: format!("{}{}", self.client.id_prefix(), record.id.as_str()),
             now: record.unix_seconds,
             begun,
             ..Asked::default()
-        }
+        };
+        self.client.remember(&call.body, &mut asked);
+        asked
     }
 }
 

@@ -115,8 +115,11 @@ fn figures(cause: Cause) -> [Option<(&'static str, Value)>; 4] {
             Some(("calls", json!(calls))),
             Some(("limit_ms", json!(millis(limit)))),
         ],
-        Cause::Refused { faults, .. } if faults > 0 => [Some(("faults", json!(faults))), None, None, None],
+        Cause::Refused { faults, .. } | Cause::RefusedHere { faults, .. } if faults > 0 => {
+            [Some(("faults", json!(faults))), None, None, None]
+        }
         Cause::Refused { .. }
+        | Cause::RefusedHere { .. }
         | Cause::Probe { .. }
         | Cause::Check { .. }
         | Cause::CooledDown
@@ -132,6 +135,9 @@ impl Told {
         let mut shown = match subject {
             Subject::Deployment(name) => json!({ "deployment": **name }),
             Subject::Credential { provider, nth } => json!({ "provider": **provider, "credential": nth }),
+            Subject::Seat { deployment, provider, nth } => {
+                json!({ "deployment": **deployment, "provider": **provider, "credential": nth })
+            }
         };
         shown["seq"] = json!(self.seq);
         shown["at"] = json!(weir_telemetry::rfc3339(self.at));
@@ -156,6 +162,9 @@ impl Told {
         let (deployment, provider, credential) = match subject {
             Subject::Deployment(name) => (Some(&**name), None, None),
             Subject::Credential { provider, nth } => (None, Some(&**provider), Some(nth)),
+            Subject::Seat { deployment, provider, nth } => {
+                (Some(&**deployment), Some(&**provider), Some(nth))
+            }
         };
         let figures: Vec<String> =
             figures(*cause).into_iter().flatten().map(|(name, value)| format!("{name} {value}")).collect();

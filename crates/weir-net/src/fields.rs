@@ -108,7 +108,7 @@ const fn odd_in_name(word: u64) -> u64 {
         (seven + ONES * (0x80 - first as u64)) ^ (seven + ONES * (0x7f - last as u64))
     }
     let seven = word & !HIGH;
-    let letters = within(seven | 0x20 * ONES, b'a', b'z');
+    let letters = within(seven | (0x20 * ONES), b'a', b'z');
     let others = within(seven, b'0', b'9') | within(seven, b'-', b'-');
     !(letters | others) & HIGH | word & HIGH
 }

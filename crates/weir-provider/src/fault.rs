@@ -27,11 +27,13 @@ pub fn fault(refusal: Refusal<'_>) -> Fault {
     let Refusal { status, headers, body, now } = refusal;
     let stated = read_error(status, body);
     let class = stated.class(status);
+    // Nobody knows what a higher one would mean (RFC 9110 §15 ends at 599), clients' libraries least of all.
+    let told = if status > 599 { 502 } else { status };
     let said = format!("upstream status {status}");
     if class == Class::Credential {
         return Fault::upstream_credentials(format!("{said}: {}", stated.message));
     }
-    let mut fault = Fault::new(class, status, "upstream_error", stated.message).with_cause(said);
+    let mut fault = Fault::new(class, told, "upstream_error", stated.message).with_cause(said);
     // An upstream that states a type but no code means none; one that states neither speaks no known format.
     fault.code = stated.code.map(Cow::Owned).or(fault.code.take().filter(|_| stated.kind.is_none()));
     fault.kind = stated.kind.map(Cow::Owned);

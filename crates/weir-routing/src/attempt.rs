@@ -15,7 +15,7 @@
 //! hedges within their budget ([`crate::hedge`]); two calls are the most that are under way at once.
 //!
 //! Routes whose deployments are all kept out by breakers or rests are passed over first, and come into play when no
-//! other route led to a single call.
+//! other route led to a single call: breakers are overridden then, and a short rest is waited out.
 //!
 //! ```text
 //!                    ┌──Slow──▶ Call beside it, or GoOn
@@ -76,6 +76,12 @@ pub enum Event {
     /// The same, and it was the fault of the credential, while the deployment has another that may be used (see
     /// [`Health::has_another_credential`](crate::Health::has_another_credential)).
     CredentialFaulted(Fault),
+    /// The call was to complete an answer that had begun, and was refused for what it was: the request itself has been
+    /// accepted before. With `anew` the deployment has not been asked yet to begin the answer anew.
+    NotContinued {
+        /// It may be called again, in that way.
+        anew: bool,
+    },
     /// The deployment refused the call before it was made (see [`Health::acquire`](crate::Health::acquire)). Not an
     /// attempt.
     NotEntered(Reason),
@@ -109,9 +115,7 @@ pub enum Action {
         fallback: Option<usize>,
         /// Why this call is made.
         cause: AttemptCause,
-        /// Nothing would be left to try if this call were silent until a time limit.
-        last: bool,
-        /// Enter even if breaker or rest would refuse: there is nobody else.
+        /// Enter even if a breaker would refuse: there is nobody else.
         spread: bool,
     },
     /// Go on waiting for the call that is under way.
@@ -191,11 +195,20 @@ pub struct Machine {
     /// Calls in all routes.
     calls: u32,
     hedged: bool,
+    /// What one of two calls ended in that would be the answer, were there not the other: it is, when that fails, too.
+    verdict: Option<Fault>,
     /// Deployments that are not called again for this request, in whatever route.
     barred: SmallVec<[u32; 4]>,
     /// Deployments that asked, by a `Retry-After` short enough to wait out, not to be called before then.
     asked_to_wait: SmallVec<[(u32, Moment); 2]>,
-    /// The first route that breakers and rests kept closed.
+    /// Deployments of the routes it came by that rest, until when.
+    resting: SmallVec<[(Option<usize>, u32, Moment); 1]>,
+    /// One of them has been waited for.
+    rested: bool,
+    /// Whom this request found benched with a credential, and in which route: the refusal may have been about another
+    /// deployment only.
+    benched: SmallVec<[(Option<usize>, u32); 1]>,
+    /// The first route that breakers kept closed.
     kept_out: Option<(Option<usize>, SmallVec<[u32; 4]>)>,
     met_full: bool,
     /// How long all waits for a place may take together; zero for none.
@@ -227,8 +240,12 @@ impl Machine {
             waits_here: 0,
             calls: 0,
             hedged: false,
+            verdict: None,
             barred: SmallVec::new(),
             asked_to_wait: SmallVec::new(),
+            resting: SmallVec::new(),
+            rested: false,
+            benched: SmallVec::new(),
             kept_out: None,
             met_full: false,
             max_wait: Duration::ZERO,
@@ -267,7 +284,7 @@ impl Machine {
     }
 
     /// Whether a fallback route that is left is for faults of this class.
-    fn leads_on(&self, class: Class) -> bool {
+    pub fn leads_on(&self, class: Class) -> bool {
         (self.next_fallback..self.fallbacks).any(|fallback| self.is_for(fallback, class))
     }
 
@@ -288,8 +305,16 @@ impl Machine {
             (Phase::Calling(deployment), Event::CredentialFaulted(fault)) => {
                 self.credential_faulted(deployment, fault, now, chance)
             }
+            (Phase::Calling(deployment), Event::NotContinued { anew }) => {
+                if anew {
+                    self.put_last(deployment)
+                } else {
+                    self.bar(deployment)
+                }
+                self.next(now, chance)
+            }
             (Phase::Calling(deployment), Event::NotEntered(reason)) => {
-                self.not_entered(deployment, reason);
+                self.not_entered(deployment, reason, now);
                 self.next(now, chance)
             }
             (Phase::Calling(first), Event::Slow) => self.hedge(first, None, now),
@@ -303,15 +328,16 @@ impl Machine {
             (Phase::Both(first, second), Event::OneFaulted(faulted, fault))
                 if faulted == first || faulted == second =>
             {
-                match self.note(faulted, fault, now) {
-                    Ok(()) => self.go_on(if faulted == first { second } else { first }),
-                    Err(fault) => Action::GiveUp(fault),
+                if let Err(fault) = self.note(faulted, fault, now) {
+                    self.verdict = Some(fault);
                 }
+                self.go_on(if faulted == first { second } else { first })
             }
             (Phase::Both(first, second), Event::OneAnswered(answered))
                 if answered == first || answered == second =>
             {
                 self.phase = Phase::Calling(answered);
+                self.verdict = None;
                 Action::Done
             }
             (Phase::Waiting(deployment), Event::Waited) if now < self.deadline => self.call(deployment),
@@ -329,7 +355,7 @@ impl Machine {
             (Phase::Queued(_), Event::NoPlace(come_again)) => {
                 self.max_wait = Duration::ZERO;
                 self.come_again = Some(come_again);
-                self.leave_route(now)
+                self.leave_route(now, chance)
             }
             (phase, event) => Action::GiveUp(out_of_step(phase, &event)),
         }
@@ -339,6 +365,11 @@ impl Machine {
     fn take_up(&mut self, route: Option<usize>, plan: &Plan) {
         if plan.met_full() {
             self.meets_full(route);
+        }
+        for (deployment, reason) in &plan.dropped {
+            if let Reason::Resting(until) = *reason {
+                self.rests(route, *deployment, until);
+            }
         }
         let allowed = plan.candidates.iter().map(|c| c.deployment).filter(|d| !self.barred.contains(d));
         let allowed: SmallVec<[u32; 4]> = allowed.collect();
@@ -370,6 +401,9 @@ impl Machine {
     }
 
     fn faulted(&mut self, deployment: u32, fault: Fault, now: Moment, chance: &mut dyn Chance) -> Action {
+        if let Some(verdict) = self.verdict.take() {
+            return Action::GiveUp(verdict);
+        }
         match self.note(deployment, fault, now) {
             Ok(()) => self.next(now, chance),
             Err(fault) => Action::GiveUp(fault),
@@ -387,9 +421,10 @@ impl Machine {
                 self.tries.clear();
             }
             Retry::Never => return Err(fault),
-            Retry::OtherRoute => {
+            Retry::OtherModel => {
                 self.bar(deployment);
-                self.tries.clear();
+                // Whoever drives the machine knows which of the others have the same one, and does not enter them.
+                self.tries.retain(|t| t.state == TryState::Untried);
             }
             Retry::Elsewhere => self.bar(deployment),
             Retry::SameOrElsewhere => {
@@ -428,7 +463,8 @@ impl Machine {
     ) -> Action {
         let another = self.tries.iter().any(|t| t.deployment != deployment && t.state == TryState::Untried);
         let spare = u32::from(another);
-        if self.calls_here + spare > self.rules.max_retries || now >= self.deadline {
+        let over = self.calls_here + spare > self.rules.max_retries || now >= self.deadline;
+        if over || self.verdict.is_some() {
             return self.faulted(deployment, fault, now, chance);
         }
         self.tell(fault);
@@ -447,10 +483,7 @@ impl Machine {
         self.calls += 1;
         self.hedged = true;
         self.phase = Phase::Both(first, second);
-        // The two are cut by the same trouble, if it is not theirs: one of them has all the time there is.
-        let last = self.is_last(&[first, second]);
-        let cause = AttemptCause::Hedge;
-        Action::Call { deployment: second, fallback: self.route, cause, last, spread: false }
+        Action::Call { deployment: second, fallback: self.route, cause: AttemptCause::Hedge, spread: false }
     }
 
     fn go_on(&mut self, with: u32) -> Action {
@@ -458,19 +491,47 @@ impl Machine {
         Action::GoOn
     }
 
-    /// Whether nothing would be left to try if these were silent until a time limit.
-    fn is_last(&self, under_way: &[u32]) -> bool {
-        let another = |t: &Try| !under_way.contains(&t.deployment) && t.state != TryState::Gone;
+    /// Whether nobody else could answer if the calls that are under way were silent until a time limit. `callable` says
+    /// of a deployment of the present route whether it may be called now, or, with `true`, in need; `serves` of the n-th
+    /// fallback route whether it has somebody to call for this request, but for those it is given.
+    ///
+    /// Of two that are under way both are cut by the same trouble, if it is not theirs: the second has nobody in the first.
+    pub fn is_last(
+        &self,
+        callable: &dyn Fn(u32, bool) -> bool,
+        serves: &dyn Fn(usize, &[u32]) -> bool,
+    ) -> bool {
+        let under_way = match self.phase {
+            Phase::Calling(one) => [one; 2],
+            Phase::Both(first, second) => [first, second],
+            _ => return false,
+        };
+        let another = |t: &Try| {
+            !under_way.contains(&t.deployment)
+                && t.state != TryState::Gone
+                && callable(t.deployment, self.spread)
+        };
         let more_here = self.calls_here <= self.rules.max_retries && self.tries.iter().any(another);
-        !more_here && !self.leads_on(Class::Timeout)
+        let leads_on = |fallback| self.is_for(fallback, Class::Timeout) && serves(fallback, &under_way);
+        !more_here && !(self.next_fallback..self.fallbacks).any(leads_on)
     }
 
-    fn not_entered(&mut self, deployment: u32, reason: Reason) {
+    fn not_entered(&mut self, deployment: u32, reason: Reason, now: Moment) {
         self.calls -= 1;
         self.calls_here -= 1;
         self.mark(deployment, TryState::Gone);
+        if let Reason::Resting(until) = reason {
+            self.rests(self.route, deployment, until);
+            // It may be waited for, as if it had asked this request, but not again and again.
+            if self.waits_here <= self.rules.max_retries && self.is_short(until, now) {
+                self.mark(deployment, TryState::Faulted { ready: until, nth: self.calls });
+            }
+        }
         if reason == Reason::Full {
             self.meets_full(self.route);
+        }
+        if matches!(reason, Reason::CredentialBenched(_)) && !self.spread {
+            self.benched.push((self.route, deployment));
         }
         // What was entered by need is not kept for need a second time, or a refusal would go round for ever.
         if reason.yields_to_need() && !self.spread {
@@ -478,6 +539,27 @@ impl Machine {
             if *route == self.route && !kept.contains(&deployment) {
                 kept.push(deployment);
             }
+        }
+    }
+
+    /// Whether a rest until then is one that is waited out.
+    fn is_short(&self, until: Moment, now: Moment) -> bool {
+        until.since(now) <= self.rules.retry_after_max
+    }
+
+    /// A deployment of this route has asked not to be called before then.
+    fn rests(&mut self, route: Option<usize>, deployment: u32, until: Moment) {
+        if !self.barred.contains(&deployment) {
+            self.resting.push((route, deployment, until));
+        }
+    }
+
+    /// It may be called again, when everyone else has been.
+    fn put_last(&mut self, deployment: u32) {
+        if let Some(at) = self.tries.iter().position(|t| t.deployment == deployment) {
+            let known = self.tries.remove(at);
+            let state = if known.anyway { TryState::Gone } else { TryState::Untried };
+            self.tries.push(Try { state, ..known });
         }
     }
 
@@ -516,7 +598,7 @@ impl Machine {
                 }
             }
         }
-        self.leave_route(now)
+        self.leave_route(now, chance)
     }
 
     /// Of those that may be called again, the one that may be so first; among equals, the one whose fault is longest
@@ -538,12 +620,11 @@ impl Machine {
         self.calls += 1;
         self.calls_here += 1;
         self.phase = Phase::Calling(deployment);
-        let last = self.is_last(&[deployment]);
         let spread = self.spread || self.tries.iter().any(|t| t.deployment == deployment && t.anyway);
-        Action::Call { deployment, fallback: self.route, cause, last, spread }
+        Action::Call { deployment, fallback: self.route, cause, spread }
     }
 
-    fn leave_route(&mut self, now: Moment) -> Action {
+    fn leave_route(&mut self, now: Moment, chance: &mut dyn Chance) -> Action {
         if let Some((route, calls)) = &mut self.full
             && *route == self.route
         {
@@ -572,7 +653,47 @@ impl Machine {
             self.enter(route, &deployments, true);
             return self.call(first);
         }
+        let refused = self.told.as_ref().is_some_and(|told| told.class == Class::Credential);
+        let benched = std::mem::take(&mut self.benched);
+        if let Some(&(route, first)) = benched.first().filter(|_| refused && now < self.deadline) {
+            let here = benched.iter().filter(|(of, _)| *of == route);
+            let deployments: SmallVec<[u32; 4]> = here.map(|(_, deployment)| *deployment).collect();
+            self.enter(route, &deployments, true);
+            return self.call(first);
+        }
+        if let Some((deployment, until)) = self.waits_for_a_rest(now) {
+            self.phase = Phase::Waiting(deployment);
+            let until = until + full_jitter(self.rules.base, self.rules.cap, 0, chance);
+            return if until < self.deadline { Action::Wait { until } } else { self.give_up(now) };
+        }
         self.give_up(now)
+    }
+
+    /// Nobody could be called, and the first route with somebody who only rests, and not for long, is entered: for whom,
+    /// and until when, to wait there. Once for a request.
+    fn waits_for_a_rest(&mut self, now: Moment) -> Option<(u32, Moment)> {
+        if self.calls > 0 || std::mem::replace(&mut self.rested, true) {
+            return None;
+        }
+        let &(route, ..) = self.resting.first()?;
+        let resting = self.resting.clone();
+        let here = || resting.iter().filter(|(of, ..)| *of == route);
+        let &(_, deployment, until) = here().min_by_key(|(_, _, until)| *until)?;
+        if !self.is_short(until, now) {
+            return None;
+        }
+        let deployments: SmallVec<[u32; 4]> = here().map(|(_, deployment, _)| *deployment).collect();
+        self.enter(route, &deployments, false);
+        for (t, (_, _, ready)) in self.tries.iter_mut().zip(here()) {
+            t.state = TryState::Faulted { ready: *ready, nth: 0 };
+        }
+        self.waits_here = 1;
+        Some((deployment, until))
+    }
+
+    /// When the first of those that rest may be called again.
+    fn rests_until(&self, now: Moment) -> Option<Moment> {
+        self.resting.iter().map(|(_, _, until)| *until).filter(|until| *until > now).min()
     }
 
     /// Where, and until when, to wait for a place at a full deployment, now that nobody else is left to call.
@@ -596,7 +717,9 @@ impl Machine {
             Some(fault) => fault,
             None if now >= self.deadline => out_of_time(),
             None if self.met_full => all_deployments_full(self.come_again.unwrap_or(TRY_AGAIN)),
-            None => no_deployment_available(),
+            None => self
+                .rests_until(now)
+                .map_or_else(no_deployment_available, |until| all_deployments_rest(until.since(now))),
         })
     }
 }
@@ -609,6 +732,13 @@ pub fn all_deployments_full(come_again: Duration) -> Fault {
     let message =
         "Every deployment of this model has as many requests in flight as it may. Try again shortly.";
     Fault::new(Class::Unavailable, 503, "all_deployments_full", message).with_retry_after(come_again)
+}
+
+/// The fault a client gets when every deployment that could be called asked not to be before then: 429, as the upstream
+/// would say itself.
+pub fn all_deployments_rest(come_again: Duration) -> Fault {
+    let message = "The upstream of this model has asked for a pause. Try again when it is over.";
+    Fault::new(Class::Rate, 429, "all_deployments_rest", message).with_retry_after(come_again)
 }
 
 /// The fault a client gets when no deployment could be called for another reason: 503, try again in a second.

@@ -22,6 +22,15 @@ pub enum Subject {
         /// Its place among that provider's credentials, from 1.
         nth: u32,
     },
+    /// That of a credential at one deployment.
+    Seat {
+        /// The deployment's name.
+        deployment: Arc<str>,
+        /// As of the credential.
+        provider: Arc<str>,
+        /// As of the credential.
+        nth: u32,
+    },
 }
 
 /// Why a breaker changed its state, with the figures that decided.
@@ -71,6 +80,13 @@ pub enum Cause {
         /// Refusals in a row that were perhaps the request's.
         faults: u32,
     },
+    /// The upstream refused the calls of one deployment, while the credential is good elsewhere, or does not know its model.
+    RefusedHere {
+        /// What the last one ended in.
+        class: Class,
+        /// Refusals in a row that were perhaps the request's.
+        faults: u32,
+    },
     /// The cool-down is over and a probe has left.
     CooledDown,
     /// An active check passed and ended the cool-down.
@@ -89,6 +105,7 @@ impl Cause {
             Cause::Probe { .. } => "probe_failed",
             Cause::Check { .. } => "check_failed",
             Cause::Refused { .. } => "credential_refused",
+            Cause::RefusedHere { .. } => "refused_here",
             Cause::CooledDown => "cooled_down",
             Cause::Passed => "check_passed",
             Cause::Answered => "answered",
@@ -102,7 +119,8 @@ impl Cause {
             | Cause::Share { class, .. }
             | Cause::Probe { class }
             | Cause::Check { class }
-            | Cause::Refused { class, .. } => Some(class),
+            | Cause::Refused { class, .. }
+            | Cause::RefusedHere { class, .. } => Some(class),
             _ => None,
         }
     }
@@ -171,6 +189,7 @@ impl Teller {
             }
             Cause::Row { class, .. } => Cause::Row { faults: change.faults, class },
             Cause::Refused { class, .. } => Cause::Refused { class, faults: change.faults },
+            Cause::RefusedHere { class, .. } => Cause::RefusedHere { class, faults: change.faults },
             other => other,
         };
         let (subject, from, to) = (subject.clone(), change.from, change.to);

@@ -9,8 +9,8 @@ use weir_core::{Class, Fault};
 pub enum Retry {
     /// The fault is the answer.
     Never,
-    /// To a fallback route only: every deployment of this route would answer the same.
-    OtherRoute,
+    /// To another model, of this route or of a fallback: every deployment of this one would answer the same.
+    OtherModel,
     /// To any deployment but this one, for the rest of the request.
     Elsewhere,
     /// To another deployment, or to this one after a wait.
@@ -21,7 +21,7 @@ pub enum Retry {
 pub const fn retry(class: Class) -> Retry {
     match class {
         Class::Caller | Class::ContentPolicy | Class::Limited | Class::Gateway => Retry::Never,
-        Class::ContextWindow => Retry::OtherRoute,
+        Class::ContextWindow => Retry::OtherModel,
         // A deployment that was silent for a whole time limit would cost the client another one.
         Class::Timeout => Retry::Elsewhere,
         // Nor would one that chose other words choose the first ones the next time.
@@ -46,6 +46,8 @@ pub enum Effect {
     Bench,
     /// Its credential was refused, perhaps for this request only: benched when nothing but that happens to it.
     Doubt,
+    /// The deployment has not got what it is there for: benched at once with that credential, which may be good elsewhere.
+    Missing,
     /// No new calls for this long.
     Rest(Duration),
 }
@@ -61,6 +63,7 @@ pub fn effect(fault: &Fault) -> Effect {
         // An account's refusal may concern this request (its model, its words) or the credential; never the deployment's
         // health. Of a wrong path or method (404, 405) it is neither.
         Class::Refused if matches!(fault.status, 402 | 403 | 429) => Effect::Doubt,
+        Class::Refused if knows_no_model(fault) => Effect::Missing,
         Class::Refused => Effect::None,
         // It answers, only in other words.
         Class::Diverged => Effect::None,
@@ -75,6 +78,19 @@ pub fn effect(fault: &Fault) -> Effect {
             Effect::Fault
         }
     }
+}
+
+/// Whether a refusal says that the upstream has not got the deployment's model. A 404 of an address that it does not serve
+/// is none: the client chose that.
+fn knows_no_model(fault: &Fault) -> bool {
+    let says = |words: &[&str]| {
+        let message = fault.message.to_ascii_lowercase();
+        words.iter().any(|words| message.contains(words))
+    };
+    fault.status == 404
+        && (fault.code.as_deref() == Some("model_not_found")
+            || says(&["model"])
+                && says(&["not found", "not exist", "no such", "not deployed", "unknown model"]))
 }
 
 /// Whether a fault says that the deployment has more to do than it bears: it has no room, or too little time.
@@ -118,7 +134,7 @@ mod tests {
         check(Class::ContentPolicy, Retry::Never, Effect::None);
         check(Class::Limited, Retry::Never, Effect::None);
         check(Class::Gateway, Retry::Never, Effect::None);
-        check(Class::ContextWindow, Retry::OtherRoute, Effect::None);
+        check(Class::ContextWindow, Retry::OtherModel, Effect::None);
         check(Class::Unavailable, Retry::Elsewhere, Effect::None);
         check(Class::Refused, Retry::Elsewhere, Effect::None);
         check(Class::Diverged, Retry::Elsewhere, Effect::None);
@@ -172,6 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_model_is_the_deployments() {
+        let check = |status: u16, code: &'static str, said: &'static str, expect: Effect| {
+            assert_eq!(effect(&Fault::new(Class::Refused, status, code, said)), expect, "{status} {said}");
+        };
+        check(404, "model_not_found", "no", Effect::Missing);
+        check(404, "x", "The model `m` does not exist or you do not have access to it.", Effect::Missing);
+        check(404, "x", "model 'm' not found, try pulling it first", Effect::Missing);
+        check(404, "x", "Not Found", Effect::None);
+        check(
+            404,
+            "x",
+            "This is a chat model and not supported in the v1/completions endpoint.",
+            Effect::None,
+        );
+        check(403, "model_not_found", "no", Effect::Doubt);
+    }
+
+    #[test]
     fn the_page_on_faults_says_the_same() {
         let page = include_str!("../../../docs/concepts/faults.md");
         for class in Class::ALL {
@@ -180,7 +214,7 @@ mod tests {
             let cells: Vec<&str> = row.unwrap_or_else(|| panic!("no row of {name}")).split(" | ").collect();
             let again = match retry(class) {
                 Retry::Never => "no",
-                Retry::OtherRoute => "in a fallback route",
+                Retry::OtherModel => "by another model",
                 Retry::Elsewhere => "elsewhere",
                 Retry::SameOrElsewhere => "here or elsewhere",
             };
@@ -188,7 +222,9 @@ mod tests {
                 Effect::None => "nothing",
                 Effect::Fault => "a fault",
                 Effect::Bench => "benches the credential",
-                Effect::Doubt | Effect::Rest(_) => panic!("{name} does so only with more to go by"),
+                Effect::Doubt | Effect::Missing | Effect::Rest(_) => {
+                    panic!("{name} does so only with more to go by")
+                }
             };
             assert_eq!(cells[1], class.blame().name(), "{name}");
             assert!(cells[3].starts_with(again), "{name}: {again}");

@@ -4,7 +4,7 @@ use crate::Chance;
 use crate::bell::{Bell, Bells};
 use crate::breaker::{self, Breaker, Jitter, Refusal, State, Ticket};
 use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
-use crate::credential::{Credential, Seat};
+use crate::credential::{Credential, Pass, Seat};
 use crate::events::{Cause, Events, Subject, Teller};
 use crate::fault_policy::{Effect, effect, overloads};
 use crate::gauges::Gauges;
@@ -109,11 +109,10 @@ pub struct Status {
 impl Health {
     /// The health of a deployment nothing is known about yet, with a credential of its own.
     pub fn new(settings: &Settings) -> Self {
-        Health::with(settings, &[Arc::default()], Teller::default())
+        Health::with(settings, smallvec::smallvec![Seat::default()], Teller::default())
     }
 
-    fn with(settings: &Settings, credentials: &[Arc<Credential>], teller: Teller) -> Self {
-        let mut seats: SmallVec<[Seat; 1]> = credentials.iter().cloned().map(Seat::of).collect();
+    fn with(settings: &Settings, mut seats: SmallVec<[Seat; 1]>, teller: Teller) -> Self {
         if seats.is_empty() {
             seats.push(Seat::default());
         }
@@ -174,8 +173,8 @@ impl Health {
         self.rate.0.share(now).wrong
     }
 
-    /// Begins one call, as a probe when the breaker is half-open. With `spread`, breaker and rest do not refuse (see
-    /// [`Action::Call`](crate::Action::Call)); a full deployment always does.
+    /// Begins one call, as a probe when the breaker is half-open. With `spread`, breakers do not refuse (see
+    /// [`Action::Call`](crate::Action::Call)); a full deployment, or one that rests, always does.
     ///
     /// # Errors
     /// The reason for the refusal, to be told to the machine as [`Event::NotEntered`](crate::Event::NotEntered).
@@ -204,7 +203,7 @@ impl Health {
         }
     }
 
-    fn enter(&self, now: Moment, spread: bool) -> Result<(Ticket, usize, Ticket), Reason> {
+    fn enter(&self, now: Moment, spread: bool) -> Result<(Ticket, usize, Pass), Reason> {
         let probes = self.probes.load(Relaxed);
         let (mut ticket, change) =
             if spread { self.breaker.enter_anyway(probes, now) } else { self.breaker.enter(probes, now)? };
@@ -217,12 +216,18 @@ impl Health {
     }
 
     /// The next credential that may be used; with `anyway`, the next one of all when there is none.
-    fn sit(&self, now: Moment, anyway: bool) -> Option<(usize, Ticket)> {
+    fn sit(&self, now: Moment, anyway: bool) -> Option<(usize, Pass)> {
         let seats = self.seats.len();
         let first = if seats > 1 { self.turn.fetch_add(1, Relaxed) as usize % seats } else { 0 };
         let mut turns = (first..seats).chain(0..first);
         let enter = |nth: usize, anyway| Some((nth, self.seats.get(nth)?.enter(anyway, now)?));
-        turns.find_map(|nth| enter(nth, false)).or_else(|| anyway.then(|| enter(first, true))?)
+        let found = turns.clone().find_map(|nth| enter(nth, false));
+        found.or_else(|| if anyway { turns.find_map(|nth| enter(nth, true)) } else { None })
+    }
+
+    /// Whether another credential than this one may be used now.
+    fn has_another_seat(&self, than: usize, now: Moment) -> bool {
+        self.seats.iter().enumerate().any(|(nth, seat)| nth != than && seat.refusal(now).is_none())
     }
 
     /// Why no credential may be used now: of several reasons the one that ends first.
@@ -241,7 +246,8 @@ impl Health {
     /// Whether a call that ended in this fault may be made again here at once, since it was the credential's and another
     /// one may be used.
     pub fn has_another_credential(&self, fault: &Fault, now: Moment) -> bool {
-        let its_own = fault.class == Class::Rate || matches!(effect(fault), Effect::Bench | Effect::Doubt);
+        let its_own = fault.class == Class::Rate
+            || matches!(effect(fault), Effect::Bench | Effect::Doubt | Effect::Missing);
         self.seats.len() > 1 && its_own && self.refusal(now).is_none()
     }
 
@@ -276,11 +282,20 @@ impl Health {
     /// The figures now.
     pub fn status(&self, now: Moment) -> Status {
         Status {
-            state: self.breaker.state(now),
+            state: self.state(now),
             consecutive: self.breaker.consecutive(),
             in_flight: self.in_flight.0.load(Relaxed),
             resting_for: self.seats.iter().map(|s| s.resting_until().since(now)).min().unwrap_or_default(),
         }
+    }
+
+    /// That of its breaker, or, where that is closed, of refusals by which all of its credentials are out.
+    fn state(&self, now: Moment) -> State {
+        let own = self.breaker.state(now);
+        let mut seats = self.seats.iter().map(|seat| seat.state(now));
+        let first = seats.next().filter(|first| *first != State::Closed);
+        let out = first.filter(|_| own == State::Closed && seats.all(|state| state != State::Closed));
+        out.unwrap_or(own)
     }
 
     /// Whether it has a place for one more call.
@@ -357,7 +372,7 @@ pub struct Lease {
     /// Which of the deployment's credentials it uses.
     seat: usize,
     /// And the right to do so.
-    key: Ticket,
+    key: Pass,
     /// For the cool-down that this call may bring about.
     jitter: Jitter,
     began: Moment,
@@ -423,7 +438,7 @@ impl Lease {
         let change = health.breaker.begun(&mut self.ticket, &health.breaker_settings(), now);
         health.teller.tell(change, Cause::Answered, now);
         if let Some(seat) = health.seats.get(self.seat) {
-            seat.credential.accepted(&mut self.key, now);
+            seat.accepted(&mut self.key, now);
         }
     }
 
@@ -446,28 +461,27 @@ impl Lease {
                 health.rate.0.count(true, now);
                 let change = health.breaker.succeeded(&mut self.ticket, &health.breaker_settings(), now);
                 health.teller.tell(change, Cause::Answered, now);
-                seat.credential.accepted(&mut self.key, now);
+                seat.accepted(&mut self.key, now);
                 return;
             }
             Err(fault) => fault,
         };
         let effect = match effect(fault) {
             // Others may be used meanwhile, so the limit is this one's and not the deployment's.
-            Effect::Fault if fault.class == Class::Rate && health.seats.len() > 1 => {
+            Effect::Fault if fault.class == Class::Rate && health.has_another_seat(self.seat, now) => {
                 Effect::Rest(REST_OF_ONE_OF_SEVERAL)
             }
             other => other,
         };
         match effect {
             Effect::None | Effect::Fault => {}
-            Effect::Bench | Effect::Doubt => {
-                let surely = effect == Effect::Bench;
-                seat.credential.refused(&mut self.key, surely, fault.class, now, self.jitter);
+            Effect::Bench | Effect::Doubt | Effect::Missing => {
+                seat.refused(&mut self.key, effect, fault.class, now, self.jitter);
             }
             Effect::Rest(rest) => seat.rest(now + rest),
         }
         // Where it has been refused, that has been settled.
-        seat.credential.abandoned(&mut self.key);
+        seat.abandoned(&mut self.key);
         if effect == Effect::Fault {
             self.faulted(fault.class, now);
         } else {
@@ -500,7 +514,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.health.breaker.abandoned(&mut self.ticket);
         if let Some(seat) = self.health.seats.get(self.seat) {
-            seat.credential.abandoned(&mut self.key);
+            seat.abandoned(&mut self.key);
         }
         // In one order with whoever hangs a bell up and looks for a place then.
         self.health.in_flight.0.fetch_sub(1, SeqCst);
@@ -554,7 +568,9 @@ impl HealthBook {
         }
         let teller = |events| Teller::new(Subject::Deployment(name.into()), events);
         let teller = self.events.as_ref().map(teller).unwrap_or_default();
-        let health = Arc::new(Health::with(settings, credentials, teller));
+        let seat = |credential: &Arc<Credential>| Seat::of(credential.clone(), name, self.events.as_ref());
+        let seats = credentials.iter().map(seat).collect();
+        let health = Arc::new(Health::with(settings, seats, teller));
         self.entries.insert(name.into(), (identity, Arc::clone(&health)));
         health
     }

@@ -43,9 +43,11 @@ pub enum Reason {
     CacheHeld,
     /// The session's own place.
     Sticky,
+    /// The session's own place would cost it more than moving here does.
+    Moved,
     /// It has no weight, and too few others may be called.
     LastResort,
-    /// Breakers and rests would leave nobody, so traffic is spread over them all instead of being refused.
+    /// Breakers would leave nobody, so traffic is spread over them all instead of being refused.
     Spread,
     /// It is back from an outage and gets its share of calls by degrees; this one is not among them, as long as another
     /// may be called.
@@ -58,6 +60,8 @@ pub enum Reason {
     Probing,
     /// The upstream refused its credential, which is benched until then.
     CredentialBenched(Moment),
+    /// The upstream refused its calls, or does not know its model, and it is left alone until then.
+    Refused(Moment),
     /// The upstream asked not to be called until then.
     Resting(Moment),
     /// As many calls are in flight as may be.
@@ -106,6 +110,7 @@ impl Reason {
             Reason::BestScore => "best_score",
             Reason::CacheHeld => "cache_held",
             Reason::Sticky => "sticky",
+            Reason::Moved => "moved",
             Reason::LastResort => "last_resort",
             Reason::Spread => "spread",
             Reason::Ramping => "ramping",
@@ -113,6 +118,7 @@ impl Reason {
             Reason::BreakerOpen(_) => "breaker_open",
             Reason::Probing => "probing",
             Reason::CredentialBenched(_) => "credential_benched",
+            Reason::Refused(_) => "refused",
             Reason::Resting(_) => "resting",
             Reason::Full => "full",
             Reason::Barred => "barred",
@@ -129,11 +135,12 @@ impl Reason {
         }
     }
 
-    /// Whether it keeps a deployment out only as long as there is another.
-    pub(crate) const fn yields_to_need(self) -> bool {
+    /// Whether it keeps a deployment out only as long as there is another: what Weir has concluded may be wrong. What the
+    /// upstream has asked for itself holds.
+    pub const fn yields_to_need(self) -> bool {
         matches!(
             self,
-            Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_) | Reason::Resting(_)
+            Reason::BreakerOpen(_) | Reason::Probing | Reason::CredentialBenched(_) | Reason::Refused(_)
         )
     }
 
@@ -145,9 +152,10 @@ impl Reason {
     /// When it will have passed, if that is known.
     pub(crate) const fn until(self) -> Option<Moment> {
         match self {
-            Reason::BreakerOpen(until) | Reason::CredentialBenched(until) | Reason::Resting(until) => {
-                Some(until)
-            }
+            Reason::BreakerOpen(until)
+            | Reason::CredentialBenched(until)
+            | Reason::Refused(until)
+            | Reason::Resting(until) => Some(until),
             _ => None,
         }
     }
@@ -227,9 +235,9 @@ impl Plan {
 /// A deployment that is *ramping*, back from an outage, is demoted behind the others but for its share of the requests,
 /// by chance; it stays in the plan, and has its place when there is nobody else.
 ///
-/// When there are none only because of breakers and rests, those are ordered instead (a *spread* plan): traffic goes on
-/// and finds out who is back; what the request itself excludes is left out of that, too. A plan is empty when every
-/// deployment is full, excluded, barred or unknown.
+/// When there are none only because of breakers, those are ordered instead (a *spread* plan): traffic goes on and finds out
+/// who is back; what the request itself excludes is left out of that, too. A plan is empty when every deployment is full,
+/// resting, excluded, barred or unknown.
 ///
 /// When somebody may be called, but breakers keep out more than the request's `panic_percent` of the pool, the few that
 /// are left would have to bear the load of all; then the plan is one of *panic*: see `panicked` below.

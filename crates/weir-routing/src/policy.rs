@@ -114,6 +114,8 @@ pub struct Request<'a> {
     pub blocks: Option<Blocks<'a>>,
     /// How long the client allows, instead of the policy's own latency budget.
     pub budget: Option<Duration>,
+    /// That is for the first token, whatever the policy's is for.
+    pub budget_of_first: bool,
     /// What the client allows it to cost.
     pub max_cost: Option<Cost>,
     /// Keeps deployments out of this request's plans, whatever the policy.
@@ -167,6 +169,13 @@ pub trait Policy {
     /// Appends to the empty `out` usable members, best first and each once: `ask.wanted` of them, or all there are
     /// when they are fewer. So an order stays empty only when no member is usable.
     fn order(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order);
+
+    /// Into which class it would put a member for this request, whatever its figures within that: 0 for the best. Only
+    /// when there is none of a lower class is it what was asked for. Policies that know better and worse, and no such
+    /// bounds, have one class for all.
+    fn class(&self, _ask: &Ask<'_, '_>, _deployment: u32) -> u8 {
+        0
+    }
 }
 
 /// What a policy is made of.

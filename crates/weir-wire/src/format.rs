@@ -155,6 +155,11 @@ pub struct Asked {
     pub begun: Begun,
     /// Now, in seconds since 1970, for formats that say when an answer was made.
     pub now: i64,
+    /// The text of the answer that the client has already, where it is [`Begun::Text`].
+    pub told: String,
+    /// Whether the answer goes by our name for it, whatever the vendor's is: where it is asked for by its name later, and
+    /// where its parts are told by it.
+    pub own_id: bool,
     /// Whether the answer is kept, to be asked for again by its id.
     pub stored: bool,
     /// What of the call the format repeats in its answers, as it repeats it.

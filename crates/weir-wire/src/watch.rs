@@ -278,6 +278,11 @@ impl StreamWatch {
         usage::estimate(0, self.seen.text_bytes, self.seen.token_events).output
     }
 
+    /// Whether its only choice has its finish reason: nothing can follow but usage and the end mark.
+    pub fn has_finished(&self) -> bool {
+        matches!(&*self.seen.choices, [(_, Some(_))])
+    }
+
     /// Whether the stream's end mark has come. [`StreamWatch::end`] judges whether the answer is complete.
     pub fn has_end_mark(&self) -> bool {
         self.seen.done

@@ -191,7 +191,10 @@ fn why(reason: Reason, plan: &Planned) -> Map<String, Json> {
     let mut all = Map::new();
     all.insert("reason".into(), json!(reason.name()));
     match reason {
-        Reason::BreakerOpen(until) | Reason::CredentialBenched(until) | Reason::Resting(until) => {
+        Reason::BreakerOpen(until)
+        | Reason::CredentialBenched(until)
+        | Reason::Refused(until)
+        | Reason::Resting(until) => {
             all.insert("for_ms".into(), json!(Micros::of(until.since(plan.at)).millis()));
         }
         Reason::Lacks(need) => {

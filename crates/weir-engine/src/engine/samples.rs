@@ -69,6 +69,9 @@ pub(super) fn of_breakers(
         let (deployment, provider, credential) = match subject {
             Subject::Deployment(name) => (name.to_string(), String::new(), String::new()),
             Subject::Credential { provider, nth } => (String::new(), provider.to_string(), nth.to_string()),
+            Subject::Seat { deployment, provider, nth } => {
+                (deployment.to_string(), provider.to_string(), nth.to_string())
+            }
         };
         let labels = vec![
             ("deployment", deployment),

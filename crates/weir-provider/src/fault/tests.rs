@@ -110,3 +110,12 @@ fn an_address_in_an_upstreams_words_is_cut_out() {
     check("api.groq.com", false, "api.groq.com:443 reset", "[upstream] reset");
     check("api.groq.com", false, "see https://api.groq.com/docs", "see https://api.groq.com/docs");
 }
+
+/// RFC 9110 §15 ends at 599; what lies beyond is the upstream's failure and no status for a client.
+#[test]
+fn a_status_that_there_is_not_is_a_502() {
+    for (status, told) in [(599, 599), (600, 502), (999, 502)] {
+        let fault = read(status, "{}");
+        assert_eq!((fault.class, fault.status), (Class::ServerError, told), "{status}");
+    }
+}

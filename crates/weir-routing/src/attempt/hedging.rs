@@ -28,7 +28,8 @@ impl Talk {
 
     fn say(&mut self, event: Event) -> String {
         match self.machine.on(event, self.now, &mut self.chance) {
-            Action::Call { deployment, cause, last, .. } => {
+            Action::Call { deployment, cause, .. } => {
+                let last = self.machine.is_last(&|_, _| true, &|_, _| true);
                 format!("{deployment} {}{}", cause.name(), if last { ", the last" } else { "" })
             }
             Action::Wait { until } => {
@@ -97,14 +98,24 @@ fn two_that_fail_are_one_fault() {
     ]);
 }
 
+/// One of two that calls the request wrong may be wrong itself: that counts when the other has not answered either.
 #[test]
-fn a_callers_mistake_ends_both() {
-    let mut talk = Talk::about(&[1, 2], RULES);
-    talk.check([
-        (Event::Begin, "1 first"),
-        (Event::Slow, "2 hedge, the last"),
-        (Event::OneFaulted(2, fault(Class::Caller)), "give up: caller"),
-    ]);
+fn a_callers_mistake_is_one_when_neither_answers() {
+    for one in [1, 2] {
+        let slow = || {
+            let mut talk = Talk::about(&[1, 2, 3], RULES);
+            talk.check([
+                (Event::Begin, "1 first"),
+                (Event::Slow, "2 hedge"),
+                (Event::OneFaulted(one, fault(Class::Caller)), "go on"),
+            ]);
+            talk
+        };
+        slow().check([(Event::Answered, "done")]);
+        slow().check([(Event::Faulted(fault(Class::ServerError)), "give up: caller")]);
+        slow().check([(Event::CredentialFaulted(fault(Class::Rate)), "give up: caller")]);
+        slow().check([(Event::Faulted(fault(Class::ContentPolicy)), "give up: caller")]);
+    }
 }
 
 #[test]

@@ -102,7 +102,8 @@ impl World {
         let mut event = Event::Begin;
         loop {
             event = match machine.on(event, self.now, &mut self.chance) {
-                Action::Call { deployment, cause, last, spread, .. } => {
+                Action::Call { deployment, cause, spread, .. } => {
+                    let last = machine.is_last(&|_, _| true, &|_, _| true);
                     match self.healths[deployment as usize].acquire(self.now, spread, &mut Zero) {
                         Err(reason) => {
                             words.push(format!("{deployment} {}", reason.name()));
@@ -196,8 +197,10 @@ fn two_deployments_in_one_route() {
     check(&[BUSY], &[BUSY], "0 first, 1 retry, wait, 0 retry, 500 server_error");
     // The other may be called before the two seconds are over.
     check(&[Later(2), Yes], &[BUSY, Yes], "0 first, 1 retry, wait, 1 retry, done");
-    // Both of them have the same model, and so the same window.
-    check(&[No(Class::ContextWindow)], &[Yes], "0 first, 500 context_window");
+    // Another model may have room for it; whether it is another is not the machine's to know.
+    check(&[No(Class::ContextWindow)], &[Yes], "0 first, 1 retry, done");
+    check(&[No(Class::ContextWindow)], &[No(Class::Timeout)], "0 first, 1 retry, 500 context_window");
+    check(&[BUSY], &[No(Class::ContextWindow)], "0 first, 1 retry, 500 context_window");
 }
 
 #[test]
@@ -259,6 +262,127 @@ fn the_last_call_is_known_as_such() {
     check(&[&[0, 1]], &[&[BUSY], &[BUSY]], &[false, false, true]);
 }
 
+#[test]
+fn who_cannot_be_called_is_nobody_to_go_on_to() {
+    let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 2, Moment::START + TOTAL)
+        .with_causes([Causes::USUAL, Causes::of([Cause::ContextWindow])]);
+    machine.on(Event::Begin, Moment::START, &mut Zero);
+    let is_last = |here: bool, serves: &[usize]| {
+        machine.is_last(&|deployment, _| here && deployment == 1, &|fallback, under_way| {
+            assert_eq!(under_way[0], 0);
+            serves.contains(&fallback)
+        })
+    };
+    assert!(is_last(false, &[]));
+    assert!(!is_last(true, &[]));
+    assert!(!is_last(false, &[0]));
+    assert!(is_last(false, &[1]), "a fallback for other causes");
+}
+
+/// What was refused as the continuation of an answer was accepted as a request before: it is no caller's mistake.
+#[test]
+fn a_refused_continuation_is_nobodys_answer() {
+    let begin = |deployments: &[u32]| {
+        let mut machine =
+            Machine::new(&planned(deployments, Reason::ByWeight), RULES, 1, Moment::START + TOTAL);
+        machine.on(Event::Begin, Moment::START, &mut SplitMix64::seeded(1));
+        machine.on(Event::Answered, Moment::START, &mut SplitMix64::seeded(1));
+        machine
+    };
+    let check = |deployments: &[u32], anew: bool, expect: &[&str]| {
+        let mut machine = begin(deployments);
+        machine.phase = Phase::Calling(deployments[0]);
+        let mut events = vec![Event::Faulted(No(Class::Truncated).fault().unwrap())];
+        events.extend(expect.iter().skip(1).map(|_| Event::NotContinued { anew }));
+        for (event, expect) in events.into_iter().zip(expect) {
+            let said = match machine.on(event, Moment::START, &mut SplitMix64::seeded(1)) {
+                Action::Call { deployment, .. } => deployment.to_string(),
+                Action::Wait { .. } => "wait".to_owned(),
+                Action::Plan { .. } => "plan".to_owned(),
+                other => format!("{other:?}"),
+            };
+            assert_eq!(said, *expect, "{deployments:?}, anew: {anew}");
+        }
+    };
+    check(&[0, 1, 2], false, &["1", "2", "plan"]);
+    check(&[0, 1], false, &["1", "wait"]);
+    // It is asked to begin anew when nobody else is left.
+    check(&[0, 1], true, &["1", "1", "plan"]);
+    check(&[0, 1, 2], true, &["1", "2", "plan"]);
+}
+
+/// A credential that was refused at one deployment is tried at another that has it, when nobody else is left.
+#[test]
+fn a_benched_credential_gets_a_second_opinion() {
+    let mut chance = SplitMix64::seeded(1);
+    let benched = || Event::NotEntered(Reason::CredentialBenched(Moment::START + TOTAL));
+    let mut check = |class: Class, expect: &str| {
+        let mut machine =
+            Machine::new(&planned(&[0, 1, 2], Reason::ByWeight), RULES, 0, Moment::START + TOTAL);
+        machine.on(Event::Begin, Moment::START, &mut chance);
+        let mut said = Vec::new();
+        let busy = || Event::Faulted(No(class).fault().unwrap());
+        for event in [Event::Faulted(No(Class::Credential).fault().unwrap()), benched(), busy()] {
+            said.push(match machine.on(event, Moment::START, &mut chance) {
+                Action::Call { deployment, spread, .. } => {
+                    format!("{deployment}{}", if spread { "!" } else { "" })
+                }
+                Action::Wait { .. } => "wait".to_owned(),
+                Action::GiveUp(fault) => fault.class.name().to_owned(),
+                other => format!("{other:?}"),
+            });
+        }
+        assert_eq!(said.join(" "), expect);
+    };
+    check(Class::Credential, "1 2 1!");
+    check(Class::Timeout, "1 2 timeout");
+}
+
+/// A rest that an upstream asked for holds: a short one is waited out where nobody else is left, a longer one told.
+#[test]
+fn a_rest_is_waited_out_or_told() {
+    let rests = |seconds| Reason::Resting(Moment::START + Duration::from_secs(seconds));
+    let plan = |dropped: &[(u32, u64)]| Plan {
+        dropped: dropped.iter().map(|(deployment, until)| (*deployment, rests(*until))).collect(),
+        ..Plan::default()
+    };
+    let begin = |plan: &Plan, fallbacks| {
+        let mut machine = Machine::new(plan, RULES, fallbacks, Moment::START + TOTAL);
+        let action = machine.on(Event::Begin, Moment::START, &mut SplitMix64::seeded(1));
+        (machine, action)
+    };
+    let (mut machine, action) = begin(&plan(&[(0, 7), (1, 4)]), 0);
+    let Action::Wait { until } = action else { panic!("{action:?}") };
+    assert!(until >= Moment::START + Duration::from_secs(4), "{until:?}");
+    let action = machine.on(Event::Waited, until, &mut SplitMix64::seeded(1));
+    assert!(matches!(action, Action::Call { deployment: 1, spread: false, .. }), "{action:?}");
+    // Others have met a limit there meanwhile: it rests again. That is waited for, but not for ever.
+    let (mut now, mut waits) = (until, 0);
+    let mut action = machine.on(Event::NotEntered(rests(12)), now, &mut SplitMix64::seeded(1));
+    while let Action::Wait { until } = action {
+        (now, waits) = (until, waits + 1);
+        machine.on(Event::Waited, now, &mut SplitMix64::seeded(1));
+        let again = Reason::Resting(now + Duration::from_secs(5));
+        action = machine.on(Event::NotEntered(again), now, &mut SplitMix64::seeded(1));
+        assert!(waits < 10, "waits for ever");
+    }
+    let told = |action: &Action| match action {
+        Action::GiveUp(fault) => (fault.status, fault.retry_after),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(&action).0, 429);
+    let (_, action) = begin(&plan(&[(0, 30), (1, 25)]), 0);
+    assert_eq!(told(&action), (429, Some(Duration::from_secs(25))));
+    let (mut machine, action) = begin(&plan(&[(0, 2)]), 1);
+    assert_eq!(action, Action::Plan { fallback: 0 }, "a fallback comes first");
+    let action = machine.on(
+        Event::Planned(planned(&[1], Reason::ByWeight)),
+        Moment::START,
+        &mut SplitMix64::seeded(1),
+    );
+    assert!(matches!(action, Action::Call { deployment: 1, .. }), "{action:?}");
+}
+
 fn full() -> Settings {
     Settings { max_concurrency: Some(0), ..Default::default() }
 }
@@ -285,10 +409,7 @@ fn a_place_taken_between_plan_and_call_costs_no_attempt() {
     let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 0, Moment::START + TOTAL);
     machine.on(Event::Begin, Moment::START, &mut chance);
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
-    assert!(
-        matches!(next, Action::Call { deployment: 1, cause: AttemptCause::First, last: true, .. }),
-        "{next:?}"
-    );
+    assert!(matches!(next, Action::Call { deployment: 1, cause: AttemptCause::First, .. }), "{next:?}");
     let next = machine.on(Event::NotEntered(Reason::Full), Moment::START, &mut chance);
     assert_eq!(next, Action::GiveUp(all_deployments_full(TRY_AGAIN)));
 }
@@ -537,7 +658,7 @@ proptest! {
                 prop_assert!(matches!(action, Action::GiveUp(_) | Action::Queue { .. }), "something was left: {action:?}");
             }
             event = match action {
-                Action::Call { deployment, fallback, spread, last: is_last, .. } => {
+                Action::Call { deployment, fallback, spread, .. } => {
                     prop_assert!(!over, "called after a fault that is final");
                     prop_assert!(!closed.contains(&deployment), "{deployment} is called again");
                     prop_assert!(now < deadline && now >= ready[deployment as usize]);
@@ -545,7 +666,7 @@ proptest! {
                     prop_assert!(plan.candidates.iter().any(|c| c.deployment == deployment));
                     prop_assert!(spread || !plan.is_spread());
                     let Some((turn, millis)) = turns.next() else { break };
-                    last = is_last;
+                    last = machine.is_last(&|_, _| true, &|_, _| true);
                     match turn {
                         Turn::Refuses(reason) => Event::NotEntered(reason),
                         Turn::Says(says) => {

@@ -27,12 +27,15 @@ fn call(health: &Arc<Health>, result: Result<(), &Fault>, now: Moment) {
 /// After these faults in a row at second 100, this is why the next call is refused, if it is.
 fn check(faults: &[Fault], refusal: Option<Reason>) {
     let health = health(None);
-    for fault in faults {
-        call(&health, Err(fault), at(100));
+    let leases: Vec<Lease> =
+        faults.iter().map(|_| health.acquire(at(100), true, &mut Zero).unwrap()).collect();
+    for (mut lease, fault) in leases.into_iter().zip(faults) {
+        lease.report(Err(fault), at(100));
     }
     assert_eq!(health.refusal(at(100)), refusal, "{faults:?}");
     assert_eq!(health.acquire(at(100), false, &mut Zero).err(), refusal, "{faults:?}");
-    assert!(health.acquire(at(100), true, &mut Zero).is_ok(), "need overrides");
+    let rests = matches!(refusal, Some(Reason::Resting(_)));
+    assert_eq!(health.acquire(at(100), true, &mut Zero).is_err(), rests, "need overrides all but a rest");
     assert_eq!(health.status(at(100)).in_flight, 0);
 }
 
@@ -200,8 +203,8 @@ fn a_limit_without_an_end_rests_one_of_several_for_a_second() {
     let limited = fault(Class::Rate);
     let health = with_credentials(2);
     assert_eq!(seats(&health, &[Some(&limited); 2]), [0, 1]);
-    assert_eq!(health.refusal(at(1)), Some(Reason::Resting(at(2))));
-    assert_eq!(health.status(at(1)).consecutive, 0, "it is no fault of the deployment");
+    assert_eq!(health.status(at(1)).consecutive, 1, "the second had nobody to leave it to");
+    assert_eq!((health.refusal(at(1)), seats(&health, &[None; 2])), (None, vec![1, 1]));
     let alone = with_credentials(1);
     seats(&alone, &[Some(&limited); 2]);
     assert_eq!((alone.refusal(at(1)), alone.status(at(1)).consecutive), (None, 2));
@@ -222,6 +225,37 @@ fn a_credential_is_one_for_all_that_use_it_and_is_probed_by_one_call() {
     assert_eq!(b.refusal(at(10)), None, "that said nothing about it: the next call probes");
     b.acquire(at(10), false, &mut Zero).unwrap().begun(at(11));
     assert_eq!((a.refusal(at(11)), shared.state(at(11))), (None, State::Closed), "an answer has begun");
+}
+
+/// Who refuses a credential that another deployment takes is benched alone, and comes back by a probe of its own; refused by
+/// the second as well it is dead for all.
+#[test]
+fn a_credential_that_is_good_elsewhere_is_benched_in_one_place() {
+    let refused = fault(Class::Credential);
+    let mut book = HealthBook::default();
+    let shared = book.credential(7, &"p".into(), 1);
+    let [a, b] = ["a", "b"]
+        .map(|name| book.get_or_insert(name, 1, &Settings::default(), std::slice::from_ref(&shared)));
+    call(&b, Ok(()), at(1));
+    call(&a, Err(&refused), at(2));
+    assert_eq!((a.refusal(at(2)), b.refusal(at(2))), (Some(Reason::Refused(at(12))), None));
+    assert_eq!((a.status(at(2)).state, shared.state(at(2))), (State::Open, State::Closed));
+    call(&a, Err(&refused), at(12));
+    assert_eq!(a.refusal(at(13)), Some(Reason::Refused(at(32))), "its probe failed");
+    call(&b, Ok(()), at(32));
+    call(&a, Ok(()), at(32));
+    assert_eq!((a.refusal(at(32)), a.status(at(32)).state), (None, State::Closed));
+    // Revoked: the first to hear of it still knows the other as good, the second knows nobody.
+    call(&a, Err(&refused), at(33));
+    call(&b, Err(&refused), at(33));
+    assert_eq!(shared.state(at(33)), State::Open);
+    // What was good a minute ago may not be any more.
+    let alone = book.credential(8, &"p".into(), 2);
+    let [c, d] = ["c", "d"]
+        .map(|name| book.get_or_insert(name, 1, &Settings::default(), std::slice::from_ref(&alone)));
+    call(&c, Ok(()), at(1));
+    call(&d, Err(&refused), at(62));
+    assert_eq!(alone.state(at(62)), State::Open);
 }
 
 /// After a slow probe the breaker stays open, however well the answer ends.

@@ -83,9 +83,10 @@ fn every_choice_has_its_reason() {
     check(
         &[Open, Resting, Probing],
         &[],
-        &[(0, "spread"), (1, "spread"), (2, "spread")],
+        &[(0, "spread"), (2, "spread")],
         &[(0, "breaker_open"), (1, "resting"), (2, "probing")],
     );
+    check(&[Resting, Resting], &[], &[], &[(0, "resting"), (1, "resting")]);
     check(&[Open, Full], &[], &[(0, "spread")], &[(0, "breaker_open"), (1, "full")]);
     check(&[Open, Open], &[0], &[(1, "spread")], &[(0, "barred"), (1, "breaker_open")]);
     check(&[Full, Full], &[], &[], &[(0, "full"), (1, "full")]);

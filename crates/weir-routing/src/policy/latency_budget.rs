@@ -1,10 +1,10 @@
 //! The cheapest that is quick enough.
 
 use super::latency::PROBE;
-use super::ranking::{LATENCIES, Ranking, forecast, latency};
+use super::ranking::{LATENCIES, Ranked, Ranking, forecast, latency};
 use super::{Ask, Kind, Order, Policy, Setting, Shape, comparable};
-use crate::windows::Latency;
-use crate::{Chance, Figure, Reason};
+use crate::windows::{Latency, Size};
+use crate::{Chance, Figure, Health, Reason};
 use std::time::Duration;
 
 pub(super) const KIND: Kind = Kind {
@@ -58,43 +58,52 @@ struct LatencyBudget {
 
 impl Policy for LatencyBudget {
     fn order(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
+        let look = |ranked: &mut Ranked, size: Size, health: Option<&Health>| {
+            self.look(ask, ranked, size, health);
+        };
+        self.ranking.order(ask, chance, self.probe, out, look, |_| {});
+    }
+
+    fn class(&self, ask: &Ask<'_, '_>, deployment: u32) -> u8 {
+        let tier = self.ranking.tier(ask, deployment, |ranked, size, health| {
+            self.look(ask, ranked, size, health);
+        });
+        // Of whom nothing is known, nothing is known against, however many calls find out.
+        if tier < OVER_BUDGET { 0 } else { tier }
+    }
+}
+
+/// The tier of those that are not likely enough to keep the budget.
+const OVER_BUDGET: u8 = 2;
+
+impl LatencyBudget {
+    fn look(&self, ask: &Ask<'_, '_>, ranked: &mut Ranked, size: Size, health: Option<&Health>) {
         let budget = ask.request.budget.unwrap_or(self.budget).as_secs_f64();
-        self.ranking.order(
-            ask,
-            chance,
-            self.probe,
-            out,
-            |ranked, size, health| {
-                let cost = ranked.member.expected_cost(size, health);
-                let figure =
-                    |chance| cost.map_or(Figure::Chance(chance), |cost| Figure::Budget(chance, cost));
-                let forecast = forecast(ask, self.latency, size, health);
-                let forecast = forecast.filter(|forecast| forecast.samples >= PROVEN);
-                let Some(forecast) = forecast else {
-                    // Nobody knows. One call finds out; while it is under way the others go where something is known.
-                    (ranked.tier, ranked.score) = (u8::from(size.in_flight > 0), comparable(cost));
-                    ranked.second = f64::from(size.in_flight);
-                    ranked.reason = Reason::Unproven;
-                    ranked.figure = figure(None);
-                    return;
-                };
-                let within = forecast.within(budget);
-                let error = (within * (1.0 - within) / forecast.samples).sqrt();
-                let kept = within - CAUTION * error >= self.share;
-                ranked.figure = figure(Some(thousandths(within)));
-                if kept {
-                    ranked.score = comparable(cost);
-                    ranked.second = forecast.quantile(self.share);
-                    ranked.reason = Reason::InBudget;
-                } else {
-                    ranked.tier = 2;
-                    ranked.score = -within;
-                    ranked.second = forecast.quantile(self.share);
-                    ranked.reason = Reason::OverBudget;
-                }
-            },
-            |_| {},
-        );
+        let cost = ranked.member.expected_cost(size, health);
+        let figure = |chance| cost.map_or(Figure::Chance(chance), |cost| Figure::Budget(chance, cost));
+        let latency = if ask.request.budget_of_first { Latency::First } else { self.latency };
+        let forecast = forecast(ask, latency, size, health);
+        let forecast = forecast.filter(|forecast| forecast.samples >= PROVEN);
+        let Some(forecast) = forecast else {
+            // Nobody knows. One call finds out; while it is under way the others go where something is known.
+            (ranked.tier, ranked.score) = (u8::from(size.in_flight > 0), comparable(cost));
+            ranked.second = f64::from(size.in_flight);
+            ranked.reason = Reason::Unproven;
+            ranked.figure = figure(None);
+            return;
+        };
+        let within = forecast.within(budget);
+        let error = (within * (1.0 - within) / forecast.samples).sqrt();
+        let kept = within - CAUTION * error >= self.share;
+        ranked.figure = figure(Some(thousandths(within)));
+        ranked.second = forecast.quantile(self.share);
+        if kept {
+            ranked.score = comparable(cost);
+            ranked.reason = Reason::InBudget;
+        } else {
+            (ranked.tier, ranked.score) = (OVER_BUDGET, -within);
+            ranked.reason = Reason::OverBudget;
+        }
     }
 }
 

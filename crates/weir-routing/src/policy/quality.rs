@@ -1,8 +1,9 @@
 //! The best that is not too dear.
 
-use super::ranking::Ranking;
+use super::ranking::{Ranked, Ranking};
 use super::{Ask, Kind, Order, Policy, Setting, Shape, comparable};
-use crate::{Chance, Figure, Reason};
+use crate::windows::Size;
+use crate::{Chance, Figure, Health, Reason};
 use weir_core::Cost;
 
 pub(super) const KIND: Kind = Kind {
@@ -34,20 +35,28 @@ impl Policy for BestQuality {
             chance,
             0.0,
             out,
-            |ranked, size, health| {
-                let cost = ranked.member.expected_cost(size, health);
-                let quality = ranked.member.quality;
-                ranked.figure = cost.map_or(Figure::Rated(quality), |cost| Figure::Quality(quality, cost));
-                if self.max_cost.is_some_and(|most| cost.is_none_or(|cost| cost > most)) {
-                    (ranked.tier, ranked.score) = (1, comparable(cost));
-                    ranked.reason = cost.map_or(Reason::PriceUnknown, |_| Reason::OverPrice);
-                } else {
-                    ranked.score = -f64::from(quality);
-                    ranked.second = comparable(cost);
-                    ranked.reason = Reason::BestQuality;
-                }
-            },
+            |ranked, size, health| self.look(ranked, size, health),
             |_| {},
         );
+    }
+
+    fn class(&self, ask: &Ask<'_, '_>, deployment: u32) -> u8 {
+        self.ranking.tier(ask, deployment, |ranked, size, health| self.look(ranked, size, health))
+    }
+}
+
+impl BestQuality {
+    fn look(&self, ranked: &mut Ranked, size: Size, health: Option<&Health>) {
+        let cost = ranked.member.expected_cost(size, health);
+        let quality = ranked.member.quality;
+        ranked.figure = cost.map_or(Figure::Rated(quality), |cost| Figure::Quality(quality, cost));
+        if self.max_cost.is_some_and(|most| cost.is_none_or(|cost| cost > most)) {
+            (ranked.tier, ranked.score) = (1, comparable(cost));
+            ranked.reason = cost.map_or(Reason::PriceUnknown, |_| Reason::OverPrice);
+        } else {
+            ranked.score = -f64::from(quality);
+            ranked.second = comparable(cost);
+            ranked.reason = Reason::BestQuality;
+        }
     }
 }

@@ -47,6 +47,21 @@ pub(super) struct Ranked {
     tie: u64,
 }
 
+impl Ranked {
+    fn new(member: Member, tie: u64) -> Self {
+        Ranked {
+            member,
+            tier: 0,
+            score: 0.0,
+            second: 0.0,
+            reason: Reason::Preferred,
+            figure: Figure::None,
+            raw: [0.0; 4],
+            tie,
+        }
+    }
+}
+
 /// The tier of members that have no weight.
 const LAST: u8 = u8::MAX;
 
@@ -59,6 +74,22 @@ pub(super) struct Ranking {
 impl Ranking {
     pub(super) fn new(members: &[Member]) -> Self {
         Ranking { members: members.into(), room: RefCell::new(Vec::with_capacity(members.len())) }
+    }
+
+    /// The tier into which `look` puts this member.
+    pub(super) fn tier(
+        &self,
+        ask: &Ask<'_, '_>,
+        deployment: u32,
+        mut look: impl FnMut(&mut Ranked, Size, Option<&Health>),
+    ) -> u8 {
+        let member = self.members.iter().find(|member| member.deployment == deployment);
+        let health = (ask.health)(deployment);
+        member.map_or(LAST, |member| {
+            let mut ranked = Ranked::new(*member, 0);
+            look(&mut ranked, ask.request.size(health), health);
+            if member.weight == 0 { LAST } else { ranked.tier }
+        })
     }
 
     /// Looks at every usable member, lets `weigh` rank them all, and appends the best to `out`. With probability `probe`
@@ -80,16 +111,8 @@ impl Ranking {
                 continue;
             }
             let health = (ask.health)(member.deployment);
-            let mut ranked = Ranked {
-                member: *member,
-                tier: 0,
-                score: 0.0,
-                second: 0.0,
-                reason: Reason::Preferred,
-                figure: Figure::None,
-                raw: [0.0; 4],
-                tie: place.wrapping_mul(salt).rotate_left(32).wrapping_mul(salt),
-            };
+            let tie = place.wrapping_mul(salt).rotate_left(32).wrapping_mul(salt);
+            let mut ranked = Ranked::new(*member, tie);
             look(&mut ranked, ask.request.size(health), health);
             room.push(ranked);
         }

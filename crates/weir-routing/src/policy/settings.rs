@@ -4,7 +4,7 @@ use super::{Build, Kind, Policy, find};
 use std::fmt;
 use std::time::Duration;
 use weir_config::{Node, Problem, Value as Written, path_key};
-use weir_core::{Cost, Price};
+use weir_core::Cost;
 
 /// One setting of a policy.
 pub struct Setting {
@@ -249,8 +249,7 @@ fn scalar(shape: Shape, text: &str) -> Result<Value, String> {
 /// # Errors
 /// What is wrong with the text.
 pub fn usd(text: &str) -> Result<Cost, String> {
-    let amount: Price = text.parse().map_err(|error| format!("{text:?} {error}"))?;
-    Ok(Cost::from_pico_usd(i128::from(amount.micro_usd_per_million()) * 1_000_000))
+    text.parse().map_err(|error| format!("{text:?} {error}"))
 }
 
 fn read(

@@ -8,7 +8,7 @@ use weir_core::Cost;
 
 pub(super) const KIND: Kind = Kind {
     name: "sticky",
-    description: "Keeps the requests of one conversation at one deployment, so that its prompt cache is hit, as long as it may be called and staying does not cost more than moving; requests that nothing keeps together go by the inner policy.",
+    description: "Keeps the requests of one conversation at one deployment, so that its prompt cache is hit, as long as it may be called and staying does not cost more than moving: not where the inner policy has somebody who keeps its budget or its cap on cost and the place does not. Requests that nothing keeps together go by the inner policy.",
     settings: &[
         Setting {
             name: "by",
@@ -72,6 +72,23 @@ impl Sticky {
         best.map(|(_, deployment)| deployment)
     }
 
+    /// Whether the inner policy would have this place only for want of a better one, which there is; the order begins with
+    /// that one then.
+    fn is_worse(&self, ask: &Ask<'_, '_>, place: u32, out: &mut Order) -> bool {
+        let here = self.over.class(ask, place);
+        if here == 0 {
+            return false;
+        }
+        // Whoever is first may be so for a probe.
+        let better = out.iter().position(|c| self.over.class(ask, c.deployment) < here);
+        let Some(better) = better else { return false };
+        if let Some(first) = out.get_mut(..=better) {
+            first.rotate_right(1);
+        }
+        moves(out);
+        true
+    }
+
     /// By how many seconds a request's first token may be later at its own place than elsewhere.
     fn moving_costs(&self, ask: &Ask<'_, '_>, place: u32, other: u32) -> f64 {
         let here = (ask.health)(place);
@@ -96,6 +113,13 @@ impl Sticky {
         let health = (ask.health)(deployment)?;
         let size = ask.request.size(Some(health));
         Some(first(ask, health, size)?.median().as_secs_f64())
+    }
+}
+
+/// The session goes to the first of the order.
+fn moves(out: &mut Order) {
+    if let Some(first) = out.first_mut() {
+        first.reason = Reason::Moved;
     }
 }
 
@@ -129,6 +153,10 @@ fn mixed(value: u64) -> u64 {
 }
 
 impl Policy for Sticky {
+    fn class(&self, ask: &Ask<'_, '_>, deployment: u32) -> u8 {
+        self.over.class(ask, deployment)
+    }
+
     fn order(&self, ask: &Ask<'_, '_>, chance: &mut dyn Chance, out: &mut Order) {
         self.over.order(ask, chance, out);
         let Some(place) = ask.request.session.and_then(|session| self.place(session, ask)) else { return };
@@ -139,9 +167,13 @@ impl Policy for Sticky {
             }
             return;
         }
+        if self.is_worse(ask, place, out) {
+            return;
+        }
         if let (Some(stay), Some(moved)) = (Self::first_token(ask, place), Self::first_token(ask, other))
             && stay > moved + self.moving_costs(ask, place, other)
         {
+            moves(out);
             return;
         }
         let figure = out.iter().find(|known| known.deployment == place).map(|known| known.figure);

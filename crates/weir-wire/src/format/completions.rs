@@ -104,6 +104,18 @@ impl Format for Completions {
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         crate::error::body(fault, id)
     }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        crate::error::event(fault, id)
+    }
+
+    fn id_prefix(&self) -> &'static str {
+        "cmpl-"
+    }
+
+    fn end_mark(&self) -> &'static [u8] {
+        crate::watch::DONE
+    }
 }
 
 fn finish_word<'f>(finish: &'f Finish<'_>) -> &'f str {

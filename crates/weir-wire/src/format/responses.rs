@@ -34,8 +34,8 @@ mod writer;
 
 pub use kept::{Kept, kept};
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
-use crate::neutral::{Call, Finish, Lost, Param, Proof, Reply, Str};
+use super::{Asked, Begun, Format, Losing, StreamReader, StreamWriter, Target};
+use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -124,6 +124,20 @@ impl Format for Responses {
 
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         crate::error::body(fault, id)
+    }
+
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+        let mut asked = Asked { begun: Begun::Head, ..Asked::default() };
+        if let Some(id) = id {
+            asked.id = format!("{}{}", self.id_prefix(), id.as_str());
+        }
+        let mut out = Vec::new();
+        writer::Writer::new(asked).write(&Chunk::Error(fault.clone()), &mut out);
+        Bytes::from(out)
+    }
+
+    fn id_prefix(&self) -> &'static str {
+        "resp_"
     }
 }
 

@@ -82,6 +82,19 @@ fn latency_moves_traffic_away_from_a_slow_deployment_and_back() {
     assert!(back.is_some(), "the other has become the slower one");
 }
 
+/// An empty name is no session that everybody who sends one would share.
+#[test]
+fn an_empty_session_is_none() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    let weir = weir(&[&first, &second], &["", ""], "policy: { kind: sticky, over: round_robin }");
+    let by =
+        |name: &str| (0..4).map(|_| who(&weir, &[("x-weir-session", name)], &json!({}))).collect::<Vec<_>>();
+    let one = by("s");
+    assert!(one.iter().all(|deployment| *deployment == one[0]), "{one:?}");
+    let none = by(" ");
+    assert!(none[0] != none[1] && none[1] != none[2], "{none:?}");
+}
+
 #[test]
 fn cost_follows_the_shape_of_the_request() {
     let (first, second) = (Upstream::start(), Upstream::start());
@@ -143,6 +156,8 @@ fn hints_hold_where_the_route_allows_them() {
     let alone = ("x-weir-no-fallback", "true");
     check(&[("x-weir-max-cost", "0.000001"), alone], 400, "max_cost_exceeded", "x-weir-max-cost");
     check(&[("x-weir-max-cost", "dear")], 400, "invalid_hint", "x-weir-max-cost");
+    check(&[("x-weir-max-cost", "0.1234567890123")], 400, "invalid_hint", "too many digits");
+    assert_eq!(ask(&weir, &[("x-weir-max-cost", "0.123456789012")], &few).status, 200);
     check(&[("x-weir-policy", "chepest")], 400, "invalid_hint", "names no policy");
     check(&[("x-weir-latency-budget-ms", "soon")], 400, "invalid_hint", "milliseconds");
     check(&[("x-weir-session", "s")], 403, "hint_not_allowed", "routes.m.hints");

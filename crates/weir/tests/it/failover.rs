@@ -223,6 +223,11 @@ fn row_10_a_malformed_event_is_left_out() {
 #[test]
 fn row_11_a_missing_end_mark_is_supplied() {
     check("11", vec![], right().without_done(), [1, 0]);
+    // Nor is a server waited for that has said everything and keeps the connection open.
+    let (weir, ..) = check("11, and silent", vec![], right().pause_after_events(63), [1, 0]);
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(entry["outcome"], "ok", "{entry}");
+    assert!(entry["total_ms"].as_f64().unwrap() < 9_000.0, "less than any silence allowed before: {entry}");
 }
 
 #[test]
@@ -230,6 +235,64 @@ fn row_12_a_prompt_too_long_is_not_sent_there_again() {
     let too_long = Answer::status(400).error("context_length_exceeded", "Too long.");
     let (weir, ..) = check("12", vec![], too_long, [1, 1]);
     assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "primary")]), Some(0.0));
+}
+
+/// A larger model of the same route is asked before the client is told, and one of the same model is not.
+#[test]
+fn a_prompt_too_long_is_for_a_larger_model_of_the_route() {
+    let upstreams = [Upstream::start(), Upstream::start(), Upstream::start()];
+    let [small, same, large] = upstreams.each_ref().map(Upstream::url);
+    let weir = |large_one: &str| {
+        let config = format!(
+            "server: {{ listen: @public@, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
+             providers:\n  a: {{ kind: openai, base_url: '{small}' }}\n  b: {{ kind: openai, base_url: '{same}' }}\n  \
+             c: {{ kind: openai, base_url: '{large}' }}\n\
+             deployments:\n  small: {{ provider: a, model: s, context_window: 8000 }}\n  \
+             same: {{ provider: b, model: s }}\n  large: {{ provider: c, model: l, {large_one} }}\n\
+             routes:\n  m: {{ deployments: [small, same, large], policy: priority }}\n"
+        );
+        weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config)
+    };
+    upstreams[0].always(Answer::status(400).error("context_length_exceeded", "Too long."));
+    upstreams[1].always(right());
+    upstreams[2].always(right());
+    for (large, expect) in [("", 200), ("context_window: 16000", 200), ("context_window: 8000", 400)] {
+        let weir = weir(large);
+        let reply = weir.post(CHAT, &[], &call());
+        assert_eq!(reply.status, expect, "{large}: {}", reply.text());
+        let by = if expect == 200 { "large" } else { "small" };
+        assert_eq!(reply.header("x-weir-deployment"), Some(by), "{large}");
+    }
+    assert_eq!(upstreams.each_ref().map(calls), [3, 0, 2]);
+}
+
+/// Who wants no fallback gets the model of the first deployment or an error, wherever the others stand.
+#[test]
+fn no_fallback_is_one_model() {
+    let upstreams = [Upstream::start(), Upstream::start(), Upstream::start()];
+    let [a, b, c] = upstreams.each_ref().map(Upstream::url);
+    let config = format!(
+        "server: {{ listen: @public@, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
+         providers:\n  a: {{ kind: openai, base_url: '{a}' }}\n  b: {{ kind: openai, base_url: '{b}' }}\n  \
+         c: {{ kind: openai, base_url: '{c}' }}\n\
+         deployments:\n  one: {{ provider: a, model: x }}\n  other: {{ provider: b, model: y }}\n  \
+         same: {{ provider: c, model: x }}\n\
+         routes:\n  m: {{ deployments: [one, other, same], policy: priority, retries: {{ max: 1 }} }}\n"
+    );
+    let weir = weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config);
+    let ask = || Seen::of(weir.post(CHAT, &[("x-weir-no-fallback", "1")], &call()));
+    upstreams[1].always(right());
+    upstreams[2].always(right());
+    for failing in [Answer::status(503), right().broken_after_events(41)] {
+        upstreams[0].always(failing);
+        ask().assert_right("the same model elsewhere");
+    }
+    upstreams[2].always(Answer::status(503));
+    ask().assert_safe("no other model", &words()[..40].concat());
+    upstreams[0].always(Answer::status(503));
+    let reply = weir.post(CHAT, &[("x-weir-no-fallback", "1")], &call());
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert_eq!(calls(&upstreams[1]), 0);
 }
 
 #[test]

@@ -221,7 +221,6 @@ fn a_budget_that_is_spent_is_no_hedge() {
 fn two_calls_that_fail_are_one_fault() {
     let upstreams = [Upstream::start(), Upstream::start()];
     let gate = Gate::new();
-    let refused = |code: &str| Answer::status(400).error(code, "no");
     upstreams[0].always(Answer::status(503).hold(&gate));
     upstreams[1].always(Answer::status(500));
     let weir =
@@ -237,12 +236,30 @@ fn two_calls_that_fail_are_one_fault() {
     let entry = entry(&weir);
     let faults: Vec<&Value> = entry["attempted"].as_array().unwrap().iter().map(|a| &a["fault"]).collect();
     assert_eq!(faults, [&json!("server_error"), &json!("server_error")], "{entry}");
-    // A caller's mistake is the answer at once, whoever says so.
-    upstreams[0].always(Answer::never());
-    upstreams[1].always(refused("invalid_value"));
-    let reply = weir.post(CHAT, &[], &call(false));
-    assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!("invalid_value")));
-    assert_eq!(upstreams[0].wait_for_end(1).how, How::PeerClosed);
+}
+
+/// Of two that are asked, one says that the request is wrong: the other may answer it all the same. When it does not, that
+/// is the answer.
+#[test]
+fn a_hedge_that_is_refused_loses() {
+    let upstreams = [Upstream::start(), Upstream::start()];
+    let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], HEDGED);
+    for (nth, code) in ["invalid_value", "context_length_exceeded", "content_filter"].into_iter().enumerate()
+    {
+        upstreams[1].always(Answer::status(400).error(code, "no"));
+        for well in [true, false] {
+            let gate = Gate::new();
+            let answer = if well { Answer::auto("well") } else { Answer::status(400).error(code, "no") };
+            upstreams[0].always(answer.hold(&gate));
+            let mut client = weir.connect().unwrap();
+            client.post(CHAT, &[], &call(false)).unwrap();
+            upstreams[1].wait_for_end(2 * nth + usize::from(!well));
+            weir.wait_for_metric("weir_deployment_in_flight", &[("deployment", "d1")], 0.0);
+            gate.release();
+            let reply = client.read_reply().unwrap();
+            assert_eq!(reply.status, if well { 200 } else { 400 }, "{}", reply.text());
+        }
+    }
 }
 
 /// Who wants no fallback gets the model that was chosen for it: a hedge goes to the same model only.
@@ -428,4 +445,19 @@ fn a_loser_costs_what_it_was_sent_and_has_said() {
     assert_eq!(reply.header("x-weir-deployment"), Some("d1"), "{}", reply.text());
     let entry = entry(&weir);
     assert_eq!(entry["usage"]["output"], 3 + 2, "{entry}");
+}
+
+/// Where the whole request has little time, a silent deployment is not waited for until all of it is gone.
+#[test]
+fn a_short_total_leaves_time_for_another() {
+    let upstreams = [Upstream::start(), Upstream::start()];
+    upstreams[0].always(Answer::never());
+    upstreams[1].always(Answer::stream(["in time"]));
+    let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], "timeouts: { total: 2s }");
+    let (text, _) = stream_words(&weir);
+    assert_eq!(text, "in time");
+    // Nor where it falls silent in the middle.
+    upstreams[0].always(Answer::stream(["in ", "time"]).pause_after_events(2));
+    let (text, _) = stream_words(&weir);
+    assert_eq!(text, "in time");
 }

@@ -334,6 +334,78 @@ fn a_session_stays_until_staying_costs_more_than_moving() {
     assert!(moved.iter().any(|first| *first != home), "where the inner policy goes elsewhere, it moves");
 }
 
+/// A place that does not keep what the inner policy is for is left for one that does, and kept where nobody does.
+#[test]
+fn a_session_leaves_a_place_that_breaks_the_inner_policys_bounds() {
+    let check = |policy: &str, took: [f64; 2], price: [u64; 2], expect: Option<&str>| {
+        let mut scene = Scene::priced(&price);
+        let text = format!(
+            "providers: {{ p: {{ kind: openai }} }}\ndeployments: {{ d: {{ provider: p, model: m }} }}\n\
+             routes: {{ r: {{ deployments: [d], policy: {{ kind: sticky, over: {policy} }} }} }}\n"
+        );
+        let config = weir_config::parse("t.yaml", &text, &weir_config::ProcessEnvironment).unwrap();
+        let kind = find("sticky").unwrap();
+        let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
+        let shared = Shared::default();
+        let settings = &settings;
+        let request =
+            |session| Request { prompt: 1000, streamed: true, session: Some(session), ..Request::default() };
+        let build = Build { pool: "r", members: &scene.members, settings, shared: &shared };
+        let sticky = (kind.build)(&build);
+        // A session whose place is the first.
+        let plain = scene.build(kind);
+        let session = (0..100).find(|s| scene.order(&*plain, &request(*s), 1)[0].0 == 0).unwrap();
+        for (place, seconds) in took.into_iter().enumerate() {
+            scene.took(place, 100, seconds);
+        }
+        scene.now = scene.now + Duration::from_secs(1);
+        let order = scene.order(&*sticky, &request(session), 1);
+        let expect = expect.map_or((0, "sticky"), |reason| (1, reason));
+        assert_eq!((order[0].0, order[0].1.name()), expect, "{policy} {took:?} {price:?}");
+    };
+    let budget = "{ kind: latency_budget, budget: 500ms, probe: 0 }";
+    check(budget, [1.0, 0.1], [1, 1], Some("moved"));
+    check(budget, [1.0, 0.1], [1, 10], Some("moved"));
+    check(budget, [0.1, 1.0], [1, 1], None);
+    check(budget, [0.2, 0.1], [10, 1], None);
+    check(budget, [1.0, 1.1], [1, 1], None);
+    check(budget, [1.1, 1.0], [10, 1], None);
+    let quality = "{ kind: quality, max_cost: 0.01 }";
+    check(quality, [0.1, 0.1], [100_000_000, 1], Some("moved"));
+    check(quality, [0.1, 0.1], [100_000_000, 100_000_000], None);
+    // Within the same class only what moving costs counts.
+    check("{ kind: latency, probe: 0 }", [1.0, 0.1], [1, 1], None);
+    check("{ kind: latency, probe: 0 }", [3.0, 0.1], [1, 1], Some("moved"));
+}
+
+/// A budget that a request brings for the first token is about that, whatever the policy's own is for.
+#[test]
+fn a_budget_for_the_first_token_is_about_the_first_token() {
+    let scene = Scene::priced(&[1, 10]);
+    let member = &scene.members;
+    let text = "providers: { p: { kind: openai } }\ndeployments: { d: { provider: p, model: m } }\n\
+                routes: { r: { deployments: [d], policy: { kind: latency_budget, of: total, probe: 0 } } }\n";
+    let config = weir_config::parse("t.yaml", text, &weir_config::ProcessEnvironment).unwrap();
+    let kind = find("latency_budget").unwrap();
+    let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
+    let shared = Shared::default();
+    let policy = (kind.build)(&Build { pool: "r", members: member, settings: &settings, shared: &shared });
+    for (place, total) in [(0, 9.0), (1, 0.5)] {
+        for _ in 0..100 {
+            let sample = Sample { first: some(0.1), total: some(total), ..Sample::default() };
+            scene.healths[place].windows().record(&sample, scene.now);
+        }
+    }
+    let of = |budget_of_first| Request {
+        streamed: true,
+        budget: some(1.0),
+        budget_of_first,
+        ..Request::default()
+    };
+    assert_eq!(scene.order(&*policy, &of(false), 1)[0], (1, Reason::InBudget));
+    assert_eq!(scene.order(&*policy, &of(true), 1)[0], (0, Reason::InBudget), "the cheaper one");
+}
+
 /// Where these members, by identity and weight, put a session; their places in the table are those in the list.
 fn home(members: &[(u64, u32)], session: u64) -> u64 {
     let stated: Vec<Member> = (0u32..)

@@ -4,7 +4,7 @@ use super::{finish, finish_word, logprobs};
 use crate::error;
 use crate::format::chat::write_usage;
 use crate::format::read;
-use crate::format::{Asked, StreamReader, StreamWriter};
+use crate::format::{Asked, Begun as Taken, StreamReader, StreamWriter};
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Piece, Raw, Str};
 use crate::usage;
@@ -104,7 +104,12 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(asked: Asked) -> Self {
-        Writer { asked, begun: Vec::new(), finished: false, usage: None }
+        let offset = asked.repeated.chars().count() + asked.told.chars().count();
+        let begun = match asked.begun {
+            Taken::Nothing => Vec::new(),
+            Taken::Head | Taken::Text => vec![Begun { choice: 0, offset }],
+        };
+        Writer { asked, begun, finished: false, usage: None }
     }
 
     fn event(&self, out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {

@@ -81,6 +81,7 @@ pub(super) fn remember(body: &[u8], asked: &mut Asked) {
         .filter_map(|tool| tool.name.map(|name| name.0.into_owned()))
         .collect();
     asked.repeated = repeated.write();
+    asked.own_id = true;
 }
 
 /// What changes from one state of an answer to the next.

@@ -225,7 +225,7 @@ impl<'a> Item<'a> {
 
 pub(super) fn write(reply: &Reply<'_>, asked: &Asked) -> Vec<u8> {
     let mut asked = asked.clone();
-    if !reply.id.is_empty() {
+    if !reply.id.is_empty() && !asked.own_id {
         asked.id = reply.id.to_string();
     }
     if !reply.model.is_empty() {

@@ -4,7 +4,7 @@ use super::answer::{self, Calling, State, item_id};
 use super::reply::{append, call_status, json, said, token_list};
 use super::{incomplete, seal_for};
 use crate::format::tools::id_in;
-use crate::format::{Asked, StreamWriter};
+use crate::format::{Asked, Begun, StreamWriter};
 use crate::json::nesting::Nesting;
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Proof, Raw};
@@ -12,6 +12,9 @@ use weir_core::{Class, Fault, Usage};
 
 /// So many bytes of an answer are kept, to be repeated at its end.
 const MOST_KEPT: usize = 32 * 1024 * 1024;
+
+/// So many events tell that an answer has begun.
+const HEAD_EVENTS: u64 = 2;
 
 /// What is said under way, of a message or of a thought. Items of these kinds follow one another.
 #[derive(Debug)]
@@ -80,16 +83,29 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(asked: Asked) -> Self {
+        // An answer is taken up behind the first part of its first message: nothing else was told. How many events that
+        // took is not known, but each held something.
+        let told = (asked.begun == Begun::Text).then(|| asked.told.clone());
+        let events = match &told {
+            Some(text) => HEAD_EVENTS + 2 + u64::try_from(text.len()).unwrap_or(u64::MAX),
+            None if asked.begun == Begun::Head => HEAD_EVENTS,
+            None => 0,
+        };
         Writer {
-            asked,
-            begun: false,
+            begun: asked.begun != Begun::Nothing,
             finished: false,
-            events: 0,
-            items: 0,
-            open: None,
+            events,
+            items: u32::from(told.is_some()),
+            kept: told.as_ref().map_or(0, String::len),
+            open: told.map(|text| Open::Message {
+                item: 0,
+                contents: String::new(),
+                count: 0,
+                part: Some(Part { text, ..Part::default() }),
+            }),
+            asked,
             tools: Vec::new(),
             done: Vec::new(),
-            kept: 0,
             most_kept: MOST_KEPT,
             refused: false,
             finish: None,
@@ -521,7 +537,7 @@ impl StreamWriter for Writer {
         match chunk {
             Chunk::Begin { id, model, created } => {
                 if !self.begun {
-                    if !id.is_empty() {
+                    if !id.is_empty() && !self.asked.own_id {
                         self.asked.id = id.to_string();
                     }
                     if !model.is_empty() {

@@ -1,8 +1,9 @@
 //! Streams that have begun and said nothing yet: what goes wrong then is made good elsewhere, or told in the right way.
 
-use super::{Answer, CHAT, Upstream, ask, call, calls, chunk, pair, right, weir, weir_with, words};
-use serde_json::json;
-use weir_testkit::Gate;
+use super::{Answer, CHAT, Seen, Upstream, ask, call, calls, chunk, pair, right, weir, weir_with, words};
+use serde_json::{Value, json};
+use std::time::Duration;
+use weir_testkit::{Gate, RunningWeir};
 
 fn role() -> String {
     chunk(r#""role":"assistant","content":"""#, "null", "")
@@ -197,4 +198,30 @@ fn a_first_word_in_one_piece_with_an_error_is_begun_anew() {
     upstreams[1].always(Answer::status(500));
     let reply = weir.post(CHAT, &[], &call());
     assert!(reply.status >= 500 && reply.json()["error"]["message"].is_string(), "{}", reply.text());
+}
+
+/// A fallback that cannot take the request, or that cannot be called now, is nobody to leave a slow deployment for.
+#[test]
+fn who_could_not_answer_is_no_reason_to_be_impatient() {
+    let upstreams = pair();
+    // Later than the half of its time that it would have beside another.
+    upstreams[0].always(right().delay(Duration::from_millis(1_300)));
+    let primary = "timeouts: { total: 2s }";
+    let check = |weir: &RunningWeir, body: &Value, case: &str| {
+        let seen = Seen::of(weir.post(CHAT, &[], body));
+        seen.assert_right(case);
+        assert_eq!(seen.reply.header("x-weir-deployment"), Some("primary"), "{case}");
+    };
+    upstreams[1].always(right());
+    let one = weir(&upstreams, primary, "capabilities: []");
+    let mut with_tools = call();
+    with_tools["tools"] = json!([{ "type": "function", "function": { "name": "f" } }]);
+    check(&one, &with_tools, "it takes no tools");
+    assert_eq!(calls(&upstreams[1]), 0);
+    upstreams[1].always(Answer::status(503));
+    let weir = weir(&upstreams, primary, "breaker: { failures: 1, cooldown: 60s }");
+    let mut direct = call();
+    direct["model"] = json!("spare");
+    assert_eq!(weir.post(CHAT, &[], &direct).status, 503);
+    check(&weir, &call(), "its breaker is open");
 }

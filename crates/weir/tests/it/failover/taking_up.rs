@@ -92,16 +92,55 @@ fn only_plain_text_is_taken_up() {
     }
 }
 
-/// A prefilled turn that is refused after all is no business of the client's.
+/// A prefilled turn that is refused after all is no business of the client's: whoever refused it is asked to begin anew.
 #[test]
 fn a_refused_prefill_is_never_shown() {
     let upstreams = pair();
+    for (code, well_again) in [
+        ("no_prefill", true),
+        ("context_length_exceeded", true),
+        ("content_filter", true),
+        ("no_prefill", false),
+    ] {
+        let refused = || Answer::status(400).error(code, "No assistant turn at the end, please.");
+        upstreams[0].always(dying());
+        upstreams[1].script([refused()]);
+        upstreams[1].always(if well_again { right() } else { refused() });
+        let weir = weir(&upstreams, "continues: none", "continues: prefill, same_as: big");
+        let seen = ask(&weir);
+        if well_again {
+            seen.assert_right(code);
+            assert_eq!(upstreams[1].calls().last().unwrap().json()["messages"], call()["messages"]);
+        } else {
+            seen.assert_safe(code, &words()[..40].concat());
+        }
+        assert!(!seen.reply.text().contains(code), "{}", seen.reply.text());
+    }
+}
+
+/// A deployment that refuses to go on is passed over for one that does, and in the end for the first itself.
+#[test]
+fn a_refused_continuation_does_not_end_the_search() {
+    let upstreams = [Upstream::start(), Upstream::start(), Upstream::start()];
+    let [p, f, r] = upstreams.each_ref().map(Upstream::url);
+    let config = format!(
+        "server: {{ listen: @public@, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
+         providers:\n  p: {{ kind: openai, base_url: '{p}' }}\n  f: {{ kind: openai, base_url: '{f}' }}\n  \
+         r: {{ kind: openai, base_url: '{r}' }}\n\
+         deployments:\n  p: {{ provider: p, model: big }}\n  f: {{ provider: f, model: big, continues: prefill }}\n  \
+         r: {{ provider: r, model: other }}\n\
+         routes:\n  m: {{ deployments: [p, f, r], policy: priority }}\n"
+    );
+    let weir = weir_testkit::weir::start(std::path::Path::new(env!("CARGO_BIN_EXE_weir")), &config);
     upstreams[0].always(dying());
-    upstreams[1].always(Answer::status(400).error("no_prefill", "No assistant turn at the end, please."));
-    let weir = weir(&upstreams, "continues: none", "continues: prefill, same_as: big");
-    let seen = ask(&weir);
-    seen.assert_safe("a refused prefill", &words()[..40].concat());
-    assert!(!seen.reply.text().contains("no_prefill"), "{}", seen.reply.text());
+    upstreams[1].always(Answer::status(400).error("invalid_value", "No."));
+    upstreams[2].always(right());
+    ask(&weir).assert_right("the third");
+    assert_eq!(upstreams.each_ref().map(calls), [1, 1, 1]);
+    upstreams[0].script([dying()]);
+    upstreams[0].always(right());
+    upstreams[2].always(Answer::status(400).error("context_length_exceeded", "No."));
+    ask(&weir).assert_safe("there are three calls", &words()[..40].concat());
 }
 
 /// Who wants no fallback is told of the break rather than completed by the fallback's model.

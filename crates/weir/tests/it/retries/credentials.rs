@@ -70,6 +70,49 @@ fn deployments_that_share_a_credential_share_its_fate() {
     assert!(line.contains("provider=\"own\"") && !weir.logs().contains("key-1"), "{line}");
 }
 
+/// A key that one deployment refuses and another takes is that deployment's matter: no request is lost by it, and it is left
+/// alone.
+#[test]
+fn a_key_that_is_good_elsewhere_is_benched_where_it_is_not() {
+    for (refusal, times) in [
+        (Answer::status(401), 2),
+        (Answer::status(402), 2),
+        (Answer::status(403), 4),
+        (Answer::status(404).error("model_not_found", "The model `up0` does not exist."), 1),
+    ] {
+        let (own, other) = (Upstream::start(), Upstream::start());
+        let well = || Answer::auto("well");
+        own.script((0..times).flat_map(|_| [refusal.clone(), well()]));
+        own.always(well());
+        let weir = weir(&own, "api_key: key-1", &other, "[d0, d1]");
+        for _ in 0..times {
+            assert_eq!(answered(&weir), by("d1", 2), "{refusal:?}");
+        }
+        for _ in 0..3 {
+            assert_eq!(answered(&weir), by("d1", 1), "{refusal:?}");
+        }
+        assert_eq!(state(&weir, "own", "1"), Some(0.0), "{refusal:?}");
+        assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d0")]), Some(2.0), "{refusal:?}");
+        let events = weir.admin("GET", "/admin/events").json();
+        let event =
+            events["events"].as_array().unwrap().iter().find(|e| e["cause"] == "refused_here").unwrap();
+        let of = (&event["deployment"], &event["provider"], &event["credential"], &event["to"]);
+        assert_eq!(of, (&json!("d0"), &json!("own"), &json!(1), &json!("open")), "{event}");
+    }
+}
+
+/// An address that an upstream does not serve is the client's choice.
+#[test]
+fn a_404_of_an_address_benches_nobody() {
+    let (own, other) = (Upstream::start(), Upstream::start());
+    own.always(Answer::status(404).error("not_found", "Not Found"));
+    other.always(Answer::auto("well"));
+    let weir = weir(&own, "api_key: key-1", &other, "[d0, d2]");
+    for _ in 0..5 {
+        assert_eq!(answered(&weir), by("d2", 2));
+    }
+}
+
 #[test]
 fn calls_take_the_credentials_in_turn() {
     let (own, other) = (Upstream::start(), Upstream::start());
@@ -110,6 +153,35 @@ fn a_limited_credential_is_left_alone_for_as_long_as_it_asked() {
     assert_eq!(keys(&own), ["key-1", "key-2", "key-2"]);
     assert_eq!(weir.metric("weir_deployment_resting_seconds", &[("deployment", "d0")]), Some(0.0));
     assert_eq!((state(&weir, "own", "1"), calls(&other)), (Some(0.0), 0), "limited is not refused");
+}
+
+/// A limit that does not say for how long is waited out with two credentials as it is with one.
+#[test]
+fn two_credentials_that_are_limited_are_tried_as_often_as_one() {
+    for keys in ["api_key: key-1", "api_keys: [key-1, key-2]"] {
+        let (own, other) = (Upstream::start(), Upstream::start());
+        own.script([Answer::status(429), Answer::status(429)]);
+        own.always(Answer::auto("well"));
+        let weir = weir(&own, keys, &other, "[d0]");
+        assert_eq!(answered(&weir), by("d0", 3), "{keys}");
+    }
+}
+
+/// What an upstream asked for holds, also where there is nobody else: it is not called, and the client is told for how long.
+#[test]
+fn a_rest_holds_for_the_last_deployment_too() {
+    let (own, other) = (Upstream::start(), Upstream::start());
+    own.always(Answer::status(429).header("retry-after", "50"));
+    let weir = weir(&own, "api_key: key-1", &other, "[d0]");
+    for nth in 0..5 {
+        let (reply, text) = ask(&weir, false);
+        assert_eq!(reply.status, 429, "{text}");
+        let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((40..=50).contains(&after), "{after}");
+        let code = if nth == 0 { "upstream_429" } else { "all_deployments_rest" };
+        assert_eq!(reply.json()["error"]["code"], code, "{text}");
+    }
+    assert_eq!(calls(&own), 1);
 }
 
 #[test]

@@ -34,6 +34,27 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A compressed answer whose checksum is missing has been cut, however whole the text in it looks.
+#[test]
+fn a_compressed_answer_without_its_trailer_is_cut() {
+    let text = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"content":"well"},"finish_reason":"stop"}]}"#;
+    let zipped = gzip(text);
+    let answer = |bytes: &[u8]| {
+        Answer::body(200, "application/json", bytes.to_vec()).header("content-encoding", "gzip")
+    };
+    let upstream = Upstream::start();
+    let weir = weir(&[&upstream]);
+    let mut body = call();
+    body["stream"] = false.into();
+    for (bytes, attempts) in [(&zipped[..], "1"), (&zipped[..zipped.len() - 8], "2")] {
+        upstream.script([answer(bytes)]);
+        upstream.always(answer(&zipped));
+        let reply = weir.post("/v1/chat/completions", &[], &body);
+        assert_eq!((reply.status, reply.text()), (200, text.into()));
+        assert_eq!(reply.header("x-weir-attempts"), Some(attempts));
+    }
+}
+
 /// U8. Every row has its own answer and the same expectation.
 #[test]
 fn all_framings_give_the_same_text() {

@@ -3,7 +3,7 @@
 use crate::format::responses::writer::Writer;
 use crate::format::responses::{NAME, Responses};
 use crate::format::tests::{asked, events, json};
-use crate::format::{Asked, Format, Framing, StreamWriter};
+use crate::format::{Asked, Begun, Format, Framing, StreamWriter};
 use crate::neutral::{Choice, Chunk, Finish, Part, Piece, Proof, Raw, Reply, Str, Text, Thinking, ToolCall};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -132,6 +132,30 @@ fn a_fault_is_told_twice_and_then_nothing() {
     let failed = &events[3].1["response"];
     assert_eq!(failed["error"], json!({"code": "rate_limited", "message": "Too many."}));
     assert_eq!((&failed["status"], &failed["usage"]), (&json!("failed"), &Value::Null));
+}
+
+#[test]
+fn an_answer_is_taken_up_behind_what_was_told() {
+    let text = |text| more(Piece::Text(Str::from(text)));
+    let own = Asked { own_id: true, ..asked() };
+    let mut before = written(&own, &[begin(), text("One, "), text("two, ")]);
+    let taken = Asked { begun: Begun::Text, told: "One, two, ".to_owned(), ..own.clone() };
+    let after = written(&taken, &[text("three"), Chunk::End]);
+    assert!(after[0].1["sequence_number"].as_u64() > before.last().unwrap().1["sequence_number"].as_u64());
+    assert_eq!(after.last().unwrap().1["response"]["id"], "ours");
+    assert_eq!(after.last().unwrap().1["response"]["output"][0]["content"][0]["text"], "One, two, three");
+    before.extend(after);
+    for (at, (_, event)) in before.iter_mut().enumerate() {
+        event["sequence_number"] = at.into();
+    }
+    check_order(&before);
+}
+
+#[test]
+fn a_stream_that_has_begun_is_ended_without_a_beginning() {
+    let fault = Fault::new(Class::Truncated, 502, "upstream_truncated", "It broke off.");
+    let events = events(Framing::Events, &Responses.error_event(&fault, None));
+    assert_eq!(names(&events), ["error", "failed"]);
 }
 
 #[test]
