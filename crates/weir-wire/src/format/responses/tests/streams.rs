@@ -139,7 +139,7 @@ fn an_answer_is_taken_up_behind_what_was_told() {
     let text = |text| more(Piece::Text(Str::from(text)));
     let own = Asked { own_id: true, ..asked() };
     let mut before = written(&own, &[begin(), text("One, "), text("two, ")]);
-    let taken = Asked { begun: Begun::Text, told: "One, two, ".to_owned(), ..own.clone() };
+    let taken = Asked { begun: Begun::Text, told: "One, two, ".to_owned(), ..own };
     let after = written(&taken, &[text("three"), Chunk::End]);
     assert!(after[0].1["sequence_number"].as_u64() > before.last().unwrap().1["sequence_number"].as_u64());
     assert_eq!(after.last().unwrap().1["response"]["id"], "ours");
