@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::AttemptCause;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Endpoint, Fault, Moment, Need, Timeouts};
+use weir_core::{Class, Fault, Moment, Need, Timeouts};
 use weir_routing::hedge::Hedge;
 use weir_routing::retry_budget::{Share, allows};
 use weir_routing::windows::Latency;
@@ -171,15 +171,7 @@ impl Attempts {
                         }
                     }
                 }
-                Action::Wait { until } => {
-                    let wait = until.since(now);
-                    record.waits(until);
-                    let waiting = Waiting::begin(&mut record.waited);
-                    tokio::time::sleep(wait).await;
-                    drop(waiting);
-                    record.look_at_clock();
-                    Event::Waited
-                }
+                Action::Wait { until } => wait(record, until).await,
                 Action::Queue { fallback, until } => self.wait_for_place(record, fallback, until).await,
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => {
@@ -289,7 +281,7 @@ fn joint<'b>(
     let there = &snapshot.gateway.deployments[index];
     let prefilled = !begun.text.is_empty()
         && there.continues == Continues::Prefill
-        && call.endpoint == Endpoint::Chat
+        && call.endpoint.has_messages()
         && there.same_as == begun.same_as
         && !unwilling.contains(&index);
     Joint { text: &begun.text, prefilled }
@@ -348,6 +340,17 @@ fn enter(
 /// Whether the call that has just ended in this fault may be made again at the same deployment with another credential.
 fn has_another_credential(record: &Record, fault: &Fault) -> bool {
     record.deployment().is_some_and(|there| there.health.has_another_credential(fault, record.now()))
+}
+
+/// Waits before the next call.
+async fn wait(record: &mut Record, until: Moment) -> Event {
+    let wait = until.since(record.now());
+    record.waits(until);
+    let waiting = Waiting::begin(&mut record.waited);
+    tokio::time::sleep(wait).await;
+    drop(waiting);
+    record.look_at_clock();
+    Event::Waited
 }
 
 /// Where the n-th fallback is served; without one, the call itself.

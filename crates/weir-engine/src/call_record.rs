@@ -9,10 +9,11 @@ use crate::race::Raced;
 use crate::record::{Called, Record, Times};
 use std::time::{Duration, Instant};
 use weir_core::exchange::Phases;
-use weir_core::{Class, Fault, Moment, TraceContext, Usage};
+use weir_core::{Class, Fault, Moment, RequestId, TraceContext, Usage};
 use weir_net::Setup;
 use weir_routing::windows::{Latency, Sample};
 use weir_routing::{Lease, Request};
+use weir_wire::neutral::Lost;
 use weir_wire::usage::estimate;
 
 /// What a call is taken to last at a deployment about which nothing is known.
@@ -46,6 +47,11 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) prompt_bytes: usize,
     /// What came before its answer.
     pub(crate) setup: Setup,
+    /// What of the call its deployment could not be told.
+    pub(crate) lost: Option<Box<Lost>>,
+    pub(crate) id: RequestId,
+    /// When the request began, in seconds since 1970.
+    pub(crate) unix_seconds: i64,
     phases: Phases,
     times: Times,
     /// The request's record has taken it up.
@@ -115,7 +121,7 @@ impl<'a> CallRecord<'a> {
         let windows = lease.windows();
         let forecast = |latency| windows.forecast(latency, size, moment).map(|forecast| forecast.median());
         let total = forecast(Latency::Total);
-        let predicted = forecast(request.latency(Latency::First));
+        let predicted = if request.streamed { forecast(Latency::First) } else { total };
         lease.expect(total.or(predicted).unwrap_or(UNKNOWN_WORK));
         CallRecord {
             core,
@@ -134,6 +140,9 @@ impl<'a> CallRecord<'a> {
             opening: None,
             prompt_bytes,
             setup: Setup::default(),
+            lost: None,
+            id: record.id,
+            unix_seconds: record.unix_seconds(),
             phases: Phases::default(),
             over: false,
             times: record.attempts.get(attempt).map(|tried| tried.times).unwrap_or_default(),
@@ -271,6 +280,7 @@ impl Record {
         self.waited += call.waited;
         self.called = call.called;
         self.phases = call.phases;
+        self.dropped = call.lost.take().map(|lost| lost.to_string().into());
         if fault.is_none() {
             self.first_token = self.first_token.or(call.first_token);
         }

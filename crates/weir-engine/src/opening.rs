@@ -3,25 +3,27 @@
 //! Until then nothing has reached the client, so whatever goes wrong here can be tried again elsewhere.
 
 use crate::attempt::Opened;
-use crate::call::Call;
+use crate::call::{Call, TRACESTATE};
 use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
-use crate::record::traceparent;
+use crate::record::TRACEPARENT;
+use crate::translation::{Translation, too_large, watch_as_it_comes};
 use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use http_body::Body;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Fault};
+use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::format::Begun as Has;
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
@@ -169,7 +171,9 @@ pub(crate) async fn open(
     let pool = &snapshot.pools[deployment.provider];
     let joint = begun.filter(|begun| !begun.text.is_empty());
     let provider = &snapshot.gateway.providers[deployment.provider];
-    let request = request(record, call, provider, deployment, joint);
+    let made = provider.serves(call.endpoint).ok_or_else(|| not_served(call.endpoint))?;
+    let translation = Translation::between(call.endpoint, made);
+    let request = request(record, call, (provider, deployment), (made, translation), joint)?;
     let mut limits = limits;
     let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
     let answer = pool.send(request, within, record.clock, &mut record.setup).await;
@@ -195,21 +199,40 @@ pub(crate) async fn open(
     }
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
-        open_stream(record, call, begun.is_some(), joint, source, content_type, limits).await
+        let content_type = content_type.filter(|_| translation.is_none());
+        let comes = Comes { again: begun.is_some(), joint, translation };
+        open_stream(record, call, comes, source, content_type, limits).await
     } else {
-        open_whole(record, call, source, content_type, limits).await
+        open_whole(record, call, translation, source, content_type, limits).await
     }
 }
 
 /// The request as this deployment wants it.
 fn request(
-    record: &CallRecord<'_>,
+    record: &mut CallRecord<'_>,
     call: &Call,
-    provider: &Provider,
-    deployment: &Deployment,
+    (provider, deployment): (&Provider, &Deployment),
+    (made, translation): (Endpoint, Option<Translation>),
     joint: Option<Joint<'_>>,
-) -> Request {
+) -> Result<Request, Fault> {
     let prefilled = joint.filter(|joint| joint.prefilled);
+    let traceparent = record.trace.header();
+    let mut more: SmallVec<[(&HeaderName, &[u8]); 3]> = SmallVec::new();
+    more.push((&TRACEPARENT, &traceparent));
+    for (name, value) in &call.passed_on {
+        // What the operator set for this provider stands. What is said to one vendor's API means nothing to another's.
+        let foreign = translation.is_some() && *name != TRACESTATE;
+        if !foreign && !provider.sets(name) {
+            more.push((name, value.as_bytes()));
+        }
+    }
+    let head = provider.head(record.called.credential, made);
+    if let Some(translation) = translation {
+        let prefill = prefilled.map(|joint| joint.text);
+        let (body, lost) = translation.request(record, call, prefill)?;
+        record.lost = (!lost.is_empty()).then(|| Box::new(lost));
+        return Ok(Request::new(head, &more, Pieces::new([body])));
+    }
     let rewrite = Rewrite {
         model: &deployment.model,
         want_usage: provider.quirks.stream_usage,
@@ -217,10 +240,13 @@ fn request(
         prefill: prefilled.map(|joint| Prefill { text: joint.text, members: provider.quirks.prefill }),
     };
     let body = splice(&call.body, &call.facts, &rewrite);
-    let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
-    // What the operator set for this provider stands.
-    more.extend(call.passed_on.iter().filter(|(name, _)| !provider.sets(name)).cloned());
-    Request::new(provider.head(record.called.credential, call.endpoint), &more, Pieces::new(body.pieces))
+    Ok(Request::new(head, &more, Pieces::new(body.pieces)))
+}
+
+#[cold]
+fn not_served(endpoint: Endpoint) -> Fault {
+    let message = format!("the model's vendor has nothing like {}; ask for another model", endpoint.path());
+    Fault::new(Class::Refused, 400, "endpoint_not_supported", message)
 }
 
 /// What an answer says about its type, unless that is what Weir would say anyway.
@@ -250,13 +276,22 @@ async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
 async fn open_whole(
     record: &mut CallRecord<'_>,
     call: &Call,
+    translation: Option<Translation>,
     mut source: Source,
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
-    let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
-    let (facts, rest) = if all {
+    let (mut body, all) = held(&mut source, most, limits, &mut record.waited).await?;
+    let mut content_type = content_type;
+    let (facts, rest) = if let Some(translation) = translation {
+        if !all {
+            return Err(too_large(most));
+        }
+        let (written, facts) = translation.whole(record, call, &body)?;
+        (body, content_type) = (written, None);
+        (Some(facts), None)
+    } else if all {
         let facts =
             reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
         (Some(facts), None)
@@ -302,18 +337,36 @@ async fn held(
     }
 }
 
-/// `again`: the client has the beginning of an answer, if only a role; `joint`: and some of its text.
+/// How a stream comes to the client.
+#[derive(Clone, Copy)]
+struct Comes<'a> {
+    /// The client has the beginning of an answer, if only a role.
+    again: bool,
+    /// And some of its text.
+    joint: Option<Joint<'a>>,
+    translation: Option<Translation>,
+}
+
 async fn open_stream(
     record: &mut CallRecord<'_>,
     call: &Call,
-    again: bool,
-    joint: Option<Joint<'_>>,
+    comes: Comes<'_>,
     source: Source,
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
+    let Comes { again, joint, translation } = comes;
+    let begun = match joint {
+        None if again => Has::Head,
+        None => Has::Nothing,
+        Some(_) => Has::Text,
+    };
+    let watch = match translation {
+        Some(translation) => translation.watch(watch, record, call, begun),
+        None => watch_as_it_comes(watch, record, call, begun),
+    };
     let watch = match joint {
         None if again => watch.taking_up("", true),
         None => watch.remembering(),

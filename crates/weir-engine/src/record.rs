@@ -2,7 +2,7 @@
 
 use crate::core::{Core, Snapshot};
 use crate::decision::{Entry, Micros};
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,13 +16,7 @@ use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
 
 /// W3C trace context, in and out.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// The header that tells an upstream which span a call belongs to.
-pub(crate) fn traceparent(span: &TraceContext) -> (HeaderName, HeaderValue) {
-    // Hexadecimal digits and dashes always fit.
-    (TRACEPARENT, HeaderValue::from_bytes(&span.header()).unwrap_or(HeaderValue::from_static("")))
-}
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {
@@ -183,6 +177,8 @@ pub(crate) struct Record {
     pub(crate) waited: Duration,
     /// Of it, time spent waiting for a place at a deployment.
     pub(crate) queued: Duration,
+    /// What of the call the deployment that answers could not be told, in the client's words.
+    pub(crate) dropped: Option<Box<str>>,
     overhead: Option<Duration>,
 }
 
@@ -233,6 +229,7 @@ impl Record {
             phases: Phases::default(),
             waited: Duration::ZERO,
             queued: Duration::ZERO,
+            dropped: None,
             overhead: None,
         })
     }
@@ -423,6 +420,7 @@ impl Record {
             inter_token: self.inter_token,
             phases: self.phases,
             queued: self.queued,
+            dropped: self.dropped.as_deref(),
             overhead,
         };
         self.core.recorder.record(&exchange);

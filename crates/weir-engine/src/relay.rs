@@ -9,6 +9,7 @@ use crate::opening::{AFTER_END_MARK, AFTER_FINISH, CallLimits, Source, StreamAns
 use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
+use crate::translation;
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
@@ -22,7 +23,7 @@ use weir_core::{Class, Fault, Usage};
 use weir_routing::Pace;
 use weir_routing::fault_policy::{Retry, retry};
 use weir_routing::{Event, Lease};
-use weir_wire::error;
+use weir_wire::json::nesting::Nesting;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
@@ -528,7 +529,7 @@ impl Relay {
         self.state = State::Ended;
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {
-                self.ready.push(error::event(&fault, Some(&record.id)));
+                self.ready.push(translation::last_event(record, &fault));
             }
             _ => self.broken = true,
         }
@@ -635,26 +636,31 @@ impl Drop for Relay {
 
 /// The end of a large answer, where its usage stands.
 #[derive(Default)]
-struct Tail(Vec<u8>);
+struct Tail {
+    end: Vec<u8>,
+    nesting: Nesting,
+}
 
 impl Tail {
     const KEPT: usize = 16 * 1024;
 
     fn push(&mut self, piece: &[u8]) {
+        self.nesting.push(piece);
         let new = &piece[piece.len().saturating_sub(Self::KEPT)..];
-        let surplus = (self.0.len() + new.len()).saturating_sub(Self::KEPT);
-        self.0.drain(..surplus.min(self.0.len()));
-        self.0.extend_from_slice(new);
+        let surplus = (self.end.len() + new.len()).saturating_sub(Self::KEPT);
+        self.end.drain(..surplus.min(self.end.len()));
+        self.end.extend_from_slice(new);
     }
 
-    /// Whether this can be the end of a whole answer. A body without a stated length ends the same when its server dies.
+    /// Whether the answer is there from its first bracket to its last. A body without a stated length ends the same when its
+    /// server dies.
     fn ends_an_object(&self) -> bool {
-        self.0.trim_ascii_end().last() == Some(&b'}')
+        self.nesting.is_whole()
     }
 
     /// The usage the answer ends with, else an estimate from its size.
     fn usage(&self, prompt_bytes: usize, answer_bytes: u64) -> Usage {
-        weir_wire::reply::usage_at_end(&self.0).unwrap_or(Usage {
+        weir_wire::reply::usage_at_end(&self.end).unwrap_or(Usage {
             input: prompt_bytes as u64 / 4,
             output: answer_bytes / 4,
             source: UsageSource::Estimated,
@@ -673,7 +679,7 @@ mod tests {
         for size in [1, 1000, 16 * 1024, 40_000, 60_000] {
             let mut tail = Tail::default();
             body.chunks(size).for_each(|piece| tail.push(piece));
-            assert_eq!(tail.0, body[body.len() - Tail::KEPT..], "pieces of {size}");
+            assert_eq!(tail.end, body[body.len() - Tail::KEPT..], "pieces of {size}");
         }
     }
 }

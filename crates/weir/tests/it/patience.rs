@@ -332,9 +332,11 @@ fn what_two_calls_are_waited_for_is_not_overhead() {
     gate.open();
     let reply = client.read_reply().unwrap();
     assert_eq!(reply.header("x-weir-deployment"), Some("d1"), "{}", reply.text());
-    // What it is not: the half second that passed on the same core between the role and the token.
+    // What it is not: the half second that passed on the same core between the role and the token, which is most of the time
+    // to the token however slow the machine is.
     let overhead: f64 = reply.header("x-weir-overhead-ms").unwrap().parse().unwrap();
-    assert!(overhead < 400.0, "{overhead}");
+    let entry = weir.wait_for_log("the call", |entry| entry["route"] == "m");
+    assert!(overhead < entry["first_token_ms"].as_f64().unwrap() / 2.0, "{entry}");
 }
 
 /// The fault of one of two calls is in the record although the client does not wait for the other.

@@ -28,7 +28,7 @@ fn a_stream_that_never_ends_is_ended() {
     let odd = "data: no json\n\n".repeat(2000);
     let rows = [
         ("a role and comments", "first_byte: 400ms", [role.clone(), comments()]),
-        ("a role, held back, and comments", "first_byte: 400ms, hold: 50ms", [role.clone(), comments()]),
+        ("a role, held back, and comments", "first_byte: 400ms, hold: 50ms", [role, comments()]),
         ("words", "total: 1s", [words.clone(), words.clone()]),
         ("words and what is dropped", "total: 1s", [words.clone(), odd]),
         ("words and comments", "total: 1s", [words.clone(), comments()]),
