@@ -70,6 +70,39 @@ impl AttemptCause {
     }
 }
 
+/// Why nothing was called for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitCause {
+    /// Everyone had failed: a random pause before one is called again.
+    Backoff,
+    /// A deployment asked not to be called before then.
+    RetryAfter,
+    /// Every deployment was full.
+    Queue,
+}
+
+impl WaitCause {
+    /// The word used in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            WaitCause::Backoff => "backoff",
+            WaitCause::RetryAfter => "retry_after",
+            WaitCause::Queue => "queue",
+        }
+    }
+}
+
+/// A pause of one request in which nothing was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Why.
+    pub cause: WaitCause,
+    /// When it began, since the request's head.
+    pub after: Duration,
+    /// How long it was to last.
+    pub lasted: Duration,
+}
+
 /// A route and a deployment by their places in one snapshot: names the same two for as long as the snapshot lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
@@ -160,6 +193,8 @@ pub struct Exchange<'a> {
     pub phases: Phases,
     /// Time spent waiting for a place, since every deployment was full.
     pub queued: Duration,
+    /// The pauses between its calls, the first [`Exchange::MOST_WAITS`] of them.
+    pub waits: &'a [Wait],
     /// What of the call the deployment that answered could not be told, named in the client's words (bounded).
     pub dropped: Option<&'a str>,
     /// Time spent in Weir itself: total less waiting for the client's body and for upstreams.
@@ -167,6 +202,9 @@ pub struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// So many pauses are kept.
+    pub const MOST_WAITS: usize = 8;
+
     /// Calls beyond the first in the same route.
     pub fn retries(&self) -> usize {
         self.attempts.iter().filter(|a| a.cause == AttemptCause::Retry).count()

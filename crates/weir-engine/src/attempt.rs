@@ -5,7 +5,6 @@ use crate::call::Call;
 use crate::call_record::{CallRecord, UnderWay};
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
-use crate::decision::Why;
 use crate::gateway::Gateway;
 use crate::opening::{self, CallLimits, Joint, StreamAnswer, WholeAnswer};
 use crate::quality::{Judge, Kept, of_no_use};
@@ -20,7 +19,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_config::Continues;
-use weir_core::exchange::AttemptCause;
+use weir_core::exchange::{AttemptCause, WaitCause};
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Fault, Moment, Need, Timeouts};
 use weir_routing::hedge::Hedge;
@@ -243,7 +242,7 @@ impl Attempts {
         let has_turn = ticket.turn(before + until.since(now)).await;
         drop(waiting);
         let waited = record.look_at_clock().saturating_duration_since(before);
-        record.waited_for(now, waited, Why::Queue);
+        record.waited_for(now, waited, WaitCause::Queue);
         if !has_turn {
             record.queued += ticket.ends(false, record.now());
             return Event::NoPlace(snapshot.queues[pool].come_again());

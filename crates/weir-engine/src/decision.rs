@@ -20,7 +20,8 @@ use crate::record::Tried;
 use smallvec::{Array, SmallVec};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
-use weir_core::{Cost, Endpoint, Moment, Outcome, RequestId, Usage};
+use weir_core::exchange::{Exchange, WaitCause};
+use weir_core::{Cost, Endpoint, Moment, Outcome, RequestId, Task, Usage};
 use weir_routing::{Candidate, Figure, Reason};
 
 /// Bounds of one entry; what is beyond them is counted.
@@ -29,7 +30,7 @@ const MOST_PLANS: usize = 4;
 const MOST_CANDIDATES: usize = 16;
 const MOST_DROPPED: usize = 16;
 const MOST_ATTEMPTS: usize = 8;
-const MOST_WAITS: usize = 8;
+const MOST_WAITS: usize = Exchange::MOST_WAITS;
 
 /// A time since a request began, or between two events of it, in microseconds; up to 71 minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,28 +134,24 @@ impl From<Figure> for Slim {
 struct Waited {
     at: Micros,
     lasted: Micros,
-    why: Why,
+    why: WaitCause,
 }
 
-/// Why nothing was called for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// Everyone had failed: a random pause before one is called again.
-    Backoff,
-    /// A deployment asked not to be called before then.
-    RetryAfter,
-    /// Every deployment was full.
-    Queue,
-}
-
-impl Why {
-    const fn name(self) -> &'static str {
-        match self {
-            Why::Backoff => "backoff",
-            Why::RetryAfter => "retry_after",
-            Why::Queue => "queue",
-        }
-    }
+/// What it asked for by headers, as far as the route allowed that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct AskedFor {
+    no_fallback: bool,
+    /// A session of its own.
+    session: bool,
+    /// Regions it may be served in.
+    regions: bool,
+    /// For the first token, whatever the policy's is for.
+    of_first: bool,
+    budget: Option<Micros>,
+    /// In pico-USD.
+    max_cost: Option<u64>,
+    policy: Option<&'static str>,
+    task: Option<Task>,
 }
 
 /// What is known when the first plan is made.
@@ -175,6 +172,7 @@ struct Head {
     dry_run: bool,
     prompt_tokens: u64,
     output_tokens: Option<u64>,
+    hinted: AskedFor,
 }
 
 /// How it ended.
@@ -229,6 +227,7 @@ impl Entry {
             dry_run: false,
             prompt_tokens: 0,
             output_tokens: None,
+            hinted: AskedFor::default(),
         };
         Entry {
             head,

@@ -11,7 +11,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
-use weir_config::{Config, Draft, Fallback, HedgeAfter, Node, Problem, Problems, Span, Spanned, path_key};
+use weir_config::{
+    Config, Continues, Draft, Fallback, HedgeAfter, Node, Problem, Problems, Span, Spanned, path_key,
+};
 use weir_core::nearest::nearest;
 use weir_core::text::ByName;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
@@ -230,6 +232,7 @@ impl Gateway {
         }
         problems.into_iter().for_each(|problem| draft.add(problem));
         draft.warnings.extend(config.providers.iter().filter_map(doubtful_address));
+        draft.warnings.extend(config.deployments.iter().filter_map(|d| doubtful_prefill(&config, d)));
         draft.config = Some(config);
     }
 
@@ -367,6 +370,24 @@ fn doubtful_address(provider: &weir_config::Provider) -> Option<Problem> {
     }
     let message = format!("no /v1 at its end: calls go to {}/chat/completions", url.value);
     Some(warning(message).with_help("most servers want /v1; leave it so if this one does not"))
+}
+
+/// A prefill declared of a kind that is not known to go on with one: most begin anew, or refuse it.
+fn doubtful_prefill(config: &Config, deployment: &weir_config::Deployment) -> Option<Problem> {
+    let provider = config.providers.get(deployment.provider)?;
+    let kind = weir_provider::kind(&provider.kind.value)?;
+    // Messages are gone on with by definition of that format.
+    let goes_on = !kind.quirks.prefill.is_empty() || kind.speaks.contains(&Endpoint::Messages);
+    if deployment.continues != Continues::Prefill || goes_on {
+        return None;
+    }
+    let path = path_key(&path_key("deployments", &deployment.name), "continues");
+    let message = format!(
+        "it is not known that servers of the kind \"{}\" go on with an answer's beginning as the last turn",
+        kind.name
+    );
+    let help = "leave it out unless this one does; `restart` is right for every server whose answers repeat";
+    Some(Problem::new(&deployment.at, path, message).with_help(help))
 }
 
 fn compile_deployments(

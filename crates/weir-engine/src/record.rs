@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
-use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases};
+use weir_core::exchange::{Attempt, AttemptCause, Pair, Phases, Wait};
 use weir_core::money::Charge;
 use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, RequestId, TraceContext, Usage};
 use weir_routing::Lease;
@@ -183,6 +183,8 @@ pub(crate) struct Record {
     pub(crate) waited: Duration,
     /// Of it, time spent waiting for a place at a deployment.
     pub(crate) queued: Duration,
+    /// The pauses between its calls.
+    pub(crate) waits: Vec<Wait>,
     /// What of the call the deployment that answers could not be told, in the client's words.
     pub(crate) dropped: Option<Box<str>>,
     overhead: Option<Duration>,
@@ -236,6 +238,7 @@ impl Record {
             phases: Phases::default(),
             waited: Duration::ZERO,
             queued: Duration::ZERO,
+            waits: Vec::new(),
             dropped: None,
             overhead: None,
         })
@@ -431,6 +434,7 @@ impl Record {
             inter_token: self.inter_token,
             phases: self.phases,
             queued: self.queued,
+            waits: &self.waits,
             dropped: self.dropped.as_deref(),
             overhead,
         };

@@ -9,6 +9,7 @@ use weir_wire::error;
 use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
 use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
 use weir_wire::reply::ReplyFacts;
+use weir_wire::splice::Prefill;
 use weir_wire::watch::StreamWatch;
 
 /// The two formats, the client's first.
@@ -37,8 +38,9 @@ impl Translation {
     ) -> Result<(Bytes, Lost), Fault> {
         let mut lost = Lost::default();
         let mut neutral = self.client.read_call(&call.body, &mut lost)?;
-        if let Some(text) = prefill {
-            let text = Part::Text(Text { text: text.into(), ..Text::default() });
+        if let Some(said) = prefill {
+            let text = Part::Text(Text { text: said.into(), ..Text::default() });
+            neutral.max_tokens = neutral.max_tokens.map(|most| Prefill::left_of(said, most));
             neutral.turns.push(Turn { role: Role::Assistant, parts: vec![text], name: None });
         }
         let gateway = &record.snapshot.gateway;

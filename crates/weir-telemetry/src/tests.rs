@@ -46,6 +46,7 @@ pub(crate) fn answered() -> Exchange<'static> {
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
         queued: Duration::ZERO,
+        waits: &[],
         dropped: None,
         phases: Phases {
             first_byte: Some(Duration::from_millis(79)),
@@ -103,6 +104,7 @@ pub(crate) fn refused() -> Exchange<'static> {
         first_token: None,
         inter_token: None,
         queued: Duration::ZERO,
+        waits: &[],
         dropped: None,
         phases: Phases::default(),
         ..answered()

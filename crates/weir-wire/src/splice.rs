@@ -28,6 +28,14 @@ pub struct Prefill<'a> {
     pub members: &'a str,
 }
 
+impl Prefill<'_> {
+    /// What of the most tokens that the request allows is left for the rest of the answer: less what has been said, a token
+    /// for four bytes of it, and at least one.
+    pub fn left_of(text: &str, most: u64) -> u64 {
+        most.saturating_sub(text.len() as u64 / 4).max(1)
+    }
+}
+
 /// A body in pieces.
 #[derive(Clone, Debug)]
 pub struct Spliced {
@@ -56,6 +64,9 @@ type Edits = SmallVec<[Edit; 4]>;
 pub fn splice(body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>) -> Spliced {
     let mut edits = Edits::new();
     edit_model(&mut edits, facts, rewrite);
+    if let Some(prefill) = rewrite.prefill {
+        edit_most(&mut edits, body, facts, prefill.text);
+    }
     if !rewrite.rename.is_empty() {
         edit_keys(&mut edits, body, facts, rewrite);
     }
@@ -136,6 +147,18 @@ fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewri
             one_stays = true;
         }
         end_before = span.end();
+    }
+}
+
+/// What is left of the most tokens that the request allows.
+fn edit_most(edits: &mut Edits, body: &Bytes, facts: &CallFacts, said: &str) {
+    let limits = ["max_tokens", "max_completion_tokens"];
+    for span in facts.fields.iter().filter(|span| limits.contains(&&*key_of(body, **span).0)) {
+        let written = body.get(span.value()).and_then(|value| std::str::from_utf8(value).ok());
+        if let Some(most) = written.and_then(|most| most.trim().parse::<u64>().ok()) {
+            let left = Prefill::left_of(said, most).to_string();
+            edits.push(Edit { range: span.value(), with: Bytes::from(left) });
+        }
     }
 }
 

@@ -135,7 +135,7 @@ impl StreamWatch {
 
     /// The same watch over a stream that takes up an answer of which the client has `told` already. With `repeats` the
     /// stream begins the answer anew: what repeats `told` is left out, and the first word that differs is an error of
-    /// class [`Class::Diverged`]. Without, it goes on behind it. Events that say nothing are left out until it has joined.
+    /// class [`Class::Diverged`]. Without, it goes on behind it, and where it begins anew all the same that is seen. Events that say nothing are left out until it has joined.
     /// When `told` is nothing, whatever the stream says first is the answer's beginning.
     #[must_use]
     pub fn taking_up(mut self, told: &str, repeats: bool) -> Self {
@@ -409,9 +409,10 @@ impl Seen {
             }
         };
         told.join();
-        let Some(text) = text.filter(|_| from > 0) else { return Fate::Keep };
+        let held = told.take_held();
+        let Some(text) = text.filter(|_| from > 0 || !held.is_empty()) else { return Fate::Keep };
         let mut new = String::new();
-        push_json_string(&mut new, text.get(from..).unwrap_or_default());
+        push_json_string(&mut new, &(held + text.get(from..).unwrap_or_default()));
         // The text stands between quotes, which are written anew.
         let before = answer.text_at.start.checked_sub(1).and_then(|quote| data.get(..quote));
         let after = data.get(answer.text_at.end + 1..);

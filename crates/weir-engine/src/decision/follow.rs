@@ -1,14 +1,16 @@
 //! A request's record as it comes about: what the line tells it on the way.
 
 use super::{
-    End, Entry, Head, MOST_CANDIDATES, MOST_DROPPED, MOST_PLANS, MOST_WAITS, Micros, Planned, Waited,
-    Weighed, Why,
+    AskedFor, End, Entry, Head, MOST_CANDIDATES, MOST_DROPPED, MOST_PLANS, MOST_WAITS, Micros, Planned,
+    Waited, Weighed,
 };
 use crate::call::Call;
 use crate::choose::Place;
+use crate::hints::Hints;
 use crate::record::{Asked, Record, Times, Tried};
 use std::borrow::Cow;
 use std::time::Duration;
+use weir_core::exchange::{Wait, WaitCause};
 use weir_core::{Fault, Moment, Outcome};
 use weir_routing::Plan;
 use weir_routing::windows::Series;
@@ -66,6 +68,7 @@ impl Record {
             dry_run: self.purpose.is_tentative(),
             prompt_tokens: call.chosen.prompt_tokens,
             output_tokens: call.facts.max_tokens,
+            hinted: AskedFor::of(&call.hints),
         }
     }
 
@@ -81,11 +84,19 @@ impl Record {
     pub(crate) fn waits(&mut self, until: Moment) {
         let now = self.now();
         let asked = self.attempts.iter().any(|tried| tried.ready == Some(until));
-        self.waited_for(now, until.since(now), if asked { Why::RetryAfter } else { Why::Backoff });
+        self.waited_for(
+            now,
+            until.since(now),
+            if asked { WaitCause::RetryAfter } else { WaitCause::Backoff },
+        );
     }
 
     /// Nothing was called from then on, for so long.
-    pub(crate) fn waited_for(&mut self, from: Moment, lasted: Duration, why: Why) {
+    pub(crate) fn waited_for(&mut self, from: Moment, lasted: Duration, why: WaitCause) {
+        if self.waits.len() < MOST_WAITS {
+            let after = from.since(self.core.engine.moment(self.started));
+            self.waits.push(Wait { cause: why, after, lasted });
+        }
         let Some(entry) = &self.decision else { return };
         let mut entry = entry.borrow_mut();
         let at = Micros::of(from.since(entry.head.began));
@@ -175,6 +186,22 @@ impl Record {
     pub(crate) fn decision_id(&self) -> Option<[u8; 28]> {
         let kept = self.purpose.is_recorded() && self.is_kept();
         self.decision.as_ref().filter(|_| kept).map(|_| self.id.decision())
+    }
+}
+
+impl AskedFor {
+    fn of(hints: &Hints) -> Self {
+        let pico = |cost: weir_core::Cost| u64::try_from(cost.pico_usd().max(0)).unwrap_or(u64::MAX);
+        AskedFor {
+            no_fallback: hints.no_fallback,
+            session: hints.session.is_some(),
+            regions: hints.regions.is_some(),
+            of_first: hints.budget_of_first,
+            budget: hints.budget.map(Micros::of),
+            max_cost: hints.max_cost.map(pico),
+            policy: hints.policy.map(|kind| kind.name),
+            task: hints.task,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records of decisions as JSON.
 
-use super::{Entry, Micros, Names, Planned, Slim, Step, Waited, Weighed};
+use super::{AskedFor, Entry, Micros, Names, Planned, Slim, Step, Waited, Weighed};
 use crate::record::Tried;
 use serde_json::{Map, Value as Json, json};
 use weir_core::{Cost, Outcome, Usage};
@@ -66,6 +66,7 @@ fn head(entry: &Entry, names: &Names) -> Map<String, Json> {
     }
     all.insert("prompt_tokens".into(), json!(head.prompt_tokens));
     put(&mut all, "output_tokens", head.output_tokens.map(|most| json!(most)));
+    put(&mut all, "hints", hints(&head.hinted));
     let served = entry.end.as_ref().and_then(|end| end.route).unwrap_or(head.route);
     all.insert("route".into(), json!(names.route(served as usize)));
     let Some(end) = &entry.end else {
@@ -81,6 +82,22 @@ fn head(entry: &Entry, names: &Names) -> Map<String, Json> {
     put_cost(&mut all, end.cost, end.cost_unknown);
     all.insert("total_ms".into(), json!(end.total.millis()));
     all
+}
+
+/// What was asked for by headers; `None` for nothing. Names of sessions are the client's own and not kept.
+fn hints(hinted: &AskedFor) -> Option<Json> {
+    let AskedFor { no_fallback, session, regions, of_first, budget, max_cost, policy, task } = *hinted;
+    let mut all = Map::new();
+    for (name, set) in [("no_fallback", no_fallback), ("session", session), ("region", regions)] {
+        put(&mut all, name, set.then(|| json!(true)));
+    }
+    let of = if of_first { "first_token_budget_ms" } else { "latency_budget_ms" };
+    put(&mut all, of, budget.map(|budget| json!(budget.millis())));
+    let cost = |pico: u64| json!(Cost::from_pico_usd(i128::from(pico)).to_string());
+    put(&mut all, "max_cost_usd", max_cost.map(cost));
+    put(&mut all, "policy", policy.map(|policy| json!(policy)));
+    put(&mut all, "task", task.map(|task| json!(task.name())));
+    (!all.is_empty()).then_some(Json::Object(all))
 }
 
 fn name(names: &[std::sync::Arc<str>], place: Option<u32>) -> Option<Json> {

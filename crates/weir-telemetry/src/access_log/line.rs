@@ -3,7 +3,7 @@
 use crate::json::{self, Object, name};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use weir_core::exchange::{Attempt, Phases};
+use weir_core::exchange::{Attempt, Phases, Wait};
 use weir_core::{Cost, Exchange, Outcome, Usage};
 
 /// Model names are cut to this many characters; the client chose them.
@@ -25,7 +25,7 @@ impl LineFormat {
     /// `ts` (RFC 3339, UTC, microseconds), `request_id`, `trace_id`, `key`, `endpoint`, `method` and `path` (of what is no call to a model), `model` (as asked), `route`,
     /// `deployment`, `provider`, `served_model`, `stream`, `status`, `outcome`, `code`, `blame` and `cause` of a
     /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one or a fault), `retries`,
-    /// `fallbacks`, `hedges` (when there were any), `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
+    /// `fallbacks`, `hedges` (when there were any), `waits` (the pauses between them), `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
     /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`; of the latest call `connect_ms`,
     /// `tls_ms` and `send_ms` where they took any time, `first_byte_ms` and `generation_ms`.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, exchange: &Exchange<'_>) {
@@ -65,6 +65,9 @@ impl LineFormat {
         phases(&mut line, &exchange.phases);
         if !exchange.queued.is_zero() {
             line.millis(name!("queued_ms"), exchange.queued);
+        }
+        if !exchange.waits.is_empty() {
+            waits(line.member(name!("waits")), exchange.waits);
         }
         line.text_if(name!("dropped"), exchange.dropped);
         line.millis(name!("overhead_ms"), exchange.overhead);
@@ -122,6 +125,21 @@ fn phases(line: &mut Object<'_>, phases: &Phases) {
     if let Some(time) = phases.generation {
         line.millis(name!("generation_ms"), time);
     }
+}
+
+fn waits(out: &mut Vec<u8>, waits: &[Wait]) {
+    out.push(b'[');
+    for (i, wait) in waits.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let mut object = Object::begin(out);
+        object.text(name!("cause"), wait.cause.name());
+        object.millis(name!("at_ms"), wait.after);
+        object.millis(name!("ms"), wait.lasted);
+        object.end();
+    }
+    out.push(b']');
 }
 
 fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {

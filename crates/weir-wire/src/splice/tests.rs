@@ -192,3 +192,24 @@ fn a_prefill_stands_behind_the_last_message() {
     check(r#"[ {"role":"user"} ]"#, r#""x":1"#, &format!(r#"[ {{"role":"user"}} ,{turn}],"x":1"#));
     check("[ ]", "", &format!("[ {turn}]"));
 }
+
+#[test]
+fn what_has_been_said_is_less_to_be_said() {
+    let prefill = Some(Prefill { text: &"word".repeat(10), members: "" });
+    let rewrite = Rewrite { prefill, ..model("m") };
+    for (asked, left) in [
+        (r#""max_tokens":100"#, r#""max_tokens":90"#),
+        (r#""max_completion_tokens" : 11 "#, r#""max_completion_tokens" : 1 "#),
+        (r#""max_tokens":5"#, r#""max_tokens":1"#),
+        (r#""max_tokens":null"#, r#""max_tokens":null"#),
+    ] {
+        let body = format!(r#"{{"model":"m",{asked},"messages":[]}}"#);
+        let turn = format!(r#"{{"role":"assistant","content":"{}"}}"#, "word".repeat(10));
+        check(&body, &rewrite, &format!(r#"{{"model":"m",{left},"messages":[{turn}]}}"#));
+    }
+    // Under another name as well, and not twice.
+    let renamed = Rewrite { rename: &[("max_completion_tokens", "max_tokens")], ..rewrite };
+    let (body, _) =
+        spliced(r#"{"model":"m","max_completion_tokens":50,"max_tokens":20,"messages":[]}"#, &renamed);
+    assert!(body.starts_with(r#"{"model":"m","max_tokens":10,"#), "{body}");
+}

@@ -487,3 +487,53 @@ fn a_stream_that_says_something_else_takes_up_nothing() {
         assert_eq!(taken_up("a b", true, texts), (String::new(), Some("diverged"), None), "{texts:?}");
     }
 }
+
+/// What goes out of a stream that was given the beginning of an answer, or the class of its fault.
+fn behind(told: &str, pieces: &[&str]) -> Result<String, Class> {
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(told, false);
+    let mut out = Pieces::new();
+    let said = |text: &str| {
+        let text = serde_json::to_string(text).unwrap();
+        format!(
+            r#"{{"model":"m","choices":[{{"index":0,"delta":{{"content":{text}}},"finish_reason":null}}]}}"#
+        )
+    };
+    let events = [ROLE.to_owned()].into_iter().chain(pieces.iter().map(|piece| said(piece)));
+    for event in events.chain([STOP.to_owned(), END.to_owned()]) {
+        match watch.push(Bytes::from(format!("data: {event}\n\n")), &mut out).unwrap() {
+            Step::Error(fault) => return Err(fault.class),
+            Step::Open | Step::Done => {}
+        }
+    }
+    let out = String::from_utf8(out.concat()).unwrap();
+    assert!(out.ends_with("data: [DONE]\n\n"), "{out}");
+    let chunks = out.split("\n\n").filter_map(|event| event.strip_prefix("data: ").filter(|d| *d != END));
+    let chunks = chunks.map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap());
+    Ok(chunks.map(|c| c["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// A server that begins anew although it was given the beginning is heard out like any that does; one that goes on with
+/// words like the first ones loses none of them.
+#[test]
+fn a_prefill_that_is_begun_anew_is_no_continuation() {
+    let long = (0..30).map(|n| format!("word{n} ")).collect::<String>();
+    let check = |told: &str, pieces: &[&str], expect: Result<&str, Class>| {
+        assert_eq!(behind(told, pieces), expect.map(str::to_owned), "{told:?} {pieces:?}");
+    };
+    check("one two three", &[" four"], Ok(" four"));
+    check("one two three", &["one ", "two three", " four"], Ok(" four"));
+    check("one two three", &["one two th", "ree four"], Ok(" four"));
+    check("one two three", &["one two three four"], Ok(" four"));
+    check("one two three", &["one", " more"], Ok("one more"));
+    check("one two three", &["o", "n", "ce", " more"], Ok("once more"));
+    check("one two three", &["", " four"], Ok(" four"));
+    check("one two three", &[], Ok(""));
+    check("é two", &["é", " three"], Ok("é three"));
+    // Too short to tell anything.
+    check("ha ", &["ha ", "ha"], Ok("ha ha"));
+    check(&long, &[&long[..70], &long[70..], "more"], Ok("more"));
+    check(&long, &[&long[..70], "something else"], Err(Class::Diverged));
+    check(&long, &[&*format!("{}something else", &long[..70])], Err(Class::Diverged));
+    // Nobody can say whether that was all.
+    check("one two three", &["one"], Err(Class::Diverged));
+}

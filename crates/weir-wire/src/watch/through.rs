@@ -187,7 +187,8 @@ impl Seen {
             }
         };
         told.join();
-        let new = Str::from(text.get(from..).unwrap_or_default());
+        let new = told.take_held() + text.get(from..).unwrap_or_default();
+        let new = Str::from(&*new);
         through.write(&Chunk::More { choice, piece: Piece::Text(new) });
     }
 

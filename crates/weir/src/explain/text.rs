@@ -88,6 +88,13 @@ fn head(out: &mut String, told: &Json) -> std::fmt::Result {
     if let Some(key) = told["key"].as_str() {
         write!(out, ", key {key}")?;
     }
+    if let Some(hints) = told["hints"].as_object() {
+        let said = hints.iter().map(|(name, value)| match value {
+            Json::Bool(_) => name.clone(),
+            value => format!("{name} {value}"),
+        });
+        write!(out, ", asks by header for {}", said.collect::<Vec<_>>().join(", "))?;
+    }
     if let Some(usage) = told["usage"].as_object() {
         let (input, output) = (&usage["input"], &usage["output"]);
         write!(out, "; took {input} and gave {output} ({})", usage["source"].as_str().unwrap_or_default())?;

@@ -191,6 +191,14 @@ fn a_decision_shows_every_call_its_blame_and_its_cost() {
     let told = decision_of(&weir, &weir.post(CHAT, &[], &chat("m", false)));
     assert_eq!((&told["waits"][0]["why"], &told["outcome"]), (&json!("retry_after"), &json!("ok")), "{told}");
     assert!(told["waits"][0]["ms"].as_f64().is_some_and(|ms| ms <= 40.0), "{told}");
+    for cause in ["backoff", "retry_after"] {
+        let logged = weir.wait_for_log(cause, |entry| entry["waits"][0]["cause"] == cause);
+        assert!(logged["waits"][0]["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{logged}");
+    }
+    // What it asked for by headers says why nobody else was.
+    first.script([Answer::status(503), Answer::chat("fine")]);
+    let told = decision_of(&weir, &weir.post(CHAT, &[("x-weir-no-fallback", "1")], &chat("m", false)));
+    assert_eq!(told["hints"], json!({ "no_fallback": true }), "{told}");
 }
 
 #[test]

@@ -200,6 +200,7 @@ fn warnings_are_apart_from_problems() {
     let text = "providers: { up: { kind: openai, base_url: \"http://127.0.0.1:9\" } }\n\
                 deployments: { one: { provider: up, model: m } }\nroutes: { chat: { deployments: [one] } }\n";
     scratch.write("warned.yaml", text);
+    scratch.write("prefill.yaml", &text.replace("model: m }", "model: m, continues: prefill }"));
     scratch.write("wrong.yaml", &text.replace("[one]", "[noe], policy: weigthed"));
     let check = |arguments: &[&str], code: i32| {
         let output = run(&[&["check", "-c"], arguments].concat(), scratch.path());
@@ -216,6 +217,8 @@ fn warnings_are_apart_from_problems() {
     );
     let (out, err) = check(&["warned.yaml", "--strict"], 2);
     assert!(out.is_empty() && err.starts_with(warning) && err.contains("\n1 warning in the"), "{out}{err}");
+    let (_, err) = check(&["prefill.yaml"], 0);
+    assert!(err.contains("deployments.one.continues: it is not known that servers of the kind"), "{err}");
     let (_, err) = check(&["wrong.yaml"], 2);
     assert!(
         err.contains("no deployment named \"noe\"") && err.contains("did you mean \"weighted\""),

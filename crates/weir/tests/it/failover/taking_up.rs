@@ -22,6 +22,22 @@ fn a_declared_prefill_goes_on_behind_what_the_client_has() {
     assert_eq!(messages[1..], [json!({ "role": "assistant", "content": words()[..40].concat() })]);
 }
 
+/// A server that begins anew although it was given the beginning doubles nothing, and is not given more tokens to use than
+/// the request has left.
+#[test]
+fn a_prefill_that_is_begun_anew_doubles_nothing() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(right());
+    let weir = weir(&upstreams, "continues: none", "continues: prefill, same_as: big");
+    let mut body = call();
+    body["max_tokens"] = json!(1000);
+    super::Seen::of(weir.post(super::CHAT, &[], &body)).assert_right("begun anew");
+    assert_eq!(upstreams.each_ref().map(calls), [1, 1]);
+    let said = words()[..40].concat().len() as u64;
+    assert_eq!(upstreams[1].calls()[0].json()["max_tokens"], json!(1000 - said / 4));
+}
+
 /// Another model is never given the words of the first to go on with: it begins anew.
 #[test]
 fn a_prefill_is_for_the_same_model_only() {
