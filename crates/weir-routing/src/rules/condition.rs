@@ -80,6 +80,11 @@ pub struct Told {
     pub parts: Vec<Told>,
 }
 
+/// Whether a list of regions, as `x-weir-region` has it, names this one.
+pub fn names_region(named: &str, region: &str) -> bool {
+    named.split(',').any(|one| one.trim() == region)
+}
+
 fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(" or ")
 }
@@ -111,6 +116,8 @@ pub enum Condition {
     Header(Arc<str>, Wanted),
     /// `metadata` has such a value.
     Metadata(Arc<str>, Wanted),
+    /// One of these regions is among those the request names.
+    Region(Vec<Arc<str>>),
     /// One of these keys was presented.
     Key(Vec<Arc<str>>),
     /// It is such a time of day.
@@ -133,6 +140,9 @@ impl Condition {
             Condition::Has(needs) => facts.needs.cover(*needs),
             Condition::Header(name, wanted) => facts.fields.header(name, wanted),
             Condition::Metadata(key, wanted) => facts.fields.metadata(key, wanted),
+            Condition::Region(known) => {
+                facts.regions.is_some_and(|named| known.iter().any(|region| names_region(named, region)))
+            }
             Condition::Key(names) => facts.key.is_some_and(|key| names.iter().any(|name| **name == *key)),
             Condition::Time(clock) => clock.shows(facts.unix_seconds),
         }
@@ -222,6 +232,12 @@ impl Condition {
             Condition::Metadata(key, wanted) => {
                 write!(out, "metadata {key} is {}", wanted.shown(is_operator))
             }
+            Condition::Region(known) => write!(
+                out,
+                "region {} (is {})",
+                listed(known.iter().map(|name| &**name)),
+                facts.regions.unwrap_or("not named")
+            ),
             Condition::Key(names) => {
                 let wanted = match is_operator {
                     true => listed(names.iter().map(|name| &**name)),

@@ -52,10 +52,7 @@ impl LineFormat {
         if let Some(tokens) = &exchange.usage {
             usage(line.member(name!("usage")), tokens);
         }
-        let cost = line.member(name!("cost_usd"));
-        cost.push(b'"');
-        json::usd(cost, exchange.cost.pico_usd());
-        cost.push(b'"');
+        line.plain(name!("cost_usd"), exchange.cost.decimal().as_bytes());
         line.number(name!("request_bytes"), exchange.request_bytes);
         line.number(name!("response_bytes"), exchange.response_bytes);
         line.millis(name!("total_ms"), exchange.total);
@@ -69,6 +66,7 @@ impl LineFormat {
         if !exchange.queued.is_zero() {
             line.millis(name!("queued_ms"), exchange.queued);
         }
+        line.text_if(name!("dropped"), exchange.dropped);
         line.millis(name!("overhead_ms"), exchange.overhead);
         line.end();
         out.push(b'\n');
@@ -140,10 +138,7 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
             object.flag(name!("aborted"), true);
         }
         if attempt.cost != weir_core::Cost::ZERO {
-            let cost = object.member(name!("cost_usd"));
-            cost.push(b'"');
-            json::usd(cost, attempt.cost.pico_usd());
-            cost.push(b'"');
+            object.plain(name!("cost_usd"), attempt.cost.decimal().as_bytes());
         }
         object.end();
     }

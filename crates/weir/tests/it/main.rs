@@ -13,6 +13,7 @@ mod exhaustion;
 mod explaining;
 mod failover;
 mod faults;
+mod formats;
 mod framing;
 mod lifecycle;
 mod outside;
