@@ -168,7 +168,7 @@ impl Snapshot {
         self.encode_histogram(encoder, &metric::CONNECT, |c| (&c.connect, &c.sums.connect))?;
         self.encode_histogram(encoder, &metric::TLS, |c| (&c.tls, &c.sums.tls))?;
         self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| (&c.first_byte, &c.sums.first_byte))?;
-        self.encode_histogram(encoder, &metric::QUEUED_TIME, |c| (&c.queued, &c.sums.queued))?;
+        self.encode_histogram(encoder, &metric::QUEUED_TIME, |c| (&c.queued, &c.queued_nanos))?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
         let requests = self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)).into_iter();
         let requests = requests.map(|([route, deployment], usd)| ([route, deployment, "request"], usd));
