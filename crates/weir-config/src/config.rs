@@ -528,6 +528,8 @@ pub enum Condition {
     Header(Arc<str>, Vec<Arc<str>>),
     /// A key of `metadata` has one of these values; any for none.
     Metadata(Arc<str>, Vec<Arc<str>>),
+    /// One of these regions is among those the request names.
+    Region(Vec<Arc<str>>),
     /// One of these keys was presented.
     Key(Vec<Arc<str>>),
     /// The time of day.

@@ -224,6 +224,7 @@ fn condition(when: &Condition) -> Json {
         Condition::Turns(min, max) => json!({ "turns": range(*min, *max) }),
         Condition::Header(name, is) => json!({ "headers": { &**name: values(is) } }),
         Condition::Metadata(key, is) => json!({ "metadata": { &**key: values(is) } }),
+        Condition::Region(names) => json!({ "region": strings(names) }),
         Condition::Key(names) => json!({ "key": strings(names) }),
         Condition::Time { days, from, to, zone } => {
             let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);

@@ -160,6 +160,8 @@ pub struct Exchange<'a> {
     pub phases: Phases,
     /// Time spent waiting for a place, since every deployment was full.
     pub queued: Duration,
+    /// What of the call the deployment that answered could not be told, named in the client's words (bounded).
+    pub dropped: Option<&'a str>,
     /// Time spent in Weir itself: total less waiting for the client's body and for upstreams.
     pub overhead: Duration,
 }

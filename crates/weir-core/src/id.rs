@@ -2,14 +2,29 @@
 
 use std::fmt;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
+/// The last `N` hexadecimal digits of a number, eight at a time; `N` is a multiple of eight.
 fn hex<const N: usize>(value: u128) -> [u8; N] {
-    let mut out = [0; N];
-    for (digits, byte) in out.as_rchunks_mut::<2>().1.iter_mut().rev().zip(value.to_le_bytes()) {
-        *digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+    let mut out = [b'0'; N];
+    let mut left = value;
+    for eight in out.as_rchunks_mut::<8>().1.iter_mut().rev() {
+        let [a, b, c, d, ..] = left.to_le_bytes();
+        *eight = hex_digits(u32::from_le_bytes([a, b, c, d]));
+        left >>= 32;
     }
     out
+}
+
+/// Eight digits: each half of a byte is moved into a byte of its own, all of them at once.
+fn hex_digits(value: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut halves = u64::from(value);
+    halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;
+    halves = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    halves = (halves | halves << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in each byte that is ten or more, which is a letter.
+    let letters = (halves + 6 * ONES) >> 4 & ONES;
+    let between = u64::from(b'a' - b'0' - 10);
+    (halves + u64::from(b'0') * ONES + letters * between).to_be_bytes()
 }
 
 /// The id of one request: 96 random bits, printed as `req_` and 24 hexadecimal digits.
@@ -114,6 +129,12 @@ mod tests {
     #[test]
     fn a_request_id_prints_its_bits() {
         assert_eq!(RequestId::from_random(0xabc).as_str(), "req_000000000000000000000abc");
+        for bits in [0, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210, u128::MAX, 0x9a9a_9a9a << 64] {
+            let expect = format!("{bits:032x}");
+            assert_eq!(hex::<32>(bits), expect.as_bytes());
+            assert_eq!(hex::<24>(bits), expect[8..].as_bytes());
+            assert_eq!(hex::<16>(bits), expect[16..].as_bytes());
+        }
     }
 
     #[test]

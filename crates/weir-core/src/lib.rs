@@ -13,6 +13,7 @@ pub mod nearest;
 pub mod need;
 pub mod secret;
 pub mod task;
+pub mod text;
 pub mod timeouts;
 pub mod usage;
 

@@ -125,7 +125,7 @@ impl FromStr for Price {
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_decimal(f, u128::from(self.0), 6)
+        f.write_str(Decimal::new(false, u128::from(self.0), 6).as_str())
     }
 }
 
@@ -145,6 +145,11 @@ impl Cost {
     /// Pico-USD.
     pub const fn pico_usd(self) -> i128 {
         self.0
+    }
+
+    /// USD as they are written, exactly.
+    pub fn decimal(self) -> Decimal {
+        Decimal::new(self.0 < 0, self.0.unsigned_abs(), 12)
     }
 
     /// USD as a float: for gauges and dashboards that can hold nothing else, never for sums that are billed.
@@ -176,38 +181,86 @@ impl std::iter::Sum for Cost {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 0 {
-            f.write_str("-")?;
-        }
-        write_decimal(f, self.0.unsigned_abs(), 12)
+        f.write_str(self.decimal().as_str())
     }
 }
 
-/// Writes `value / 10^scale` in full, without trailing zeros. Every response and log line shows a cost, so this makes no
-/// text in between, and divides 64-bit numbers where they are wide enough.
-fn write_decimal(f: &mut fmt::Formatter<'_>, value: u128, scale: usize) -> fmt::Result {
-    let mut digits = [b'0'; 40];
-    let mut start = digits.len();
-    let mut left = value;
-    while left > 0 {
-        let (rest, digit) = match u64::try_from(left) {
-            Ok(small) => (u128::from(small / 10), small % 10),
-            Err(_) => (left / 10, u64::try_from(left % 10).unwrap_or(0)),
+/// A number in full, as it is written: no exponent, no trailing zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Decimal {
+    text: [u8; Decimal::LONGEST],
+    start: usize,
+}
+
+impl Decimal {
+    /// A sign, the 39 digits of the largest number, a point and a zero before it.
+    const LONGEST: usize = 42;
+
+    /// `value / 10^scale`, with a scale of 12 at most. Every response and log line shows a cost, so this divides 64-bit
+    /// numbers where they are wide enough.
+    fn new(negative: bool, value: u128, scale: u32) -> Decimal {
+        let unit = 10u64.pow(scale);
+        let (whole, mut fraction) = match u64::try_from(value) {
+            Ok(value) => (u128::from(value / unit), value % unit),
+            Err(_) => {
+                let unit = u128::from(unit);
+                (value / unit, u64::try_from(value % unit).unwrap_or(0))
+            }
         };
-        start -= 1;
-        digits[start] = b'0' + u8::try_from(digit).unwrap_or(0);
-        left = rest;
+        let mut decimal = Decimal { text: [0; Decimal::LONGEST], start: Decimal::LONGEST };
+        if fraction > 0 {
+            let mut places = scale;
+            while fraction.is_multiple_of(10) {
+                (fraction, places) = (fraction / 10, places - 1);
+            }
+            for _ in 0..places {
+                decimal.digit(fraction % 10);
+                fraction /= 10;
+            }
+            decimal.before(b'.');
+        }
+        // Of what is larger, digit by digit, only so much that the rest fits.
+        let mut whole = whole;
+        let mut rest = loop {
+            match u64::try_from(whole) {
+                Ok(rest) => break rest,
+                Err(_) => decimal.digit(u64::try_from(whole % 10).unwrap_or(0)),
+            }
+            whole /= 10;
+        };
+        loop {
+            decimal.digit(rest % 10);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if negative {
+            decimal.before(b'-');
+        }
+        decimal
     }
-    let point = digits.len() - scale;
-    let fraction = &digits[point..];
-    let kept = fraction.len() - fraction.iter().rev().take_while(|d| **d == b'0').count();
-    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-    f.write_str(text(&digits[start.min(point - 1)..point]))?;
-    if kept > 0 {
-        f.write_str(".")?;
-        f.write_str(text(&fraction[..kept]))?;
+
+    fn digit(&mut self, digit: u64) {
+        self.before(b'0' + u8::try_from(digit).unwrap_or(0));
     }
-    Ok(())
+
+    fn before(&mut self, byte: u8) {
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = self.text.get_mut(self.start) {
+            *place = byte;
+        }
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes, all of them ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.start..).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

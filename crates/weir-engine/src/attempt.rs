@@ -2,16 +2,17 @@
 //! calls an upstream twice.
 
 use crate::call::Call;
-use crate::call_record::CallRecord;
+use crate::call_record::{CallRecord, UnderWay};
 use crate::choose::{BYTES_PER_TOKEN, Place};
 use crate::core::{Core, Snapshot};
 use crate::decision::Why;
 use crate::gateway::Gateway;
 use crate::opening::{self, CallLimits, StreamAnswer, WholeAnswer};
-use crate::quality::Quality;
+use crate::quality::{Judge, Kept, of_no_use};
 use crate::queue::{Queue, Ticket};
-use crate::race::{Raced, ended};
+use crate::race::Raced;
 use crate::record::{Record, Tried};
+use crate::waiting::Waiting;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,7 +39,9 @@ pub(crate) struct Attempts {
     pub(crate) call: Box<Call>,
     pub(crate) machine: Machine,
     pub(crate) deadline: Instant,
-    quality: Quality,
+    pub(crate) judge: Judge,
+    /// An answer of no use, in case that there is no better one.
+    pub(crate) kept: Kept,
     /// The place in the line where it waits.
     ticket: Option<Ticket>,
 }
@@ -79,7 +82,14 @@ pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     if first.candidates.is_empty() {
         nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
     }
-    Box::new(Attempts { call, machine, deadline, quality: Quality::default(), ticket: None })
+    Box::new(Attempts {
+        call,
+        machine,
+        deadline,
+        judge: Judge::default(),
+        kept: Kept::default(),
+        ticket: None,
+    })
 }
 
 impl Attempts {
@@ -120,45 +130,39 @@ impl Attempts {
                                 }
                                 None => {
                                     let Outgoing { record: ref mut one, lease, limits } = out;
-                                    let opened = one_call(one, &self.call, begun, lease, limits).await;
-                                    ended(record, &out.record, opened)
+                                    let calls = UnderWay::begin(record, one);
+                                    let opened =
+                                        one_call(calls.one, &self.call, begun, lease, limits, &self.judge)
+                                            .await;
+                                    calls.ended(opened)
                                 }
                             };
                             match raced {
                                 Raced::Opened(opened) if begun.is_some() => return Ok(opened),
-                                Raced::Opened(opened) => {
-                                    match self.quality.judge(record, &self.call, opened).await {
-                                        Ok(opened) => return Ok(opened),
-                                        Err(fault) => Event::Faulted(fault),
-                                    }
-                                }
+                                Raced::Opened(opened) => match self.kept.keep(record, &self.call, opened) {
+                                    Ok(opened) => return Ok(opened),
+                                    Err(fault) => Event::Faulted(fault),
+                                },
                                 // The clock has been looked at.
                                 Raced::Faulted(fault) if has_another_credential(record, &fault) => {
                                     Event::CredentialFaulted(fault)
                                 }
                                 Raced::Faulted(fault) => Event::Faulted(fault),
                                 Raced::GaveUp(fault) => {
-                                    return self.quality.last_resort(record, &self.call, fault);
+                                    return self.kept.last_resort(record, &self.call, fault);
                                 }
                             }
                         }
                     }
                 }
-                Action::Wait { until } => {
-                    let wait = until.since(now);
-                    record.waits(until);
-                    tokio::time::sleep(wait).await;
-                    record.look_at_clock();
-                    record.waited += wait;
-                    Event::Waited
-                }
+                Action::Wait { until } => wait(record, until).await,
                 Action::Queue { fallback, until } => self.wait_for_place(record, fallback, until).await,
                 Action::Plan { fallback } => self.plan_fallback(record, fallback),
                 Action::GiveUp(fault) => {
                     if let Some(ticket) = self.ticket.take() {
                         record.queued += ticket.ends(false, now);
                     }
-                    return self.quality.last_resort(record, &self.call, fault);
+                    return self.kept.last_resort(record, &self.call, fault);
                 }
                 Action::Done | Action::GoOn => {
                     let cause = "the attempt machine ended without an answer";
@@ -193,9 +197,10 @@ impl Attempts {
             },
         };
         let (now, before) = (record.now(), record.clock);
+        let waiting = Waiting::begin(&mut record.waited);
         let has_turn = ticket.turn(before + until.since(now)).await;
+        drop(waiting);
         let waited = record.look_at_clock().saturating_duration_since(before);
-        record.waited += waited;
         record.waited_for(now, waited, Why::Queue);
         if !has_turn {
             record.queued += ticket.ends(false, record.now());
@@ -258,6 +263,17 @@ fn enter(record: &Record, asked: usize, index: usize, told: bool, spread: bool) 
 /// Whether the call that has just ended in this fault may be made again at the same deployment with another credential.
 fn has_another_credential(record: &Record, fault: &Fault) -> bool {
     record.deployment().is_some_and(|there| there.health.has_another_credential(fault, record.now()))
+}
+
+/// Waits before the next call.
+async fn wait(record: &mut Record, until: Moment) -> Event {
+    let wait = until.since(record.now());
+    record.waits(until);
+    let waiting = Waiting::begin(&mut record.waited);
+    tokio::time::sleep(wait).await;
+    drop(waiting);
+    record.look_at_clock();
+    Event::Waited
 }
 
 /// Where the n-th fallback is served; without one, the call itself.
@@ -443,19 +459,26 @@ pub(crate) fn outgoing<'a>(
     // A plan that yielded nobody may have named another route meanwhile.
     record.route = Some(route);
     let attempt = record.call_begins(Tried::new(record, made.deployment, made.cause));
-    let one = CallRecord::begin(record, here, (attempt, made.deployment), &request, &mut lease);
+    let one = CallRecord::begin(
+        record,
+        here,
+        (attempt, made.deployment),
+        (&request, call.facts.prompt_bytes),
+        &mut lease,
+    );
     let limits = limits(&one, route, made, || patience(&one, &request, call));
     Outgoing { record: one, lease, limits }
 }
 
-/// One upstream call, up to the point where its answer is known to be good. A call that is cut off before that (the
-/// client hung up, another was faster) drops its lease unreported.
+/// One upstream call, up to the point where its answer is known to be good, or to be of no use. A call that is cut off
+/// before that (the client hung up, another was faster) drops its lease unreported.
 pub(crate) async fn one_call(
     record: &mut CallRecord<'_>,
     call: &Call,
     begun: Option<&Begun>,
     mut lease: Lease,
     limits: CallLimits,
+    judge: &Judge,
 ) -> Result<Opened, Fault> {
     let mut opened = opening::open(record, call, begun, limits).await;
     if opened.is_err() {
@@ -482,7 +505,13 @@ pub(crate) async fn one_call(
             lease.report(Err(&*fault), record.now());
         }
     }
-    opened
+    match opened {
+        Ok(opened) if begun.is_none() => match judge.flaw(record.snapshot, call, &opened) {
+            None => Ok(opened),
+            Some(flaw) => Box::pin(of_no_use(record, opened, flaw)).await,
+        },
+        opened => opened,
+    }
 }
 
 /// When a second call may be made beside this one, if that is before its time is up.

@@ -5,6 +5,7 @@ use ring::rand;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_config::Key;
+use weir_core::text::ByName;
 use weir_core::{Class, Fault};
 use weir_wire::Headers;
 
@@ -34,7 +35,8 @@ pub(crate) struct KeyTable {
     /// Drawn anew for each table and known to nobody.
     salt: [u8; 32],
     names: Vec<Arc<str>>,
-    by_digest: HashMap<[u8; 32], KeyIndex>,
+    /// The digests are hashes already, which nobody can steer.
+    by_digest: HashMap<[u8; 32], KeyIndex, ByName>,
 }
 
 impl KeyTable {
@@ -42,7 +44,7 @@ impl KeyTable {
     /// When the system gives no random bytes.
     pub(crate) fn new(keys: &[Key]) -> Result<Self, ring::error::Unspecified> {
         let salt = rand::generate::<[u8; 32]>(&rand::SystemRandom::new())?.expose();
-        let mut table = KeyTable { salt, names: Vec::new(), by_digest: HashMap::new() };
+        let mut table = KeyTable { salt, names: Vec::new(), by_digest: HashMap::default() };
         for (index, key) in (0..).zip(keys) {
             table.names.push(key.name.clone());
             let digest = table.digest(key.secret.expose().as_bytes());
@@ -72,15 +74,7 @@ impl KeyTable {
         if self.names.is_empty() {
             return Ok(Caller { key: None });
         }
-        let mut shown = headers.all(&header::AUTHORIZATION);
-        let (Some(value), None) = (shown.next(), shown.next()) else {
-            return Err(Fault::new(Class::Caller, 401, "missing_api_key", nothing_to_read(headers)));
-        };
-        let Some(secret) = bearer(value) else {
-            let message = "the Authorization header has no \"Bearer \" and a key behind it; \
-                           send it as \"Authorization: Bearer <key>\"";
-            return Err(Fault::new(Class::Caller, 401, "invalid_api_key", message));
-        };
+        let secret = shown(headers)?;
         let known = self.by_digest.get(&self.digest(secret)).copied();
         known.map(|key| Caller { key: Some(key) }).ok_or_else(|| {
             let message = "the API key is not one of this gateway's keys; check the key your client sends";
@@ -89,17 +83,49 @@ impl KeyTable {
     }
 }
 
-/// What to say when there is not one `Authorization` header: how the key was sent instead, where that can be seen.
-fn nothing_to_read(headers: &Headers) -> &'static str {
-    let has = |name: &'static str| headers.get(&HeaderName::from_static(name)).is_some();
-    if has("authorization") {
-        "there is more than one Authorization header; send one: \"Authorization: Bearer <key>\""
-    } else if has("x-api-key") || has("api-key") {
-        "the API key was sent as x-api-key or api-key, where it is not read; \
-         send it as the header \"Authorization: Bearer <key>\""
-    } else {
-        "no API key was sent; send it as the header \"Authorization: Bearer <key>\""
+/// Where clients of some APIs show their key, alone in its header: Anthropic's, Google's, Azure's.
+static KEY_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("api-key"),
+];
+
+/// The key that a request shows: as a bearer's, or, where there is no `Authorization`, alone in a header of its own.
+fn shown(headers: &Headers) -> Result<&[u8], Fault> {
+    let refused = |code, message| Fault::new(Class::Caller, 401, code, message);
+    let mut bearers = headers.all(&header::AUTHORIZATION);
+    match (bearers.next(), bearers.next()) {
+        (Some(value), None) => bearer(value).ok_or_else(|| {
+            let message = "the Authorization header has no \"Bearer \" and a key behind it; \
+                           send it as \"Authorization: Bearer <key>\"";
+            refused("invalid_api_key", message)
+        }),
+        (Some(_), Some(_)) => {
+            let message =
+                "there is more than one Authorization header; send one: \"Authorization: Bearer <key>\"";
+            Err(refused("missing_api_key", message))
+        }
+        (None, _) => {
+            let mut alone = KEY_HEADERS.iter().flat_map(|name| headers.all(name));
+            let message = match (alone.next(), alone.next()) {
+                (Some(key), None) => return alone_in_its_header(key),
+                (Some(_), Some(_)) => "there is more than one header with an API key; send one",
+                (None, _) => {
+                    "no API key was sent; send it as the header \"Authorization: Bearer <key>\" or \"x-api-key: <key>\""
+                }
+            };
+            Err(refused("missing_api_key", message))
+        }
     }
+}
+
+fn alone_in_its_header(key: &[u8]) -> Result<&[u8], Fault> {
+    let key = key.trim_ascii();
+    if key.is_empty() || key.len() > LONGEST {
+        let message = "the header for the API key is empty or too long";
+        return Err(Fault::new(Class::Caller, 401, "invalid_api_key", message));
+    }
+    Ok(key)
 }
 
 /// The credential of a `Bearer` header (RFC 6750 §2.1; the scheme's case does not matter, RFC 9110 §11.1).
@@ -158,14 +184,29 @@ mod tests {
             }
             let fault = KeyTable::new(&[key]).unwrap().authenticate(&Headers::from(&headers)).unwrap_err();
             assert!(fault.message.contains(expect), "{name} {values:?}: {}", fault.message);
-            assert!(fault.message.contains("\"Authorization: Bearer <key>\""), "{}", fault.message);
             assert!(!fault.message.contains("wr-alice"), "{}", fault.message);
         };
         check("authorization", &["wr-alice-key"], "no \"Bearer \"");
         check("authorization", &["Basic wr-alice-key"], "no \"Bearer \"");
         check("authorization", &["Bearer wr-alice-key", "Bearer b"], "more than one Authorization header");
-        check("x-api-key", &["wr-alice-key"], "sent as x-api-key");
+        check("x-api-key", &["wr-alice-key", "wr-alice-key"], "more than one header with an API key");
+        check("api-key", &[""], "empty or too long");
         check("accept", &["*/*"], "no API key was sent");
+    }
+
+    #[test]
+    fn a_key_alone_in_its_header_opens() {
+        let key = Key { name: "alice".into(), secret: Secret::new("wr-alice-key") };
+        let table = KeyTable::new(&[key]).unwrap();
+        for name in ["x-api-key", "x-goog-api-key", "api-key"] {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(name, "wr-alice-key".parse().unwrap());
+            let caller = table.authenticate(&Headers::from(&headers)).unwrap();
+            assert_eq!(caller.key, Some(0), "{name}");
+            // Whoever shows a bearer's key as well is judged by that.
+            headers.insert(header::AUTHORIZATION, "Bearer wrong".parse().unwrap());
+            assert!(table.authenticate(&Headers::from(&headers)).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
 use crate::record::{Asked, Purpose, Record};
-use crate::waiting::before;
+use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_config::Limits;
+use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault};
 use weir_routing::policy::Bond;
 use weir_wire::Headers;
@@ -57,8 +58,9 @@ pub(crate) struct Call {
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
-const PASSED_ON: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), TRACESTATE];
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const PASSED_ON: [HeaderName; 3] =
+    [HeaderName::from_static("openai-beta"), HeaderName::from_static("anthropic-beta"), TRACESTATE];
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Reads the body within its limits, then the facts, then finds the route.
 ///
@@ -74,8 +76,8 @@ pub(crate) async fn read_and_parse<B>(
 where
     B: Unread,
 {
-    let limits = record.snapshot.gateway.settings.limits.clone();
-    let body = read(body, headers, &limits, record).await?;
+    let snapshot = record.snapshot.clone();
+    let body = read(body, headers, &snapshot.gateway.settings.limits, record).await?;
     parse(record, admitted, endpoint, headers, body)
 }
 
@@ -101,7 +103,7 @@ pub(crate) fn parse(
     });
     let route = found?.route;
     let hints = Hints::read(headers, gateway, &gateway.routes[route])?;
-    let mut chosen = choose(record, route, &facts, &body, headers, hints.task);
+    let mut chosen = choose(record, route, &facts, &body, headers, &hints);
     let asked = hints.policy.is_some_and(|kind| kind.name == "sticky");
     for place in &mut chosen.places {
         let default = asked.then_some(&[Bond::Session, Bond::User][..]);
@@ -156,21 +158,22 @@ async fn read(
     record: &mut Record,
 ) -> Result<Bytes, Fault> {
     let most = limits.max_body;
-    let stated = headers.text(&header::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok());
-    if stated.is_some_and(|length| length > most as u64) {
-        return Err(too_large(most));
-    }
     if let Some(whole) = body.take_whole() {
         return if whole.len() > most { Err(too_large(most)) } else { Ok(whole) };
+    }
+    let stated = headers.get(&header::CONTENT_LENGTH).and_then(number);
+    if stated.is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
     }
     // Trust a stated length only so far: memory follows what really arrives.
     let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(EXPECTED);
     let mut all = BytesMut::with_capacity(expected);
     let deadline = record.started + limits.body_total;
+    let mut waits = Waits::default();
     loop {
         let limit = |now: Instant| deadline.min(now + limits.body_timeout);
         let more = poll_fn(|cx| body.poll_more(cx, &mut all));
-        let more = before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
+        let more = waits.before(limit, &mut record.waited, more).await.map_err(|_| too_slow())?;
         let more = more.map_err(|e| {
             let message = "the request's body is incomplete or not well-formed HTTP";
             Fault::new(Class::Caller, 400, "incomplete_body", message).with_cause(e.to_string())

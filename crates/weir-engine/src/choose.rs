@@ -2,11 +2,11 @@
 
 use crate::decision::Step;
 use crate::gateway::{Gateway, LeadsTo};
+use crate::hints::Hints;
 use crate::record::Record;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cell::OnceCell;
-use weir_core::Task;
 use weir_routing::fit::Size;
 use weir_routing::rules::{Derived, Facts, Fields, Wanted};
 use weir_wire::Headers;
@@ -76,10 +76,10 @@ pub(crate) fn choose(
     call: &CallFacts,
     body: &Bytes,
     headers: &Headers,
-    task: Option<Task>,
+    hints: &Hints,
 ) -> Chosen {
     let gateway = &*record.snapshot.gateway;
-    let looked = Looked::new(record, call, body, headers, task);
+    let looked = Looked::new(record, call, body, headers, hints);
     let (mut steps, mut required) = (SmallVec::new(), SmallVec::new());
     let first = looked.follow(gateway, route, 0, &mut required, |step| steps.push(step));
     let fallbacks = gateway.routes.get(first.route).map_or(&[][..], |route| &route.fallbacks);
@@ -101,8 +101,8 @@ pub(crate) struct Looked<'a> {
     call: &'a CallFacts,
     body: &'a Bytes,
     headers: &'a Headers,
-    /// What is to be done, by the client's own account.
-    task: Option<Task>,
+    /// What the client says of it by itself.
+    hints: &'a Hints,
     prompt: OnceCell<Prompt>,
 }
 
@@ -112,9 +112,9 @@ impl<'a> Looked<'a> {
         call: &'a CallFacts,
         body: &'a Bytes,
         headers: &'a Headers,
-        task: Option<Task>,
+        hints: &'a Hints,
     ) -> Self {
-        Looked { record, call, body, headers, task, prompt: OnceCell::new() }
+        Looked { record, call, body, headers, hints, prompt: OnceCell::new() }
     }
 
     /// The place that a route's rules lead to; `told` learns of each route whose rules were asked, and `required` of each
@@ -171,7 +171,8 @@ impl<'a> Looked<'a> {
             turns: if looked { self.prompt().turns } else { 0 },
             text: &scratch,
             latest: scratch.get(latest..).unwrap_or_default(),
-            stated_task: self.task,
+            stated_task: self.hints.task,
+            regions: self.hints.regions.as_deref(),
             key: self.record.key.map(|key| gateway.keys.name(key)),
             unix_seconds: self.record.unix_seconds(),
             fields: self,

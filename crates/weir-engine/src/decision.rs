@@ -192,7 +192,7 @@ struct End {
     first_token: Option<Micros>,
     predicted: Option<Micros>,
     overhead: Micros,
-    /// The call whose answer was given when it was not the last one, by its place.
+    /// The call whose answer was given when it was not the last one, by its place among all.
     answered_by: Option<u32>,
 }
 
@@ -270,12 +270,21 @@ impl Entry {
         self.left_out = other.left_out;
     }
 
-    /// The calls so far; of many the first ones and the last.
-    fn attempted(&mut self, attempts: &[Tried]) {
-        let first = attempts.get(..MOST_ATTEMPTS - 1).filter(|_| attempts.len() > MOST_ATTEMPTS);
+    /// The calls so far; of many the first ones, the one that counts, and the last.
+    fn attempted(&mut self, attempts: &[Tried], counts: usize) {
+        const FIRST: usize = MOST_ATTEMPTS - 2;
         self.attempts.clear();
-        self.attempts.extend(first.unwrap_or(attempts).iter().cloned());
-        self.attempts.extend(first.and(attempts.last()).cloned());
+        if attempts.len() <= MOST_ATTEMPTS {
+            return self.attempts.extend(attempts.iter().cloned());
+        }
+        let last = attempts.len() - 1;
+        let middle = if (FIRST..last).contains(&counts) { counts } else { FIRST };
+        self.attempts.extend((0..FIRST).chain([middle, last]).filter_map(|nth| attempts.get(nth)).cloned());
+    }
+
+    /// How many calls there were, kept or not.
+    fn calls(&self) -> usize {
+        self.attempts.last().map_or(0, |last| last.nth as usize + 1)
     }
 
     /// Each plan with its candidates and those it dropped.

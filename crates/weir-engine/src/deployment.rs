@@ -55,6 +55,10 @@ pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) quirks: Quirks,
+    /// What a call to each endpoint is made as, in the order of [`Endpoint::ALL`].
+    serves: [Option<Endpoint>; Endpoint::ALL.len()],
+    /// It is OpenAI itself, which knows words that its likenesses do not.
+    pub(crate) newest: bool,
     /// For each credential, in the order of [`Endpoint::ALL`].
     heads: Box<[[Head; Endpoint::ALL.len()]]>,
     /// What every call carries; the first credential is among it.
@@ -78,7 +82,7 @@ impl Provider {
             let mut headers = kind.headers(origin.host_header(), key, &config.headers).map_err(|name| {
                 format!("the value of header {name:?} holds a character that no header may hold")
             })?;
-            headers.remove(TRACEPARENT); // every call has one of its own
+            headers.remove(&TRACEPARENT); // every call has one of its own
             Ok::<_, String>(headers)
         };
         let paths = Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), endpoint)));
@@ -98,6 +102,8 @@ impl Provider {
         let authority = origin.host_header().to_str().unwrap_or_default();
         let private = Private::new(secrets, authority, config.base_url.is_some());
         let (name, quirks) = (config.name.clone(), kind.quirks);
+        let serves = Endpoint::ALL.map(|endpoint| kind.serves(endpoint));
+        let newest = kind.name == weir_provider::openai::KIND.name && config.base_url.is_none();
         let credentials = Vec::new();
         let (stated, asks) = (&config.gauges, config.gauges.enabled.unwrap_or(kind.gauges));
         let gauges = asks.then(|| {
@@ -107,12 +113,28 @@ impl Provider {
             })
         });
         let gauges = gauges.transpose()?;
-        Ok(Provider { name, origin: Arc::new(origin), quirks, heads, headers, credentials, private, gauges })
+        Ok(Provider {
+            name,
+            origin: Arc::new(origin),
+            quirks,
+            serves,
+            newest,
+            heads,
+            headers,
+            credentials,
+            private,
+            gauges,
+        })
     }
 
     /// The head of a call to `endpoint` with the nth credential.
     pub(crate) fn head(&self, credential: usize, endpoint: Endpoint) -> &Head {
         &self.heads[credential][endpoint as usize]
+    }
+
+    /// What a call to `endpoint` is made as; `None` when that cannot be.
+    pub(crate) fn serves(&self, endpoint: Endpoint) -> Option<Endpoint> {
+        self.serves[endpoint as usize]
     }
 
     /// Whether the operator, or the vendor's API, says what this header holds.

@@ -100,7 +100,7 @@ pub(crate) fn tell(record: &mut Record, call: Box<Call>, headers: &Headers) -> J
     if !record.purpose.is_recorded() {
         all.retain(|name, _| !["id", "request_id", "dry_run"].contains(&name.as_str()));
     }
-    let looked = Looked::new(record, &call.facts, &call.body, headers, call.hints.task);
+    let looked = Looked::new(record, &call.facts, &call.body, headers, &call.hints);
     let needs: Vec<&str> = looked.size().needs.iter().map(Need::name).collect();
     all.insert("uses".to_owned(), json!(needs));
     all.insert("rules".to_owned(), rules(record, call, &looked));

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use weir_config::{Config, Draft, Fallback, HedgeAfter, Node, Problem, Problems, Span, Spanned, path_key};
 use weir_core::nearest::nearest;
+use weir_core::text::ByName;
 use weir_core::{Class, Endpoint, Fault, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
 use weir_provider::Probe;
@@ -144,7 +145,7 @@ pub struct Gateway {
     pub(crate) regions: Vec<Option<Arc<str>>>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) routes: Vec<Route>,
-    by_name: HashMap<Arc<str>, Found>,
+    by_name: HashMap<Arc<str>, Found, ByName>,
     /// Names a client may ask for, in the order of the file.
     models: Vec<Arc<str>>,
 }
@@ -177,7 +178,7 @@ impl Gateway {
             let credentials = provider.map_or(&[][..], |(provider, _)| &provider.credentials);
             compiled.health = book.get_or_insert(&stated.name, identity, &settings, credentials);
         }
-        let mut by_name = HashMap::new();
+        let mut by_name = HashMap::default();
         let mut models = Vec::new();
         for (index, route) in config.routes.iter().enumerate() {
             for name in std::iter::once(&route.name).chain(&route.aliases) {

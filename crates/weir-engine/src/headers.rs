@@ -6,19 +6,24 @@ use crate::opening::{StreamAnswer, WholeAnswer};
 use crate::record::Record;
 use crate::relay::Relay;
 use crate::reply::{Reply, Response};
+use crate::translation;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use weir_config::ResponseHeaders;
-use weir_core::{Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId};
 use weir_wire::HeaderLines;
 use weir_wire::error;
 use weir_wire::quality::Flaw;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same where Anthropic's libraries look for it.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const DECISION: HeaderName = HeaderName::from_static("x-weir-decision");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
 const ANSWER: HeaderName = HeaderName::from_static("x-weir-answer");
+/// What of a call its deployment could not be told.
+const DROPPED: HeaderName = HeaderName::from_static("x-weir-dropped");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 const COST: HeaderName = HeaderName::from_static("x-weir-cost");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
@@ -119,7 +124,7 @@ pub(crate) fn stream(
 /// A fault, in the client's format.
 pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
     let fault = fit_to_tell(&record, fault);
-    let body = error::body(&fault, Some(&record.id));
+    let body = translation::refusal(&record, &fault);
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = begin(&mut record, status);
     headers.put(&header::CONTENT_TYPE, "application/json");
@@ -175,9 +180,9 @@ pub(crate) fn trailers(record: &Record) -> HeaderMap {
 /// What it cost; a price that nobody knows makes the sum unknown and not smaller.
 fn cost(headers: &mut HeaderLines, record: &Record) {
     if record.cost_unknown {
-        headers.put(&COST, "unknown");
+        headers.text(&COST, b"unknown");
     } else {
-        headers.put(&COST, record.cost);
+        headers.text(&COST, record.cost.decimal().as_bytes());
     }
 }
 
@@ -196,6 +201,12 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
     let mut headers = HeaderLines::with_capacity(USUAL);
     headers.text(&REQUEST_ID, record.id.as_bytes());
+    if record.endpoint == Some(Endpoint::Messages) {
+        headers.text(&ANTHROPIC_REQUEST_ID, record.id.as_bytes());
+    }
+    if let Some(dropped) = &record.dropped {
+        headers.put(&DROPPED, dropped);
+    }
     if let Some(id) = record.decision_id() {
         headers.text(&DECISION, &id);
     }

@@ -8,6 +8,7 @@ use weir_config::Hint;
 use weir_core::nearest::nearest;
 use weir_core::{Class, Cost, Fault, Task};
 use weir_routing::Kind;
+use weir_routing::rules::names_region;
 use weir_wire::Headers;
 
 const BUDGETS: [HeaderName; 3] = [
@@ -110,7 +111,7 @@ impl Hints {
     /// Whether it may be served in this region.
     pub(crate) fn allow_region(&self, region: Option<&str>) -> bool {
         let Some(regions) = &self.regions else { return true };
-        region.is_some_and(|region| regions.split(',').any(|allowed| allowed.trim() == region))
+        region.is_some_and(|region| names_region(regions, region))
     }
 }
 

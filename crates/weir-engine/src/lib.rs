@@ -30,6 +30,7 @@ mod record;
 mod relay;
 mod reply;
 mod shown;
+mod translation;
 mod waiting;
 mod watch;
 mod weights;

@@ -3,27 +3,28 @@
 //! Until then nothing has reached the client, so whatever goes wrong here can be tried again elsewhere.
 
 use crate::attempt::{Begun, Opened};
-use crate::call::Call;
+use crate::call::{Call, TRACESTATE};
 use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
-use crate::record::traceparent;
-use crate::waiting::before;
+use crate::record::TRACEPARENT;
+use crate::translation::{Translation, too_large, watch_as_it_comes};
+use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use http_body::Body;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::time::timeout_at;
 use weir_config::Continues;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
-use weir_net::{AnswerBody, Limits, Pieces, Request, Setup};
+use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::format::Begun as Has;
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
@@ -166,17 +167,19 @@ pub(crate) async fn open(
     let pool = &snapshot.pools[deployment.provider];
     let joint = begun.filter(|begun| !begun.text.is_empty()).map(|begun| {
         let prefilled = deployment.continues == Continues::Prefill
-            && call.endpoint == Endpoint::Chat
+            && call.endpoint.has_messages()
             && deployment.same_as == begun.same_as;
         Joint { text: &begun.text, prefilled }
     });
     let provider = &snapshot.gateway.providers[deployment.provider];
-    let request = request(record, call, provider, deployment, joint);
-    let (mut setup, mut limits) = (Setup::default(), limits);
+    let made = provider.serves(call.endpoint).ok_or_else(|| not_served(call.endpoint))?;
+    let translation = Translation::between(call.endpoint, made);
+    let request = request(record, call, (provider, deployment), (made, translation), joint)?;
+    let mut limits = limits;
     let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
-    let answer = pool.send(request, within, record.clock, &mut setup).await;
-    record.has_waited_for_head(setup);
-    limits.first = within.answer_after(&setup);
+    let answer = pool.send(request, within, record.clock, &mut record.setup).await;
+    record.has_waited_for_head();
+    limits.first = within.answer_after(&record.setup);
     let answer = answer?;
     record.head_came();
     let head = answer.head;
@@ -197,21 +200,40 @@ pub(crate) async fn open(
     }
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
-        open_stream(record, call, begun.is_some(), joint, source, content_type, limits).await
+        let content_type = content_type.filter(|_| translation.is_none());
+        let comes = Comes { again: begun.is_some(), joint, translation };
+        open_stream(record, call, comes, source, content_type, limits).await
     } else {
-        open_whole(record, call, source, content_type, limits).await
+        open_whole(record, call, translation, source, content_type, limits).await
     }
 }
 
 /// The request as this deployment wants it.
 fn request(
-    record: &CallRecord<'_>,
+    record: &mut CallRecord<'_>,
     call: &Call,
-    provider: &Provider,
-    deployment: &Deployment,
+    (provider, deployment): (&Provider, &Deployment),
+    (made, translation): (Endpoint, Option<Translation>),
     joint: Option<Joint<'_>>,
-) -> Request {
+) -> Result<Request, Fault> {
     let prefilled = joint.filter(|joint| joint.prefilled);
+    let traceparent = record.trace.header();
+    let mut more: SmallVec<[(&HeaderName, &[u8]); 3]> = SmallVec::new();
+    more.push((&TRACEPARENT, &traceparent));
+    for (name, value) in &call.passed_on {
+        // What the operator set for this provider stands. What is said to one vendor's API means nothing to another's.
+        let foreign = translation.is_some() && *name != TRACESTATE;
+        if !foreign && !provider.sets(name) {
+            more.push((name, value.as_bytes()));
+        }
+    }
+    let head = provider.head(record.called.credential, made);
+    if let Some(translation) = translation {
+        let prefill = prefilled.map(|joint| joint.text);
+        let (body, lost) = translation.request(record, call, prefill)?;
+        record.lost = (!lost.is_empty()).then(|| Box::new(lost));
+        return Ok(Request::new(head, &more, Pieces::new([body])));
+    }
     let rewrite = Rewrite {
         model: &deployment.model,
         want_usage: provider.quirks.stream_usage,
@@ -219,10 +241,13 @@ fn request(
         prefill: prefilled.map(|joint| Prefill { text: joint.text, members: provider.quirks.prefill }),
     };
     let body = splice(&call.body, &call.facts, &rewrite);
-    let mut more: SmallVec<[(HeaderName, HeaderValue); 3]> = smallvec![traceparent(&record.trace)];
-    // What the operator set for this provider stands.
-    more.extend(call.passed_on.iter().filter(|(name, _)| !provider.sets(name)).cloned());
-    Request::new(provider.head(record.called.credential, call.endpoint), &more, Pieces::new(body.pieces))
+    Ok(Request::new(head, &more, Pieces::new(body.pieces)))
+}
+
+#[cold]
+fn not_served(endpoint: Endpoint) -> Fault {
+    let message = format!("the model's vendor has nothing like {}; ask for another model", endpoint.path());
+    Fault::new(Class::Refused, 400, "endpoint_not_supported", message)
 }
 
 /// What an answer says about its type, unless that is what Weir would say anyway.
@@ -238,8 +263,9 @@ pub(crate) fn timed_out(what: &'static str) -> Fault {
 async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
     let mut all = BytesMut::new();
     let until = limits.deadline.min(Instant::now() + limits.idle.min(Duration::from_secs(5)));
+    let (mut waits, mut waited) = (Waits::default(), Duration::ZERO);
     // A refusal whose body breaks off is a refusal all the same.
-    while let Ok(Some(Ok(piece))) = timeout_at(until.into(), source.next()).await {
+    while let Ok(Some(Ok(piece))) = waits.before(|_| until, &mut waited, source.next()).await {
         all.extend_from_slice(&piece[..piece.len().min(REFUSAL_READ - all.len())]);
         if all.len() == REFUSAL_READ {
             break;
@@ -251,13 +277,22 @@ async fn refusal_body(mut source: Source, limits: CallLimits) -> Bytes {
 async fn open_whole(
     record: &mut CallRecord<'_>,
     call: &Call,
+    translation: Option<Translation>,
     mut source: Source,
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.answer_buffer;
-    let (body, all) = held(&mut source, most, limits, &mut record.waited).await?;
-    let (facts, rest) = if all {
+    let (mut body, all) = held(&mut source, most, limits, &mut record.waited).await?;
+    let mut content_type = content_type;
+    let (facts, rest) = if let Some(translation) = translation {
+        if !all {
+            return Err(too_large(most));
+        }
+        let (written, facts) = translation.whole(record, call, &body)?;
+        (body, content_type) = (written, None);
+        (Some(facts), None)
+    } else if all {
         let facts =
             reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
         (Some(facts), None)
@@ -282,10 +317,10 @@ async fn held(
     limits: CallLimits,
     waited: &mut Duration,
 ) -> Result<(Bytes, bool), Fault> {
-    let mut all = BytesMut::new();
+    let (mut all, mut waits) = (BytesMut::new(), Waits::default());
     loop {
         let limit = |now: Instant| limits.deadline.min(now + limits.idle);
-        let next = before(limit, waited, source.next()).await;
+        let next = waits.before(limit, waited, source.next()).await;
         let Some(piece) = next.map_err(|_| timed_out("fell silent in the middle of its answer"))? else {
             return Ok((all.freeze(), true));
         };
@@ -303,18 +338,36 @@ async fn held(
     }
 }
 
-/// `again`: the client has the beginning of an answer, if only a role; `joint`: and some of its text.
+/// How a stream comes to the client.
+#[derive(Clone, Copy)]
+struct Comes<'a> {
+    /// The client has the beginning of an answer, if only a role.
+    again: bool,
+    /// And some of its text.
+    joint: Option<Joint<'a>>,
+    translation: Option<Translation>,
+}
+
 async fn open_stream(
     record: &mut CallRecord<'_>,
     call: &Call,
-    again: bool,
-    joint: Option<Joint<'_>>,
+    comes: Comes<'_>,
     source: Source,
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
+    let Comes { again, joint, translation } = comes;
+    let begun = match joint {
+        None if again => Has::Head,
+        None => Has::Nothing,
+        Some(_) => Has::Text,
+    };
+    let watch = match translation {
+        Some(translation) => translation.watch(watch, record, call, begun),
+        None => watch_as_it_comes(watch, record, call, begun),
+    };
     let watch = match joint {
         None if again => watch.taking_up("", true),
         None => watch.remembering(),
@@ -323,39 +376,46 @@ async fn open_stream(
     let ready = sse::Pieces::new();
     let held = crate::quality::holds(record.snapshot, call);
     let limits = CallLimits { hold: held.map_or(limits.hold, |_| LONGEST_HOLD), ..limits };
-    let mut open = Box::new(StreamAnswer {
+    let (ended, flaw, lease) = (false, None, None);
+    let (awaits, open) = record.opens(Box::new(StreamAnswer {
         content_type,
         source,
         watch,
         ready,
-        ended: false,
-        flaw: None,
+        ended,
+        flaw,
         limits,
-        lease: None,
-    });
-    let begun = match first_events(record, again, &mut open).await {
+        lease,
+    }));
+    let begun = match first_events(awaits.waited, again, open).await {
         Ok(None) if joint.is_none() => {
             if open.watch.has_first_token() {
-                record.first_token = Some(record.started.elapsed());
+                *awaits.first_token = Some(awaits.started.elapsed());
             }
             match held.filter(|_| !again) {
-                Some(most) => to_the_end(record.awaits(), &mut open, most).await.map(|()| None),
+                Some(most) => to_the_end(awaits, open, most).await.map(|()| None),
                 None => Ok(None),
             }
         }
         begun => begun,
     };
-    match begun {
-        Ok(None) => Ok(Opened::Stream(open)),
-        Ok(Some(piece)) => Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await),
-        Err(fault) => {
-            // What was generated is paid for, whether anybody gets it or not.
-            if open.watch.token_events() > 0 {
-                record.spent = Some(open.watch.usage_or_estimate(call.facts.prompt_bytes));
-            }
+    let spent = begun.is_err().then(|| record.generated()).flatten();
+    match (begun, record.opening.take()) {
+        (Ok(None), Some(open)) => Ok(Opened::Stream(open)),
+        (Ok(Some(piece)), Some(open)) => {
+            Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await)
+        }
+        (Ok(_), None) => Err(lost_track()),
+        (Err(fault), _) => {
+            record.spent = spent;
             Err(fault)
         }
     }
+}
+
+/// A stream that was being read is not there any more. Nothing takes it away.
+pub(crate) fn lost_track() -> Fault {
+    crate::panics::panicked().with_cause("a stream was lost while it was read")
 }
 
 /// Reads a stream up to its first token, or, when it takes up an answer, the first that is new; but events that say
@@ -363,12 +423,12 @@ async fn open_stream(
 /// to the client, and the call can still be made elsewhere as if this one had not been. Gives the first piece when it is none
 /// of a stream.
 async fn first_events(
-    record: &mut CallRecord<'_>,
+    waited: &mut Duration,
     joins: bool,
     open: &mut StreamAnswer,
 ) -> Result<Option<Bytes>, Fault> {
     let limits = open.limits;
-    let mut first_piece = true;
+    let (mut first_piece, mut waits) = (true, Waits::default());
     let mut held_until = None;
     loop {
         // One that repeats what the client has does not keep it waiting by being silent.
@@ -377,7 +437,7 @@ async fn first_events(
             let first = held_until.map_or(limits.first, |until| limits.first.min(until));
             if repeats { limits.deadline.min(now + limits.idle) } else { first }
         };
-        let next = match before(limit, &mut record.waited, open.source.next()).await {
+        let next = match waits.before(limit, waited, open.source.next()).await {
             Err(_) if held_until.is_some_and(|until| until < limits.first) => return Ok(None),
             next => next.map_err(|_| timed_out("sent no token in time"))?,
         };
@@ -418,16 +478,20 @@ pub(crate) async fn to_the_end(
     open: &mut StreamAnswer,
     most: usize,
 ) -> Result<(), Fault> {
-    let mut limits = open.limits;
+    let limits = open.limits;
     let mut held = open.ready.iter().map(Bytes::len).sum::<usize>();
+    let (mut waits, mut over_by) = (Waits::default(), None);
     while !open.ended && held <= most {
-        if open.watch.has_end_mark() {
-            limits.idle = limits.idle.min(AFTER_END_MARK);
+        if open.watch.has_end_mark() && over_by.is_none() {
+            over_by = Some(limits.deadline.min(Instant::now() + limits.idle.min(AFTER_END_MARK)));
         }
         let begun = open.watch.has_first_token();
-        let silent = begun || open.watch.has_end_mark();
-        let limit = |now: Instant| if silent { limits.deadline.min(now + limits.idle) } else { limits.first };
-        let fault = match before(limit, awaits.waited, open.source.next()).await {
+        let limit = |now: Instant| match over_by {
+            Some(over_by) => over_by,
+            None if begun => limits.deadline.min(now + limits.idle),
+            None => limits.first,
+        };
+        let fault = match waits.before(limit, awaits.waited, open.source.next()).await {
             Ok(Some(Ok(piece))) => {
                 held += piece.len();
                 let step = open.watch.push(piece, &mut open.ready)?;

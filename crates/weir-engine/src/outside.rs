@@ -4,7 +4,7 @@
 //! answers is a stranger's: its size and its time are bounded, and what it means is decided in `weir-provider`.
 
 use crate::core::{Core, Snapshot};
-use crate::record::traceparent;
+use crate::record::TRACEPARENT;
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use std::cell::Cell;
@@ -14,10 +14,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use weir_core::{Class, Fault, Moment, Timeouts, TraceContext};
+use weir_core::{Class, Endpoint, Fault, Moment, Timeouts, TraceContext};
 use weir_net::{Head, Limits, Pieces, Request, Setup};
 use weir_provider::gauges;
 use weir_routing::gauges::Reading;
+use weir_wire::reply::reply_facts;
 
 /// So much of an answer is read.
 const MOST_READ: usize = 512 * 1024;
@@ -101,8 +102,15 @@ impl Core {
         let connect = deployment.timeouts().connect.unwrap_or(Timeouts::CONNECT);
         let asking =
             self.ask(&snapshot, deployment.provider, &probe.head, probe.body.clone(), connect, within);
-        let healthy =
-            asking.await.and_then(|(status, body)| probe.probe.judge(status, &body, &deployment.model));
+        let answer = asking.await;
+        if let (weir_provider::Probe::Completion, Ok((200..=299, body))) = (probe.probe, &answer)
+            && let Ok(facts) = reply_facts(body, Endpoint::Chat, false)
+        {
+            // A token is generated for it, and paid for like any other, as far as its price is known.
+            let charge = deployment.pricing.charge(&facts.usage_or_estimate(probe.body.len()));
+            self.recorder.probed(&deployment.name, charge.cost);
+        }
+        let healthy = answer.and_then(|(status, body)| probe.probe.judge(status, &body, &deployment.model));
         let now = self.now();
         self.with_chance(|chance| deployment.health.probed(healthy.as_ref().copied(), now, chance));
         let name = &*deployment.name;
@@ -156,7 +164,7 @@ impl Core {
     ) -> Result<(u16, Bytes), Fault> {
         let span =
             TraceContext { trace: u128::from(self.random()) | 1, span: self.random() | 1, sampled: false };
-        let request = Request::new(head, &[traceparent(&span)], Pieces::from(body));
+        let request = Request::new(head, &[(&TRACEPARENT, &span.header())], Pieces::from(body));
         let now = Instant::now();
         let until = now + within;
         let limits = Limits::by(until, connect);

@@ -3,7 +3,7 @@
 
 use crate::attempt::{Attempts, Made, Opened, Outgoing, one_call, outgoing};
 use crate::call::Call;
-use crate::call_record::CallRecord;
+use crate::call_record::UnderWay;
 use crate::core::{Core, Snapshot};
 use crate::record::Record;
 use std::future::{Future, poll_fn};
@@ -14,7 +14,6 @@ use tokio::time::timeout_at;
 use weir_core::Fault;
 use weir_routing::retry_budget::Share;
 use weir_routing::{Action, Event, Lease, Machine, Reason};
-use weir_wire::usage::estimate;
 
 /// How a call ended that may have had a second one beside it.
 pub(crate) enum Raced {
@@ -28,7 +27,7 @@ pub(crate) enum Raced {
 
 impl Attempts {
     /// Makes a call; when it has not answered at the time `slow`, and there is somebody to call, a second one beside it.
-    /// The first good answer is the one, and the other call's connection is closed.
+    /// The first good answer is the one, and the other call's connection is closed. An answer of no use is no good one.
     pub(crate) async fn race<'a>(
         &mut self,
         record: &mut Record,
@@ -36,81 +35,94 @@ impl Attempts {
         first: Outgoing<'a>,
         slow: Instant,
     ) -> Raced {
-        let Attempts { call, machine, deadline, .. } = self;
-        let waited = record.waited;
+        let Attempts { call, machine, deadline, judge, kept, .. } = self;
         let Outgoing { record: mut one, lease, limits } = first;
-        let (began, one_is, one_at) = (one.clock, one.deployment, one.attempt);
+        let one_at = one.attempt;
+        let mut second_record;
+        let mut calls = UnderWay::begin(record, &mut one);
         // A role alone is no answer: what has only announced itself has not won.
         let limits = limits.holding();
-        let mut first = Box::pin(one_call(&mut one, call, None, lease, limits));
+        let UnderWay { record, one, other, .. } = &mut calls;
+        let mut first = Box::pin(one_call(one, call, None, lease, limits, judge));
         if let Ok(opened) = timeout_at(slow.into(), &mut first).await {
             drop(first);
-            return ended(record, &one, opened);
+            return calls.ended(opened);
         }
         record.look_at_clock();
-        let Outgoing { record: mut other, lease, limits } =
-            match beside(machine, record, call, *deadline, here) {
-                Some(second) => second,
-                None => {
-                    let opened = first.await;
-                    return ended(record, &one, opened);
-                }
-            };
-        let (other_is, other_at) = (other.deployment, other.attempt);
-        let limits = limits.holding();
-        let mut second = Box::pin(one_call(&mut other, call, None, lease, limits));
+        let (lease, limits) = match beside(machine, record, call, *deadline, here) {
+            Some(Outgoing { record, lease, limits }) => {
+                second_record = record;
+                (lease, limits.holding())
+            }
+            None => {
+                let opened = first.await;
+                return calls.ended(opened);
+            }
+        };
+        let other = other.insert(&mut second_record);
+        let other_at = other.attempt;
+        let mut second = Box::pin(one_call(other, call, None, lease, limits, judge));
         let (is_first, opened) = either(&mut first, &mut second).await;
         record.look_at_clock();
-        let ended_is = if is_first { one_is } else { other_is };
-        let raced = match opened {
-            Ok(opened) => {
-                drop((first, second));
-                let (winner, loser) = if is_first { (one, other) } else { (other, one) };
-                tell(machine, record, Event::OneAnswered(index(ended_is)));
-                loses(record, loser, call);
-                record.takes_up(&winner, None);
-                Raced::Opened(opened)
+        // Noted before the wait for the other: the client may not stay for its end.
+        let (rest, still) = if is_first {
+            drop(first);
+            record.takes_up(one, opened.as_ref().err());
+            let opened = opened.and_then(|opened| kept.keep(record, call, opened));
+            (rest(machine, record, one.deployment, opened, (second, other_at)).await, other)
+        } else {
+            drop(second);
+            record.takes_up(other, opened.as_ref().err());
+            let opened = opened.and_then(|opened| kept.keep(record, call, opened));
+            (rest(machine, record, other.deployment, opened, (first, one_at)).await, one)
+        };
+        let raced = match rest {
+            Rest::Over(raced) => {
+                still.lost();
+                record.takes_up_loser(still);
+                raced
             }
-            Err(fault) => {
-                let noted = fault.clone();
-                match tell(machine, record, Event::OneFaulted(index(ended_is), fault)) {
-                    Action::GiveUp(fault) => {
-                        drop((first, second));
-                        let (failed, loser) = if is_first { (one, other) } else { (other, one) };
-                        loses(record, loser, call);
-                        record.takes_up(&failed, Some(&noted));
-                        Raced::GaveUp(fault)
-                    }
-                    _ => {
-                        // Noted before the wait: the client may not stay for its end.
-                        if is_first {
-                            drop(first);
-                            record.takes_up(&one, Some(&noted));
-                            record.goes_on_with(other_at);
-                            let opened = second.await;
-                            ended(record, &other, opened)
-                        } else {
-                            drop(second);
-                            record.takes_up(&other, Some(&noted));
-                            record.goes_on_with(one_at);
-                            let opened = first.await;
-                            ended(record, &one, opened)
-                        }
-                    }
-                }
+            Rest::Last(opened) => {
+                record.takes_up(still, opened.as_ref().err());
+                opened.map_or_else(Raced::Faulted, Raced::Opened)
             }
         };
         // Both were waited for, for most of the time at once; the last look at the clock may have been for a head.
         record.look_at_clock();
-        record.waited = waited + record.clock.saturating_duration_since(began);
+        calls.has_waited();
         raced
     }
 }
 
-/// The last call under way has ended.
-pub(crate) fn ended(record: &mut Record, call: &CallRecord<'_>, opened: Result<Opened, Fault>) -> Raced {
-    record.takes_up(call, opened.as_ref().err());
-    opened.map_or_else(Raced::Faulted, Raced::Opened)
+/// What is left of a race when one of two calls has ended.
+enum Rest {
+    /// It is over. The other was cancelled.
+    Over(Raced),
+    /// The other went on alone, and ended like this.
+    Last(Result<Opened, Fault>),
+}
+
+/// One of two has ended. Unless that is the end of both, the other is waited for.
+async fn rest(
+    machine: &mut Machine,
+    record: &mut Record,
+    deployment: usize,
+    opened: Result<Opened, Fault>,
+    (other, other_at): (impl Future<Output = Result<Opened, Fault>>, usize),
+) -> Rest {
+    let deployment = index(deployment);
+    let fault = match opened {
+        Ok(opened) => {
+            tell(machine, record, Event::OneAnswered(deployment));
+            return Rest::Over(Raced::Opened(opened));
+        }
+        Err(fault) => fault,
+    };
+    if let Action::GiveUp(fault) = tell(machine, record, Event::OneFaulted(deployment, fault)) {
+        return Rest::Over(Raced::GaveUp(fault));
+    }
+    record.goes_on_with(other_at);
+    Rest::Last(other.await)
 }
 
 /// What the machine says to this.
@@ -155,15 +167,6 @@ fn enter(record: &Record, call: &Call, deployment: usize) -> Result<Lease, Reaso
     let lease = record.core.with_chance(|chance| there.health.acquire(now, false, chance))?;
     let share = snapshot.hedge_shares.get(call.chosen.places[0].route).and_then(Option::as_ref);
     if share.is_some_and(Share::withdraw) { Ok(lease) } else { Err(Reason::HedgeBudget) }
-}
-
-/// A call that another was faster than. Nobody says what it took: at least its prompt, which had been sent.
-fn loses(record: &mut Record, mut loser: CallRecord<'_>, call: &Call) {
-    loser.look_at_clock();
-    loser.lost();
-    record.takes_up(&loser, None);
-    record.spent(estimate(call.facts.prompt_bytes, 0, 0));
-    record.attempt_aborted();
 }
 
 /// Which of two ends first, the first before the second.

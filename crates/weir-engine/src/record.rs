@@ -2,8 +2,7 @@
 
 use crate::core::{Core, Snapshot};
 use crate::decision::{Entry, Micros};
-use crate::opening::Awaits;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -18,13 +17,7 @@ use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
 
 /// W3C trace context, in and out.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// The header that tells an upstream which span a call belongs to.
-pub(crate) fn traceparent(span: &TraceContext) -> (HeaderName, HeaderValue) {
-    // Hexadecimal digits and dashes always fit.
-    (TRACEPARENT, HeaderValue::from_bytes(&span.header()).unwrap_or(HeaderValue::from_static("")))
-}
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
 pub(crate) enum Asked {
@@ -53,6 +46,8 @@ impl Address {
 /// One upstream call.
 #[derive(Clone, Debug)]
 pub(crate) struct Tried {
+    /// Its place among the attempts of the request.
+    pub(crate) nth: u32,
     pub(crate) deployment: usize,
     pub(crate) cause: AttemptCause,
     pub(crate) fault: Option<Class>,
@@ -86,6 +81,7 @@ impl Tried {
     pub(crate) fn new(record: &Record, deployment: usize, cause: AttemptCause) -> Self {
         let began = Micros::of(record.clock.saturating_duration_since(record.started));
         Tried {
+            nth: u32::try_from(record.attempts.len()).unwrap_or(u32::MAX),
             deployment,
             cause,
             fault: None,
@@ -187,6 +183,8 @@ pub(crate) struct Record {
     pub(crate) waited: Duration,
     /// Of it, time spent waiting for a place at a deployment.
     pub(crate) queued: Duration,
+    /// What of the call the deployment that answers could not be told, in the client's words.
+    pub(crate) dropped: Option<Box<str>>,
     overhead: Option<Duration>,
 }
 
@@ -238,6 +236,7 @@ impl Record {
             phases: Phases::default(),
             waited: Duration::ZERO,
             queued: Duration::ZERO,
+            dropped: None,
             overhead: None,
         })
     }
@@ -273,11 +272,6 @@ impl Record {
     /// The attempt that answered, or was begun last.
     fn tried(&self) -> Option<&Tried> {
         self.attempts.get(self.current)
-    }
-
-    /// What waiting for a stream adds to.
-    pub(crate) fn awaits(&mut self) -> Awaits<'_> {
-        Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started }
     }
 
     /// This attempt is the one that counts from now on.
@@ -437,6 +431,7 @@ impl Record {
             inter_token: self.inter_token,
             phases: self.phases,
             queued: self.queued,
+            dropped: self.dropped.as_deref(),
             overhead,
         };
         self.core.recorder.record(&exchange);

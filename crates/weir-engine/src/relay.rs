@@ -9,19 +9,21 @@ use crate::opening::{AFTER_END_MARK, CallLimits, Source, StreamAnswer, timed_out
 use crate::panics::caught;
 use crate::record::Record;
 use crate::reply::Broken;
+use crate::translation;
 use bytes::Bytes;
 use http_body::Frame;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 use weir_core::usage::UsageSource;
 use weir_core::{Class, Fault, Usage};
 use weir_routing::Pace;
 use weir_routing::fault_policy::{Retry, retry};
 use weir_routing::{Event, Lease};
-use weir_wire::error;
+use weir_wire::json::nesting::Nesting;
 use weir_wire::sse;
 use weir_wire::watch::{End, Step, StreamWatch};
 
@@ -212,7 +214,11 @@ impl Relay {
                 None => Poll::Ready(None),
             };
             match next {
-                Poll::Ready(Some(Ok(piece))) => relay.take(piece),
+                Poll::Ready(Some(Ok(piece))) => {
+                    let now = Instant::now();
+                    relay.take(piece, now);
+                    relay.look_at_limit(now);
+                }
                 Poll::Ready(Some(Err(fault))) => relay.broke_off(fault),
                 Poll::Ready(None) => relay.end(),
                 Poll::Pending => match relay.poll_limit(cx) {
@@ -232,7 +238,15 @@ impl Relay {
         };
         let kept = self.limits.min_speed.filter(|_| self.has_begun()).zip(begun);
         self.pace = kept.and_then(|(least, now)| Pace::new(least, tokens, now));
+        self.is_about_to_end();
         self.set_timer(self.last);
+    }
+
+    /// Behind its end mark a stream has little time left to end.
+    fn is_about_to_end(&mut self) {
+        if self.has_end_mark() {
+            self.limits.idle = self.limits.idle.min(AFTER_END_MARK);
+        }
     }
 
     /// Whether something has come that the client can use.
@@ -266,28 +280,42 @@ impl Relay {
     /// Ready when the upstream has been silent or slow for too long or the request has lasted too long. The timer stays
     /// where it is while pieces come and is set anew when it fires, so that a piece costs no timer.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
-        if self.has_end_mark() && self.limits.idle > AFTER_END_MARK {
-            self.limits.idle = AFTER_END_MARK;
-            self.set_timer(self.last);
-        }
         loop {
-            std::task::ready!(self.timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if now >= self.limits.deadline {
-                return Poll::Ready(timed_out("took too long over its answer"));
+            // Whatever the task has done in this turn: the source may say "pending" only because that was much.
+            std::task::ready!(pin!(unconstrained(self.timer.as_mut())).poll(cx));
+            if let Some(fault) = self.passed(Instant::now()) {
+                return Poll::Ready(fault);
             }
-            if now >= self.silent_until() {
-                return Poll::Ready(timed_out(if self.has_begun() {
-                    "fell silent in the middle of its answer"
-                } else {
-                    "sent no token in time"
-                }));
-            }
-            if self.is_too_slow(now) {
-                return Poll::Ready(too_slow());
-            }
-            self.set_timer(now);
         }
+    }
+
+    /// The same for an upstream that always has something to say, and so never lets the timer fire.
+    fn look_at_limit(&mut self, now: Instant) {
+        if self.state == State::Flowing
+            && now >= self.timer.deadline().into_std()
+            && let Some(fault) = self.passed(now)
+        {
+            self.broke_off(fault);
+        }
+    }
+
+    /// The limit that has passed; when none has, the timer is set to the next.
+    fn passed(&mut self, now: Instant) -> Option<Fault> {
+        if now >= self.limits.deadline {
+            return Some(timed_out("took too long over its answer"));
+        }
+        if now >= self.silent_until() {
+            return Some(timed_out(if self.has_begun() {
+                "fell silent in the middle of its answer"
+            } else {
+                "sent no token in time"
+            }));
+        }
+        if self.is_too_slow(now) {
+            return Some(too_slow());
+        }
+        self.set_timer(now);
+        None
     }
 
     /// Serving it panicked: nothing of it is touched any more but the record.
@@ -303,8 +331,11 @@ impl Relay {
     }
 
     /// A piece has come.
-    fn take(&mut self, piece: Bytes) {
-        self.last = Instant::now();
+    fn take(&mut self, piece: Bytes, now: Instant) {
+        if self.has_end_mark() {
+            return; // nobody's
+        }
+        self.last = now;
         match &mut self.watched {
             Watched::Large(tail) => {
                 tail.push(&piece);
@@ -313,12 +344,16 @@ impl Relay {
             Watched::Events(watch) => {
                 let step = watch.push(piece, &mut self.ready);
                 let begins = self.first_token_at.is_none() && watch.has_first_token();
-                match step {
-                    Ok(Step::Open | Step::Done) => {}
-                    Ok(Step::Error(fault)) | Err(fault) => return self.fail(fault),
-                }
                 if begins {
                     self.begins();
+                }
+                match step {
+                    Ok(Step::Open) => {}
+                    Ok(Step::Done) => {
+                        self.is_about_to_end();
+                        self.set_timer(now);
+                    }
+                    Ok(Step::Error(fault)) | Err(fault) => self.fail(fault),
                 }
             }
         }
@@ -371,6 +406,7 @@ impl Relay {
             // Another route has another model, which cannot go on with this one's words.
             && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.text.is_empty())
         {
+            self.leave(&fault);
             self.state = State::Seeking;
             self.broken_off = Some(Box::new(BrokenOff { fault, begun: Some(begun), search: None }));
         } else {
@@ -420,20 +456,28 @@ impl Relay {
         Poll::Ready(())
     }
 
-    /// Leaves the upstream that broke off, and begins to seek another.
-    fn seek(&mut self, fault: Fault, begun: Begun) -> Option<Search> {
+    /// Leaves the upstream that broke off. That is noted at once: the client may take its time over what came before, or
+    /// never read it.
+    fn leave(&mut self, fault: &Fault) {
         self.source = None;
         self.count();
+        let has_begun = self.has_begun();
+        let Some(record) = &mut self.record else { return };
+        record.look_at_clock();
+        record.attempt_failed(fault);
+        if let Some(mut lease) = self.lease.take() {
+            if !has_begun {
+                record.waited_in_vain(&mut lease, fault);
+            }
+            lease.report(Err(fault), record.now());
+        }
+    }
+
+    /// Begins to seek another upstream.
+    fn seek(&mut self, fault: Fault, begun: Begun) -> Option<Search> {
         let mut record = self.record.take()?;
         let mut attempts = self.attempts.take()?;
         record.look_at_clock();
-        record.attempt_failed(&fault);
-        if let Some(mut lease) = self.lease.take() {
-            if !self.has_begun() {
-                record.waited_in_vain(&mut lease, &fault);
-            }
-            lease.report(Err(&fault), record.now());
-        }
         Some(Box::pin(async move {
             let go_on = Box::pin(attempts.go_on(&mut record, Event::Faulted(fault), Some(&begun)));
             let opened = caught(go_on).await.and_then(|opened| opened);
@@ -472,7 +516,7 @@ impl Relay {
         self.state = State::Ended;
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {
-                self.ready.push(error::event(&fault, Some(&record.id)));
+                self.ready.push(translation::last_event(record, &fault));
             }
             _ => self.broken = true,
         }
@@ -579,26 +623,31 @@ impl Drop for Relay {
 
 /// The end of a large answer, where its usage stands.
 #[derive(Default)]
-struct Tail(Vec<u8>);
+struct Tail {
+    end: Vec<u8>,
+    nesting: Nesting,
+}
 
 impl Tail {
     const KEPT: usize = 16 * 1024;
 
     fn push(&mut self, piece: &[u8]) {
+        self.nesting.push(piece);
         let new = &piece[piece.len().saturating_sub(Self::KEPT)..];
-        let surplus = (self.0.len() + new.len()).saturating_sub(Self::KEPT);
-        self.0.drain(..surplus.min(self.0.len()));
-        self.0.extend_from_slice(new);
+        let surplus = (self.end.len() + new.len()).saturating_sub(Self::KEPT);
+        self.end.drain(..surplus.min(self.end.len()));
+        self.end.extend_from_slice(new);
     }
 
-    /// Whether this can be the end of a whole answer. A body without a stated length ends the same when its server dies.
+    /// Whether the answer is there from its first bracket to its last. A body without a stated length ends the same when its
+    /// server dies.
     fn ends_an_object(&self) -> bool {
-        self.0.trim_ascii_end().last() == Some(&b'}')
+        self.nesting.is_whole()
     }
 
     /// The usage the answer ends with, else an estimate from its size.
     fn usage(&self, prompt_bytes: usize, answer_bytes: u64) -> Usage {
-        weir_wire::reply::usage_at_end(&self.0).unwrap_or(Usage {
+        weir_wire::reply::usage_at_end(&self.end).unwrap_or(Usage {
             input: prompt_bytes as u64 / 4,
             output: answer_bytes / 4,
             source: UsageSource::Estimated,
@@ -617,7 +666,7 @@ mod tests {
         for size in [1, 1000, 16 * 1024, 40_000, 60_000] {
             let mut tail = Tail::default();
             body.chunks(size).for_each(|piece| tail.push(piece));
-            assert_eq!(tail.0, body[body.len() - Tail::KEPT..], "pieces of {size}");
+            assert_eq!(tail.end, body[body.len() - Tail::KEPT..], "pieces of {size}");
         }
     }
 }

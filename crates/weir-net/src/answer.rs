@@ -6,6 +6,7 @@ use crate::pool::Pool;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -27,20 +28,20 @@ pub struct AnswerHead {
     pub status: StatusCode,
     /// The head as it came, known to be well-formed.
     pub(crate) text: Bytes,
-    /// The two that every answer is asked for.
-    pub(crate) content_type: Option<Bytes>,
-    pub(crate) content_encoding: Option<Bytes>,
+    /// Where the values of the two stand that every answer is asked for.
+    pub(crate) content_type: Option<Range<usize>>,
+    pub(crate) content_encoding: Option<Range<usize>>,
 }
 
 impl AnswerHead {
     /// The value of `content-type`.
     pub fn content_type(&self) -> Option<&[u8]> {
-        self.content_type.as_deref()
+        self.text.get(self.content_type.clone()?)
     }
 
     /// The value of `content-encoding`.
     pub fn content_encoding(&self) -> Option<&[u8]> {
-        self.content_encoding.as_deref()
+        self.text.get(self.content_encoding.clone()?)
     }
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {

@@ -76,7 +76,8 @@ pub(crate) enum Broken {
 /// One connection, counted as open until dropped.
 pub(crate) struct Connection {
     socket: Socket,
-    pub(crate) opened_at: Instant,
+    /// When it is too old to be used again.
+    pub(crate) until: Instant,
     counts: Arc<Counts>,
 }
 
@@ -87,16 +88,19 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, opened_at: Instant, counts: &Arc<Counts>) -> Box<Self> {
+    pub(crate) fn new(socket: Socket, until: Instant, counts: &Arc<Counts>) -> Box<Self> {
         counts.open.fetch_add(1, Relaxed);
         counts.opened.fetch_add(1, Relaxed);
-        Box::new(Connection { socket, opened_at, counts: counts.clone() })
+        Box::new(Connection { socket, until, counts: counts.clone() })
     }
 
     /// Whether an idle connection can still be used: the peer has not closed it and sent nothing that nobody asked for,
     /// as far as the runtime has heard. Costs no system call while nothing has happened.
     pub(crate) fn is_alive(&mut self) -> bool {
         let mut byte = [0u8; 1];
+        if let Socket::Plain(tcp) = &self.socket {
+            return tcp.try_read(&mut byte).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+        }
         let mut into = ReadBuf::new(&mut byte);
         // Through TLS, since its own messages (a session ticket) may lie there.
         // Not within the task's budget: it would say "pending" without having looked.
@@ -127,6 +131,7 @@ impl Connection {
                 if let Some(since) = request.stalled.take() {
                     setup.send = since.elapsed();
                 }
+                setup.sent = true;
                 true
             }
             // TLS may have sent a part of what it says it did not take.
@@ -137,6 +142,7 @@ impl Connection {
             Poll::Ready(Err(_)) => false,
             Poll::Pending => {
                 request.stalled.get_or_insert_with(Instant::now);
+                setup.sent = !request.is_unsent();
                 false
             }
         };

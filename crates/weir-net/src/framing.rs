@@ -1,5 +1,6 @@
 //! Where the body of an answer ends (RFC 9112 §6 and §7): what its head says, and the chunked coding.
 
+use crate::fields::{FieldLine, FieldLines, NoField};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -167,17 +168,15 @@ fn size(line: &[u8]) -> Result<u64, &'static str> {
 
 fn trailers(block: &[u8]) -> Result<HeaderMap, &'static str> {
     const WRONG: &str = "the trailers are not well-formed";
-    let mut fields = [httparse::EMPTY_HEADER; TRAILER_FIELDS];
-    let Ok(httparse::Status::Complete((end, fields))) = httparse::parse_headers(block, &mut fields) else {
-        return Err(WRONG);
-    };
-    if end != block.len() {
-        return Err(WRONG);
-    }
-    let mut trailers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| WRONG)?;
-        trailers.append(name, HeaderValue::from_bytes(field.value).map_err(|_| WRONG)?);
+    let mut trailers = HeaderMap::new();
+    for line in FieldLines::new(block, 0) {
+        let FieldLine { name, value } = line.map_err(|NoField| WRONG)?;
+        let part = |range| block.get(range).unwrap_or_default();
+        let name = HeaderName::from_bytes(part(name)).map_err(|_| WRONG)?;
+        trailers.append(name, HeaderValue::from_bytes(part(value)).map_err(|_| WRONG)?);
+        if trailers.len() > TRAILER_FIELDS {
+            return Err(WRONG);
+        }
     }
     Ok(trailers)
 }

@@ -1,10 +1,12 @@
 //! Reading the head of an answer.
 
 use crate::answer::AnswerHead;
+use crate::fields::{FieldLine, FieldLines, NoField, end_of_line};
 use crate::framing::Framing;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, StatusCode, header};
-use std::mem::MaybeUninit;
+use std::ops::Range;
+use weir_core::text::{is_named, number};
 
 /// A head larger than this is refused.
 const MAX_HEAD: usize = 128 * 1024;
@@ -53,7 +55,7 @@ impl Reader {
         };
         while let Some(end) = end_of_head(&come) {
             let head = come.split_to(end);
-            if let Some(read) = self.head(&head)? {
+            if let Some(read) = self.head(head)? {
                 return Ok(Some(Read { ahead: come, ..read }));
             }
         }
@@ -69,17 +71,14 @@ impl Reader {
     }
 
     /// Reads one complete head; `None` when it is only informational.
-    fn head(&mut self, text: &Bytes) -> Result<Option<Read>, String> {
-        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-        let mut answer = httparse::Response::new(&mut []);
-        let parser = httparse::ParserConfig::default();
-        match parser.parse_response_with_uninit_headers(&mut answer, text, &mut fields) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err("the head of the answer is cut".to_owned()),
-            Err(e) => return Err(format!("the head of the answer: {e}")),
-        }
-        let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
+    fn head(&mut self, text: Bytes) -> Result<Option<Read>, String> {
+        let no_http = || "the head of the answer is not HTTP/1.x".to_owned();
+        let (persistent, at) = first_line(&text).ok_or_else(no_http)?;
+        let code = text.get(at..at + 3).and_then(number).and_then(|code| u16::try_from(code).ok());
+        let status = code.and_then(|code| StatusCode::from_u16(code).ok());
         let Some(status) = status else { return Err("the answer has no valid status".to_owned()) };
+        let at = end_of_reason(&text, at + 3).ok_or_else(no_http)?;
+        let stated = Stated::read(&text, at)?;
         if status.is_informational() {
             self.informational += 1;
             if status == StatusCode::SWITCHING_PROTOCOLS || self.informational > MOST_INFORMATIONAL {
@@ -87,24 +86,32 @@ impl Reader {
             }
             return Ok(None);
         }
-        let (framing, reusable) = framing(status, answer.version == Some(1), answer.headers)?;
-        let (mut content_type, mut content_encoding) = (None, None);
-        for field in &*answer.headers {
-            match field.name.len() {
-                12 if is(field, &header::CONTENT_TYPE) => content_type = Some(text.slice_ref(field.value)),
-                16 if is(field, &header::CONTENT_ENCODING) => {
-                    content_encoding = Some(text.slice_ref(field.value));
-                }
-                _ => {}
-            }
-        }
-        let head = AnswerHead { status, text: text.clone(), content_type, content_encoding };
+        let (framing, reusable) = stated.framing(status, persistent)?;
+        let Stated { content_type, content_encoding, .. } = stated;
+        let head = AnswerHead { status, text, content_type, content_encoding };
         Ok(Some(Read { head, framing, reusable, ahead: Bytes::new() }))
     }
 }
 
-fn is(field: &httparse::Header<'_>, name: &HeaderName) -> bool {
-    field.name.eq_ignore_ascii_case(name.as_str())
+/// Whether the server speaks HTTP/1.1 and not 1.0, and where the status stands. Empty lines before it are passed over.
+fn first_line(text: &[u8]) -> Option<(bool, usize)> {
+    let mut at = 0;
+    while let Some(next) = end_of_line(text, at) {
+        at = next;
+    }
+    let line = text.get(at..)?;
+    let persistent = line.starts_with(b"HTTP/1.1 ");
+    (persistent || line.starts_with(b"HTTP/1.0 ")).then_some((persistent, at + 9))
+}
+
+/// Behind the first line, whose status ends at `at`. What it says in words, if it does, may be anything visible.
+fn end_of_reason(text: &[u8], at: usize) -> Option<usize> {
+    if text.get(at) != Some(&b' ') {
+        return end_of_line(text, at);
+    }
+    let rest = text.get(at..)?;
+    let length = rest.iter().take_while(|b| **b >= b' ' && **b != 0x7f || **b == b'\t').count();
+    end_of_line(text, at + length)
 }
 
 /// Where the head ends: behind its first empty line. Lines may end without a carriage return, as RFC 9112 §2.2 allows a
@@ -122,63 +129,81 @@ fn end_of_head(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// Where the body ends (RFC 9112 §6.3), and whether the connection stays usable behind it.
-fn framing(
-    status: StatusCode,
-    persistent: bool,
-    fields: &[httparse::Header<'_>],
-) -> Result<(Framing, bool), String> {
-    let mut length: Option<u64> = None;
-    let mut coded = false;
-    let (mut closes, mut keeps) = (false, false);
-    for field in fields {
-        match field.name.len() {
-            14 if is(field, &header::CONTENT_LENGTH) => {
-                for stated in field.value.split(|b| *b == b',') {
-                    let stated = number(stated.trim_ascii()).ok_or("the answer's length is not a number")?;
-                    if length.is_some_and(|known| known != stated) {
-                        return Err("the answer has two lengths".to_owned());
-                    }
-                    length = Some(stated);
-                }
-            }
-            17 if is(field, &header::TRANSFER_ENCODING) => {
-                if coded || !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                    return Err("the answer has a transfer coding other than chunked".to_owned());
-                }
-                coded = true;
-            }
-            10 if is(field, &header::CONNECTION) => {
-                for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                    closes |= option.eq_ignore_ascii_case(b"close");
-                    keeps |= option.eq_ignore_ascii_case(b"keep-alive");
-                }
-            }
-            _ => {}
-        }
-    }
-    let reusable = !closes && (persistent || keeps);
-    // What announces a body where there is none may send one all the same.
-    if status == StatusCode::NO_CONTENT {
-        return Ok((Framing::None, reusable && !coded && length.unwrap_or(0) == 0));
-    }
-    if status == StatusCode::NOT_MODIFIED {
-        return Ok((Framing::None, reusable && !coded));
-    }
-    Ok(match (coded, length) {
-        (true, _) if !persistent => return Err("an HTTP/1.0 answer has a transfer coding".to_owned()),
-        // Two statements about the end: the coding counts, and the connection is not trusted any further.
-        (true, length) => (Framing::Chunked, reusable && length.is_none()),
-        (false, Some(length)) => (Framing::Sized(length), reusable),
-        (false, None) => (Framing::UntilClose, false),
-    })
+/// What the fields of a head state about its body and its connection.
+#[derive(Default)]
+struct Stated {
+    length: Option<u64>,
+    coded: bool,
+    closes: bool,
+    keeps: bool,
+    content_type: Option<Range<usize>>,
+    content_encoding: Option<Range<usize>>,
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+impl Stated {
+    /// Reads the fields of a head from `at` on.
+    fn read(text: &[u8], at: usize) -> Result<Stated, String> {
+        let mut stated = Stated::default();
+        let mut left = MAX_FIELDS;
+        for line in FieldLines::new(text, at) {
+            let no_field = |NoField| "the head of the answer has a line that is no header".to_owned();
+            let FieldLine { name, value } = line.map_err(no_field)?;
+            left = left.checked_sub(1).ok_or("the head of the answer has too many headers")?;
+            let name = text.get(name).unwrap_or_default();
+            let is = |known: &HeaderName| is_named(name, known.as_str().as_bytes());
+            let said = text.get(value.clone()).unwrap_or_default();
+            match name.len() {
+                12 if is(&header::CONTENT_TYPE) => stated.content_type = Some(value),
+                16 if is(&header::CONTENT_ENCODING) => stated.content_encoding = Some(value),
+                14 if is(&header::CONTENT_LENGTH) => stated.length(said)?,
+                17 if is(&header::TRANSFER_ENCODING) => {
+                    if stated.coded || !said.eq_ignore_ascii_case(b"chunked") {
+                        return Err("the answer has a transfer coding other than chunked".to_owned());
+                    }
+                    stated.coded = true;
+                }
+                10 if is(&header::CONNECTION) => {
+                    for option in said.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                        stated.closes |= option.eq_ignore_ascii_case(b"close");
+                        stated.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(stated)
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+
+    fn length(&mut self, said: &[u8]) -> Result<(), String> {
+        for length in said.split(|b| *b == b',') {
+            let length = number(length.trim_ascii()).ok_or("the answer's length is not a number")?;
+            if self.length.is_some_and(|known| known != length) {
+                return Err("the answer has two lengths".to_owned());
+            }
+            self.length = Some(length);
+        }
+        Ok(())
+    }
+
+    /// Where the body ends (RFC 9112 §6.3), and whether the connection stays usable behind it.
+    fn framing(&self, status: StatusCode, persistent: bool) -> Result<(Framing, bool), String> {
+        let Stated { length, coded, closes, keeps, .. } = *self;
+        let reusable = !closes && (persistent || keeps);
+        // What announces a body where there is none may send one all the same.
+        if status == StatusCode::NO_CONTENT {
+            return Ok((Framing::None, reusable && !coded && length.unwrap_or(0) == 0));
+        }
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok((Framing::None, reusable && !coded));
+        }
+        Ok(match (coded, length) {
+            (true, _) if !persistent => return Err("an HTTP/1.0 answer has a transfer coding".to_owned()),
+            // Two statements about the end: the coding counts, and the connection is not trusted any further.
+            (true, length) => (Framing::Chunked, reusable && length.is_none()),
+            (false, Some(length)) => (Framing::Sized(length), reusable),
+            (false, None) => (Framing::UntilClose, false),
+        })
+    }
 }
 
 #[cfg(test)]

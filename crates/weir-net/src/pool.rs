@@ -124,7 +124,7 @@ impl Pool {
             self.counts.idle.fetch_sub(1, Relaxed);
             let unused = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
             let usable = unused < self.origin.idle()
-                && now.saturating_duration_since(connection.opened_at) < self.origin.max_age()
+                && now < connection.until
                 && connection.is_alive()
                 && (unused < ASK_AFTER || !connection.is_stale());
             if usable {
@@ -169,7 +169,9 @@ impl Pool {
             connect::connect(&self.origin, &addresses, within, began, setup).await
         };
         match tokio::time::timeout(within, opening).await {
-            Ok(Ok((socket, opened_at))) => Ok(Connection::new(socket, opened_at, &self.counts)),
+            Ok(Ok((socket, opened_at))) => {
+                Ok(Connection::new(socket, opened_at + self.origin.max_age(), &self.counts))
+            }
             Ok(Err(fault)) => {
                 self.addresses.borrow_mut().take(); // perhaps the name moved
                 Err(fault)

@@ -12,6 +12,8 @@ pub struct Setup {
     pub tls: Duration,
     /// Waiting until the peer took the rest of the request.
     pub send: Duration,
+    /// Whether any of the request has left.
+    pub sent: bool,
 }
 
 impl Setup {

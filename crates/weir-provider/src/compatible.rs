@@ -1,6 +1,6 @@
 //! Vendors whose API is OpenAI's: a row each.
 
-use crate::{Auth, Kind, Probe, Quirks};
+use crate::{Auth, Kind, OPENAI, Probe, Quirks};
 
 /// The rows. Facts are from the page named in each.
 pub const ROWS: &[Kind] = &[
@@ -12,6 +12,8 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
+        speaks: OPENAI,
+        fixed: &[],
         quirks: Quirks {
             prefill: r#""continue_final_message":true,"add_generation_prompt":false"#,
             ..Quirks::NONE
@@ -28,6 +30,8 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
+        speaks: OPENAI,
+        fixed: &[],
         quirks: Quirks { prefill: r#""continue_final_message":true"#, ..Quirks::NONE },
         probe: Probe::Health,
         gauges: true,
@@ -41,6 +45,8 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
+        speaks: OPENAI,
+        fixed: &[],
         quirks: Quirks {
             stream_usage: true,
             rename: &[("max_completion_tokens", "max_tokens")],
@@ -58,6 +64,8 @@ pub const ROWS: &[Kind] = &[
         key_variable: None,
         models: &[],
         auth: Auth::Bearer,
+        speaks: OPENAI,
+        fixed: &[],
         quirks: Quirks::NONE,
         probe: Probe::Health,
         gauges: true,
@@ -76,6 +84,8 @@ pub const ROWS: &[Kind] = &[
             "openai/gpt-oss-20b",
         ],
         auth: Auth::Bearer,
+        speaks: OPENAI,
+        fixed: &[],
         quirks: Quirks::NONE,
         probe: Probe::Models,
         gauges: false,
@@ -89,6 +99,8 @@ pub const ROWS: &[Kind] = &[
         key_variable: Some("DEEPSEEK_API_KEY"),
         models: &["deepseek-chat", "deepseek-reasoner"],
         auth: Auth::Bearer,
+        speaks: OPENAI,
+        fixed: &[],
         quirks: Quirks {
             stream_usage: true,
             rename: &[("max_completion_tokens", "max_tokens")],

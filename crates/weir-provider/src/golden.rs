@@ -1,4 +1,4 @@
-//! The recorded cases under `fixtures/openai`: what each vendor must be sent, and what its refusals must become.
+//! The recorded cases under `fixtures/<format>`: what each vendor must be sent, and what its refusals must become.
 
 use crate::{Kind, Private, Refusal, fault, kind, kinds};
 use bytes::Bytes;
@@ -13,10 +13,14 @@ use weir_wire::splice::{Rewrite, splice};
 
 const SECRET: &str = "sk-fixture-credential";
 
-/// The files under `fixtures/openai` whose extension is `extension`, in order.
+/// Formats that have cases of vendors.
+const FORMATS: [&str; 2] = ["anthropic", "openai"];
+
+/// The files of every format's cases whose extension is `extension`, in order.
 fn files(extension: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/openai");
-    let cases = fs::read_dir(root).unwrap().flat_map(|case| fs::read_dir(case.unwrap().path()).unwrap());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let cases = FORMATS.iter().flat_map(|format| fs::read_dir(root.join(format)).unwrap());
+    let cases = cases.flat_map(|case| fs::read_dir(case.unwrap().path()).unwrap());
     let mut found: Vec<PathBuf> = cases.map(|file| file.unwrap().path()).collect();
     found.retain(|path| path.extension().is_some_and(|known| known == extension));
     found.sort();
@@ -89,7 +93,7 @@ fn each_vendor_is_sent_what_its_documentation_asks_for() {
         assert_eq!(request(kind_of(path), &call), read(path), "{}", path.display());
     }
     for (kind, count) in count(&paths) {
-        assert!(count > 0, "{kind} has no fixtures/openai/<case>/{kind}.request");
+        assert!(count > 0, "{kind} has no fixtures/<format>/<case>/{kind}.request");
     }
 }
 
@@ -123,6 +127,6 @@ fn each_vendors_refusals_become_their_fault() {
         assert_eq!(told(&read(path)), read(&path.with_extension("fault")), "{}", path.display());
     }
     for (kind, count) in count(&paths) {
-        assert!(count > 0, "{kind} has no fixtures/openai/<case>/{kind}.refusal");
+        assert!(count > 0, "{kind} has no fixtures/<format>/<case>/{kind}.refusal");
     }
 }

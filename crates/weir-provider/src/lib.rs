@@ -3,6 +3,7 @@
 //! Knows no sockets and no clock: it says which path, which headers and which edits a vendor wants, and what a vendor's
 //! refusal means. A vendor whose API is OpenAI's is a row in [`compatible`]; one with a format of its own is a file.
 
+pub mod anthropic;
 pub mod compatible;
 mod fault;
 pub mod gauges;
@@ -22,6 +23,8 @@ pub use retry_after::retry_after;
 pub enum Auth {
     /// `Authorization: Bearer …`, sent when a key is configured.
     Bearer,
+    /// The key alone, in a header of this name.
+    Header(&'static str),
 }
 
 /// Where a vendor's API differs from the one it is compatible with.
@@ -58,6 +61,10 @@ pub struct Kind {
     pub models: &'static [&'static str],
     /// How the credential is shown.
     pub auth: Auth,
+    /// The operations its API has. A call in another format is translated to the first of them that is a conversation.
+    pub speaks: &'static [Endpoint],
+    /// Headers that every request carries.
+    pub fixed: &'static [(&'static str, &'static str)],
     /// Differences from OpenAI's API.
     pub quirks: Quirks,
     /// How its deployments are asked whether they are well, where the configuration asks for that and does not say how.
@@ -68,9 +75,12 @@ pub struct Kind {
     pub source: &'static str,
 }
 
+/// What OpenAI's API and its likenesses have.
+pub const OPENAI: &[Endpoint] = &[Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings];
+
 /// Every kind of provider. A new one is one file or one row, and one line here or in [`compatible::ROWS`].
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
-    std::iter::once(&openai::KIND).chain(compatible::ROWS)
+    [&openai::KIND, &anthropic::KIND].into_iter().chain(compatible::ROWS)
 }
 
 /// The kind of that name.
@@ -79,6 +89,14 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// What a call to `endpoint` is made as: itself where its API has that, else the conversation it is translated to.
+    /// `None` when neither is possible.
+    pub fn serves(&self, endpoint: Endpoint) -> Option<Endpoint> {
+        let translated = || self.speaks.iter().copied().find(|known| known.has_messages());
+        let known = self.speaks.contains(&endpoint).then_some(endpoint);
+        known.or_else(|| translated().filter(|_| endpoint.has_messages()))
+    }
+
     /// The path of `endpoint` below an API that lives at `base_path` (no trailing slash).
     pub fn path(&self, base_path: &str, endpoint: Endpoint) -> String {
         format!("{base_path}{}", endpoint.path())
@@ -103,11 +121,16 @@ impl Kind {
             HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))),
         );
         if let Some(key) = key.filter(|k| !k.is_empty()) {
-            let Auth::Bearer = self.auth;
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-                .map_err(|_| "authorization".to_owned())?;
+            let (name, text) = match self.auth {
+                Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {}", key.expose())),
+                Auth::Header(name) => (HeaderName::from_static(name), key.expose().to_owned()),
+            };
+            let mut value = HeaderValue::from_str(&text).map_err(|_| name.to_string())?;
             value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+            headers.insert(name, value);
+        }
+        for (name, value) in self.fixed {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         for (name, value) in extra {
             let header: HeaderName = name.parse().map_err(|_| name.clone())?;

@@ -1,6 +1,6 @@
 //! OpenAI's own API, and any server that speaks it.
 
-use crate::{Auth, Kind, Probe, Quirks};
+use crate::{Auth, Kind, OPENAI, Probe, Quirks};
 
 /// OpenAI.
 pub const KIND: Kind = Kind {
@@ -22,6 +22,8 @@ pub const KIND: Kind = Kind {
         "text-embedding-3-large",
     ],
     auth: Auth::Bearer,
+    speaks: OPENAI,
+    fixed: &[],
     quirks: Quirks::NONE,
     probe: Probe::Models,
     gauges: false,

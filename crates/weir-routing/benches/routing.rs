@@ -159,6 +159,7 @@ fn facts(text: &str) -> Facts<'_> {
         text,
         latest: text,
         stated_task: None,
+        regions: None,
         key: Some("alice"),
         unix_seconds: 1_700_000_000,
         fields: &NoFields,

@@ -12,6 +12,7 @@ use crate::plan::Reason;
 use crate::rate::{self, Rate};
 use crate::slow::{self, Slow};
 use crate::windows::{Sample, Windows};
+use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
@@ -57,29 +58,33 @@ const REST_OF_ONE_OF_SEVERAL: Duration = Duration::from_secs(1);
 ///
 /// Atomics only, each complete in itself, so relaxed ordering is enough. Reads are plain loads; a call that goes well
 /// writes nothing but the counts of calls in flight and ended, and its part of the [`Windows`].
+///
+/// What every plan reads comes first, in as few cache lines as it takes: with hundreds of deployments each has to be
+/// fetched.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Health {
     breaker: Breaker,
     /// `u32::MAX` for no limit.
     max_concurrency: AtomicU32,
+    probes: AtomicU32,
+    /// One for each credential; at least one.
+    seats: SmallVec<[Seat; 1]>,
     learned: Learned,
+    windows: Windows,
     failures: AtomicU32,
     error_percent: AtomicU32,
-    probes: AtomicU32,
     cooldown: AtomicU64,
     cooldown_max: AtomicU64,
     ramp: AtomicU64,
-    /// One for each credential; at least one.
-    seats: Box<[Seat]>,
     /// Where among several of them the next call begins to look.
     turn: AtomicU32,
     teller: Teller,
-    in_flight: OwnLine<AtomicU32>,
     bells: Bells,
-    windows: Windows,
     gauges: Gauges,
-    rate: OwnLine<Rate>,
     slow: Slow,
+    in_flight: OwnLine<AtomicU32>,
+    rate: OwnLine<Rate>,
 }
 
 /// On a cache line of its own: it is written at both ends of every call, and the fields beside it are read by every
@@ -108,7 +113,7 @@ impl Health {
     }
 
     fn with(settings: &Settings, credentials: &[Arc<Credential>], teller: Teller) -> Self {
-        let mut seats: Vec<Seat> = credentials.iter().cloned().map(Seat::of).collect();
+        let mut seats: SmallVec<[Seat; 1]> = credentials.iter().cloned().map(Seat::of).collect();
         if seats.is_empty() {
             seats.push(Seat::default());
         }
@@ -122,7 +127,7 @@ impl Health {
             cooldown: AtomicU64::new(0),
             cooldown_max: AtomicU64::new(0),
             ramp: AtomicU64::new(0),
-            seats: seats.into(),
+            seats,
             turn: AtomicU32::new(0),
             teller,
             in_flight: OwnLine(AtomicU32::new(0)),

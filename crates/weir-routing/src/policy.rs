@@ -2,6 +2,7 @@
 //!
 //! A policy is one file in this folder and one line in [`POLICIES`].
 
+mod adjusted;
 mod between_cores;
 mod cost;
 mod latency;
@@ -219,11 +220,7 @@ pub const POLICIES: &[&Kind] = &[
 
 /// The weights that this policy, or one within it, adjusts.
 pub fn weights(build: &Build<'_>) -> Option<Arc<Weights>> {
-    let of = |settings| weighted::adjusted(&Build { settings, ..*build });
-    build
-        .settings
-        .within()
-        .find_map(|settings| (settings.kind.name == weighted::KIND.name).then(|| of(settings))?)
+    build.settings.within().find_map(|settings| adjusted::weights(&Build { settings, ..*build }))
 }
 
 /// The kind of this name.

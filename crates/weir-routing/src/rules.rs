@@ -11,7 +11,7 @@ mod pattern;
 mod task;
 
 pub use clock::{Clock, ClockError};
-pub use condition::{Condition, Span, Wanted};
+pub use condition::{Condition, Span, Wanted, names_region};
 pub use language::{LANGUAGES, language};
 pub use pattern::{Pattern, PatternError, Patterns};
 pub use task::classify;
@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub latest: &'a str,
     /// The task that the client states.
     pub stated_task: Option<Task>,
+    /// The regions in which the request may be served, by its own account, with commas between.
+    pub regions: Option<&'a str>,
     /// The name of the key that was presented.
     pub key: Option<&'a str>,
     /// Now, in seconds since 1970.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;
+use weir_core::text::is_named;
 use weir_core::{Class, Endpoint, Fault};
 use weir_engine::line::Operation;
 use weir_engine::{Address, Core, Ingress, Reply, Response, serve};
@@ -18,10 +19,11 @@ use weir_wire::{HeaderLines, Headers};
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
 ///
 /// Every one of them travels the engine's line and so has every guard; a test walks this list.
-pub const CALLS: [(&str, Endpoint); 3] = [
+pub const CALLS: [(&str, Endpoint); 4] = [
     ("/v1/chat/completions", Endpoint::Chat),
     ("/v1/completions", Endpoint::Completions),
     ("/v1/embeddings", Endpoint::Embeddings),
+    ("/v1/messages", Endpoint::Messages),
 ];
 
 /// The operation at this path, if a model is reached there.
@@ -178,7 +180,7 @@ fn wrong_media(headers: &Headers) -> Option<Fault> {
     }
     let value = headers.get(&header::CONTENT_TYPE)?;
     let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let json = kind.eq_ignore_ascii_case(b"application/json")
+    let json = is_named(kind, b"application/json")
         || (kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json"));
     if json {
         return None;

@@ -72,6 +72,7 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
         queued: Duration::ZERO,
+        dropped: None,
         phases: Phases {
             first_byte: Some(Duration::from_millis(79)),
             generation: Some(Duration::from_millis(820)),

@@ -1,6 +1,7 @@
 //! Writes the few JSON forms a log line needs straight into a buffer, without a tree and without allocating.
 
 use std::time::Duration;
+use weir_core::text::is_plain;
 
 /// The name of a member as it stands in an object: `"name":`, which needs no escaping.
 macro_rules! name {
@@ -30,19 +31,23 @@ impl<'b> Object<'b> {
         self.out.push(b'}');
     }
 
-    /// Starts a member whose value the caller writes.
-    #[inline]
+    /// Starts a member whose value the caller writes. Inlined, so that a name of known length is a few moves.
+    #[inline(always)]
     pub(crate) fn member(&mut self, Name(name): Name) -> &mut Vec<u8> {
-        let name = if self.empty { name.get(1..).unwrap_or_default() } else { name };
-        self.empty = false;
-        self.out.extend_from_slice(name.as_bytes());
+        if std::mem::take(&mut self.empty) {
+            self.out.extend_from_slice(name.get(1..).unwrap_or_default().as_bytes());
+        } else {
+            self.out.extend_from_slice(name.as_bytes());
+        }
         self.out
     }
 
+    #[inline(always)]
     pub(crate) fn text(&mut self, name: Name, value: &str) {
         string(self.member(name), value);
     }
 
+    #[inline(always)]
     pub(crate) fn text_if(&mut self, name: Name, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
@@ -50,43 +55,63 @@ impl<'b> Object<'b> {
     }
 
     /// A text that is known to need no escaping.
+    #[inline(always)]
     pub(crate) fn plain(&mut self, name: Name, value: &[u8]) {
-        let out = self.member(name);
-        out.push(b'"');
-        out.extend_from_slice(value);
-        out.push(b'"');
+        quoted(self.member(name), value);
     }
 
+    #[inline(always)]
     pub(crate) fn number(&mut self, name: Name, value: u64) {
         integer(self.member(name), value);
     }
 
+    #[inline(always)]
     pub(crate) fn flag(&mut self, name: Name, value: bool) {
         self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// Milliseconds with three decimals, rounded half up.
+    #[inline(always)]
     pub(crate) fn millis(&mut self, name: Name, value: Duration) {
-        let nanos = u64::try_from(value.as_nanos()).unwrap_or(u64::MAX);
-        let micros = nanos.saturating_add(500) / 1_000;
-        let out = self.member(name);
-        integer(out, micros / 1_000);
-        out.push(b'.');
-        padded(out, micros % 1_000, 3);
+        millis(self.member(name), value);
     }
+}
+
+fn millis(out: &mut Vec<u8>, value: Duration) {
+    let micros = value.as_secs().saturating_mul(1_000_000);
+    let micros = micros.saturating_add(u64::from((value.subsec_nanos() + 500) / 1_000));
+    integer(out, micros / 1_000);
+    let rest = micros % 1_000;
+    out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+}
+
+/// The last digit of a number.
+fn digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).unwrap_or(0)
+}
+
+/// A string of which no byte needs escaping.
+fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
 }
 
 /// A JSON string. Besides what JSON demands, characters that steer terminals (DEL and U+0080 to U+009F) are escaped,
 /// since log lines are read there.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let bytes = text.as_bytes();
-    // Nearly every text is plain; this look at all of it at once is much cheaper than the one below.
-    if !bytes.iter().fold(false, |any, &byte| any | !plain(byte)) {
-        out.extend_from_slice(bytes);
-        out.push(b'"');
-        return;
+    // Nearly every text is.
+    if is_plain(text.as_bytes()) {
+        quoted(out, text.as_bytes());
+    } else {
+        escaped(out, text.as_bytes());
     }
+}
+
+#[cold]
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
     let mut copied = 0;
     for (i, &byte) in bytes.iter().enumerate() {
         if plain(byte) {
@@ -126,6 +151,9 @@ fn plain(byte: u8) -> bool {
 
 /// A whole number.
 pub(crate) fn integer(out: &mut Vec<u8>, value: u64) {
+    if value < 10 {
+        return out.push(digit(value));
+    }
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
@@ -138,32 +166,9 @@ pub(crate) fn padded(out: &mut Vec<u8>, value: u64, width: usize) {
     out.extend_from_slice(digits);
 }
 
-/// Pico-USD as an exact decimal number of USD, without trailing zeros; the same text as `Cost` prints.
-pub(crate) fn usd(out: &mut Vec<u8>, pico: i128) {
-    const SCALE: u128 = 1_000_000_000_000;
-    if pico < 0 {
-        out.push(b'-');
-    }
-    let pico = pico.unsigned_abs();
-    let whole = pico / SCALE;
-    match u64::try_from(whole) {
-        Ok(whole) => integer(out, whole),
-        Err(_) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
-    }
-    let fraction = u64::try_from(pico % SCALE).unwrap_or_default(); // below 10¹²
-    if fraction > 0 {
-        out.push(b'.');
-        padded(out, fraction, 12);
-        while out.last() == Some(&b'0') {
-            out.pop();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_core::Cost;
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -195,15 +200,6 @@ mod tests {
         for value in [0, 1, 9, 10, 12_345, u64::MAX] {
             assert_eq!(written(|out| integer(out, value)), value.to_string());
             assert_eq!(written(|out| padded(out, value, 6)), format!("{value:06}"));
-        }
-    }
-
-    #[test]
-    fn money_prints_as_cost_prints_it() {
-        for pico in
-            [0, 1, -1, 999_999_999_999, 1_000_000_000_000, 1_230_000_000_000, 50, i128::MAX, i128::MIN]
-        {
-            assert_eq!(written(|out| usd(out, pico)), Cost::from_pico_usd(pico).to_string());
         }
     }
 

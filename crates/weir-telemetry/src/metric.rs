@@ -120,8 +120,12 @@ pub(crate) const TOKENS: Metric = Metric::counter(
     &["route", "deployment", "token_type"],
     "Tokens; input contains cached_input and cache_write, output contains reasoning",
 );
-pub(crate) const COST: Metric =
-    Metric::counter("weir_cost_usd", SERVED, "Cost in USD, counted exactly and rounded to a float here only");
+pub(crate) const COST: Metric = Metric::counter(
+    "weir_cost_usd",
+    &["route", "deployment", "cause"],
+    "Cost in USD, counted exactly and rounded to a float here only; cause is request, or probe (health probes that \
+     generate a token, of no route)",
+);
 pub(crate) const COST_UNKNOWN: Metric = Metric::counter(
     "weir_cost_unknown",
     SERVED,

@@ -5,14 +5,14 @@ use crate::series::{Series, Shard, add};
 use crate::span;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use weir_core::exchange::Pair;
-use weir_core::{Exchange, Outcome};
+use weir_core::text::ByName;
+use weir_core::{Cost, Exchange, Outcome};
 
 /// Stands for a route or deployment that was never reached.
-const NONE: &str = "none";
+pub(crate) const NONE: &str = "none";
 /// Stands for the pairs beyond the bound.
 const OTHER: &str = "other";
 /// Pairs of route and deployment that one core tells apart, about 1.5 KiB each.
@@ -23,6 +23,7 @@ pub struct Recorder {
     shard: Arc<Shard>,
     table: RefCell<Table>,
     rejected: RefCell<Vec<(&'static str, Arc<AtomicU64>)>>,
+    probes: RefCell<HashMap<Box<str>, Arc<AtomicU64>>>,
     log: Option<RefCell<LineBuffer>>,
     spans: bool,
 }
@@ -33,6 +34,7 @@ impl Recorder {
             shard,
             table: RefCell::new(Table::new(MOST_PAIRS)),
             rejected: RefCell::default(),
+            probes: RefCell::default(),
             log: log.map(|queue| RefCell::new(LineBuffer::new(queue))),
             spans,
         }
@@ -88,6 +90,20 @@ impl Recorder {
             let count = self.shard.add_reason(reason);
             add(&count, 1);
             rejected.push((reason, count));
+        }
+    }
+
+    /// Counts what a health probe of a deployment has cost. Deployments are of the configuration, so their number is bounded.
+    pub fn probed(&self, deployment: &str, cost: Cost) {
+        let pico = u64::try_from(cost.pico_usd()).unwrap_or(0);
+        let mut probes = self.probes.borrow_mut();
+        match probes.get(deployment) {
+            Some(sum) => add(sum, pico),
+            None => {
+                let sum = self.shard.add_probed(deployment);
+                add(&sum, pico);
+                probes.insert(deployment.into(), sum);
+            }
         }
     }
 
@@ -158,41 +174,6 @@ impl Table {
 
     fn get(&self, place: usize) -> Option<&Series> {
         self.series.get(place).map(AsRef::as_ref)
-    }
-}
-
-type ByName = BuildHasherDefault<NameHasher>;
-
-/// Multiplies eight bytes at a time. Fast and not collision-proof: the names are the operator's own.
-#[derive(Default)]
-struct NameHasher(u64);
-
-impl NameHasher {
-    fn mix(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15); // 2⁶⁴ over the golden ratio
-    }
-}
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
-        }
-        self.mix(rest.iter().fold(rest.len() as u64, |word, &byte| (word << 8) | u64::from(byte)));
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.mix(word);
-    }
-
-    fn write_u8(&mut self, _end_of_text: u8) {
-        // `str` ends with a marker byte; `write` has mixed in the length of the last piece already.
-    }
-
-    fn finish(&self) -> u64 {
-        // The map takes its bits from both ends.
-        self.0 ^ (self.0 >> 32)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::gauges::Gauges;
 use crate::metric::{self, Metric, seconds};
+use crate::recorder::NONE;
 use crate::series::{CAUSES, Counts, Histogram, OUTCOMES, Shard, TOKEN_TYPES};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -57,6 +58,8 @@ pub(crate) struct Snapshot {
     pairs: BTreeMap<(Box<str>, Box<str>), Counts>,
     in_flight: i64,
     rejected: BTreeMap<&'static str, u64>,
+    /// What probes have cost by deployment, in pico-USD.
+    probes: BTreeMap<Box<str>, u64>,
     pub(crate) lines_dropped: u64,
     reloads: [(&'static str, u64); 2],
     last_reload_succeeded: bool,
@@ -70,6 +73,7 @@ impl Snapshot {
     pub(crate) fn of(shards: &[Arc<Shard>], gauges: &Gauges) -> Self {
         let mut pairs: BTreeMap<_, Counts> = BTreeMap::new();
         let mut rejected = BTreeMap::new();
+        let mut probes: BTreeMap<Box<str>, u64> = BTreeMap::new();
         for shard in shards {
             for series in shard.series() {
                 let name = (series.route.clone(), series.deployment.clone());
@@ -78,11 +82,16 @@ impl Snapshot {
             for (reason, count) in shard.rejected() {
                 *rejected.entry(reason).or_default() += count;
             }
+            for (deployment, pico) in shard.probes() {
+                let sum = probes.entry(deployment).or_default();
+                *sum = sum.saturating_add(pico);
+            }
         }
         Snapshot {
             pairs,
             in_flight: shards.iter().map(|shard| shard.in_flight()).sum(),
             rejected,
+            probes,
             lines_dropped: 0,
             reloads: gauges.reloads(),
             last_reload_succeeded: gauges.last_succeeded(),
@@ -152,15 +161,19 @@ impl Snapshot {
 
     fn encode_requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         counters(encoder, &metric::REQUESTS, &self.by_pair_and(OUTCOMES, |c| &c.requests))?;
-        self.encode_histogram(encoder, &metric::DURATION, |c| &c.duration)?;
-        self.encode_histogram(encoder, &metric::FIRST_TOKEN, |c| &c.first_token)?;
-        self.encode_histogram(encoder, &metric::PER_TOKEN, |c| &c.per_token)?;
-        self.encode_histogram(encoder, &metric::OVERHEAD, |c| &c.overhead)?;
-        self.encode_histogram(encoder, &metric::CONNECT, |c| &c.connect)?;
-        self.encode_histogram(encoder, &metric::TLS, |c| &c.tls)?;
-        self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| &c.first_byte)?;
+        self.encode_histogram(encoder, &metric::DURATION, |c| (&c.duration, &c.sums.duration))?;
+        self.encode_histogram(encoder, &metric::FIRST_TOKEN, |c| (&c.first_token, &c.sums.first_token))?;
+        self.encode_histogram(encoder, &metric::PER_TOKEN, |c| (&c.per_token, &c.sums.per_token))?;
+        self.encode_histogram(encoder, &metric::OVERHEAD, |c| (&c.overhead, &c.sums.overhead))?;
+        self.encode_histogram(encoder, &metric::CONNECT, |c| (&c.connect, &c.sums.connect))?;
+        self.encode_histogram(encoder, &metric::TLS, |c| (&c.tls, &c.sums.tls))?;
+        self.encode_histogram(encoder, &metric::FIRST_BYTE, |c| (&c.first_byte, &c.sums.first_byte))?;
         counters(encoder, &metric::TOKENS, &self.by_pair_and(TOKEN_TYPES, |c| &c.tokens))?;
-        counters(encoder, &metric::COST, &self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)))?;
+        let requests = self.by_pair(|c| positive(&c.cost_pico_usd).map(usd)).into_iter();
+        let requests = requests.map(|([route, deployment], usd)| ([route, deployment, "request"], usd));
+        let probes = self.probes.iter().filter(|(_, pico)| **pico > 0);
+        let probes = probes.map(|(deployment, pico)| ([NONE, &**deployment, "probe"], usd(*pico)));
+        counters(encoder, &metric::COST, &requests.chain(probes).collect::<Vec<_>>())?;
         counters(encoder, &metric::COST_UNKNOWN, &self.by_pair(|c| positive(&c.cost_unknown)))?;
         counters(encoder, &metric::ESTIMATED, &self.by_pair(|c| positive(&c.estimated)))?;
         self.encode_attempts(encoder)?;
@@ -236,10 +249,11 @@ impl Snapshot {
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         metric: &Metric,
-        of: impl Fn(&Counts) -> &Histogram<N>,
+        of: impl Fn(&Counts) -> (&Histogram<N>, &AtomicU64),
     ) -> fmt::Result {
         let samples = self.by_pair(|counts| {
-            let (buckets, sum) = of(counts).read();
+            let (histogram, sum) = of(counts);
+            let (buckets, sum) = (histogram.read(), sum.load(Relaxed));
             let count: u64 = buckets.iter().sum();
             (count > 0).then_some((buckets, sum, count))
         });

@@ -16,38 +16,54 @@ pub(crate) fn add(cell: &AtomicU64, n: u64) {
     cell.store(cell.load(Relaxed).saturating_add(n), Relaxed);
 }
 
-/// Counts per bucket and a sum. The number of observations is the sum of the buckets, so the two can never disagree.
+/// Counts per bucket. The number of observations is the sum of the buckets, so the two can never disagree. The sum of
+/// what was observed is kept apart, among other sums.
 #[derive(Debug)]
-#[repr(C)] // the sum beside the first buckets
-pub(crate) struct Histogram<const BUCKETS: usize> {
-    sum_nanos: AtomicU64,
-    buckets: [AtomicU64; BUCKETS],
-}
+pub(crate) struct Histogram<const BUCKETS: usize>([AtomicU64; BUCKETS]);
 
 impl<const BUCKETS: usize> Default for Histogram<BUCKETS> {
     fn default() -> Self {
-        Histogram { buckets: zeros(), sum_nanos: AtomicU64::new(0) }
+        Histogram(zeros())
     }
 }
 
 impl<const BUCKETS: usize> Histogram<BUCKETS> {
     /// Counts `time` in the first bucket whose bound is not below it; the last bucket has no bound.
-    fn observe(&self, bounds: &[u64], time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        if let Some(bucket) = self.buckets.get(bounds.partition_point(|&bound| bound < nanos)) {
+    fn observe(&self, bounds: &[u64], time: Duration, sum_nanos: &AtomicU64) {
+        let nanos = time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos().into());
+        if let Some(bucket) = self.0.get(bounds.partition_point(|&bound| bound < nanos)) {
             add(bucket, 1);
-            add(&self.sum_nanos, nanos);
+            add(sum_nanos, nanos);
         }
     }
 
     fn absorb(&self, other: &Self) {
-        absorb(&self.buckets, &other.buckets);
-        add(&self.sum_nanos, other.sum_nanos.load(Relaxed));
+        absorb(&self.0, &other.0);
     }
 
-    /// Counts per bucket (not cumulative) and the sum in nanoseconds.
-    pub(crate) fn read(&self) -> (Vec<u64>, u64) {
-        (self.buckets.iter().map(|b| b.load(Relaxed)).collect(), self.sum_nanos.load(Relaxed))
+    /// Counts per bucket, not cumulative.
+    pub(crate) fn read(&self) -> Vec<u64> {
+        self.0.iter().map(|b| b.load(Relaxed)).collect()
+    }
+}
+
+/// Sums of what the histograms observed, in nanoseconds.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Sums {
+    pub(crate) overhead: AtomicU64,
+    pub(crate) duration: AtomicU64,
+    pub(crate) first_byte: AtomicU64,
+    pub(crate) first_token: AtomicU64,
+    pub(crate) per_token: AtomicU64,
+    pub(crate) connect: AtomicU64,
+    pub(crate) tls: AtomicU64,
+}
+
+impl Sums {
+    fn all(&self) -> [&AtomicU64; 7] {
+        let Sums { overhead, duration, first_byte, first_token, per_token, connect, tls } = self;
+        [overhead, duration, first_byte, first_token, per_token, connect, tls]
     }
 }
 
@@ -110,10 +126,11 @@ pub(crate) struct Counts {
     pub(crate) cost_pico_usd: AtomicU64,
     pub(crate) request_bytes: AtomicU64,
     pub(crate) response_bytes: AtomicU64,
+    pub(crate) sums: Sums,
+    pub(crate) requests: [AtomicU64; OUTCOMES.len()],
     pub(crate) overhead: Histogram<{ OVERHEAD_BOUNDS.len() + 1 }>,
     pub(crate) duration: Histogram<{ DURATION_BOUNDS.len() + 1 }>,
     pub(crate) first_byte: Histogram<{ FIRST_TOKEN_BOUNDS.len() + 1 }>,
-    pub(crate) requests: [AtomicU64; OUTCOMES.len()],
     /// By cause, then by outcome.
     pub(crate) attempts: [[AtomicU64; OUTCOMES.len()]; CAUSES.len()],
     pub(crate) first_token: Histogram<{ FIRST_TOKEN_BOUNDS.len() + 1 }>,
@@ -135,6 +152,7 @@ impl Default for Counts {
             cost_unknown: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
+            sums: Sums::default(),
             duration: Histogram::default(),
             first_token: Histogram::default(),
             per_token: Histogram::default(),
@@ -152,23 +170,23 @@ impl Counts {
         if let Some(cell) = self.requests.get(outcome_index(exchange.outcome)) {
             add(cell, 1);
         }
-        self.duration.observe(&DURATION_BOUNDS, exchange.total);
-        self.overhead.observe(&OVERHEAD_BOUNDS, exchange.overhead);
+        self.duration.observe(&DURATION_BOUNDS, exchange.total, &self.sums.duration);
+        self.overhead.observe(&OVERHEAD_BOUNDS, exchange.overhead, &self.sums.overhead);
         if let Some(time) = exchange.first_token {
-            self.first_token.observe(&FIRST_TOKEN_BOUNDS, time);
+            self.first_token.observe(&FIRST_TOKEN_BOUNDS, time, &self.sums.first_token);
         }
         if let Some(time) = exchange.inter_token {
-            self.per_token.observe(&PER_TOKEN_BOUNDS, time);
+            self.per_token.observe(&PER_TOKEN_BOUNDS, time, &self.sums.per_token);
         }
         let Phases { connect, tls, first_byte, .. } = exchange.phases;
         if let Some(time) = first_byte {
-            self.first_byte.observe(&FIRST_TOKEN_BOUNDS, time);
+            self.first_byte.observe(&FIRST_TOKEN_BOUNDS, time, &self.sums.first_byte);
         }
         if !connect.is_zero() {
-            self.connect.observe(&CONNECT_BOUNDS, connect);
+            self.connect.observe(&CONNECT_BOUNDS, connect, &self.sums.connect);
         }
         if !tls.is_zero() {
-            self.tls.observe(&CONNECT_BOUNDS, tls);
+            self.tls.observe(&CONNECT_BOUNDS, tls, &self.sums.tls);
         }
         if let Some(usage) = &exchange.usage {
             let tokens = [usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning];
@@ -222,6 +240,9 @@ impl Counts {
         ] {
             add(into, from.load(Relaxed));
         }
+        for (into, from) in self.sums.all().into_iter().zip(other.sums.all()) {
+            add(into, from.load(Relaxed));
+        }
         self.duration.absorb(&other.duration);
         self.first_token.absorb(&other.first_token);
         self.per_token.absorb(&other.per_token);
@@ -245,6 +266,8 @@ pub(crate) struct Series {
 pub(crate) struct Shard {
     series: Mutex<Vec<Arc<Series>>>,
     rejected: Mutex<Vec<(&'static str, Arc<AtomicU64>)>>,
+    /// What probes have cost by deployment, in pico-USD.
+    probes: Mutex<Vec<(Box<str>, Arc<AtomicU64>)>>,
     in_flight: AtomicI64,
 }
 
@@ -265,6 +288,18 @@ impl Shard {
         let count = Arc::new(AtomicU64::new(0));
         lock(&self.rejected).push((reason, count.clone()));
         count
+    }
+
+    /// Adds a sum of what a deployment's probes cost and shows it to the readers.
+    pub(crate) fn add_probed(&self, deployment: &str) -> Arc<AtomicU64> {
+        let sum = Arc::new(AtomicU64::new(0));
+        lock(&self.probes).push((deployment.into(), sum.clone()));
+        sum
+    }
+
+    /// What probes have cost by deployment, in pico-USD.
+    pub(crate) fn probes(&self) -> Vec<(Box<str>, u64)> {
+        lock(&self.probes).iter().map(|(name, sum)| (name.clone(), sum.load(Relaxed))).collect()
     }
 
     /// Moves the number of requests in flight; only the owner calls it.

@@ -46,6 +46,7 @@ pub(crate) fn answered() -> Exchange<'static> {
         first_token: Some(Duration::from_millis(80)),
         inter_token: Some(Duration::from_micros(26_500)),
         queued: Duration::ZERO,
+        dropped: None,
         phases: Phases {
             first_byte: Some(Duration::from_millis(79)),
             generation: Some(Duration::from_millis(820)),
@@ -102,6 +103,7 @@ pub(crate) fn refused() -> Exchange<'static> {
         first_token: None,
         inter_token: None,
         queued: Duration::ZERO,
+        dropped: None,
         phases: Phases::default(),
         ..answered()
     }
@@ -137,6 +139,10 @@ fn full_scenario() -> Arc<Telemetry> {
     one.rejected_connection("too_many");
     two.rejected_connection("too_many");
     two.rejected_connection("tls");
+    one.probed("a", Cost::from_pico_usd(11_000_000));
+    one.probed("a", Cost::from_pico_usd(11_000_000));
+    two.probed("a", Cost::from_pico_usd(11_000_000));
+    two.probed("b", Cost::ZERO);
     hub.gauges().set_started(at(1_763_716_999, 500_000));
     hub.gauges().config_loaded(1);
     hub.gauges().reload_accepted(2);
@@ -260,13 +266,13 @@ fn costs_are_summed_exactly() {
     }
     assert_eq!(
         samples(&hub.render(), "weir_cost_usd_total"),
-        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\"} 3.5"]
+        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\",cause=\"request\"} 3.5"]
     );
     recorder.record(&Exchange { cost: Cost::from_pico_usd(i128::MAX), ..answered() });
     recorder.record(&answered());
     assert_eq!(
         samples(&hub.render(), "weir_cost_usd_total"),
-        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\"} 18446744.07370955"],
+        ["weir_cost_usd_total{route=\"smart\",deployment=\"a\",cause=\"request\"} 18446744.07370955"],
         "a sum beyond the counter stays at its end"
     );
 }

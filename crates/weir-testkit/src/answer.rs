@@ -76,6 +76,8 @@ pub(crate) enum CutHow {
     EarlyEnd,
     /// Nothing more, connection open.
     Silence,
+    /// The last event again and again, as fast as the peer takes it.
+    Endless,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,6 +284,12 @@ impl Answer {
     #[must_use]
     pub fn pause_after_events(self, n: usize) -> Self {
         self.cut(Some(n), CutHow::Silence)
+    }
+
+    /// Goes on after `n` events with the last of them, again and again, as fast as the peer takes it.
+    #[must_use]
+    pub fn endless_after_events(self, n: usize) -> Self {
+        self.cut(Some(n), CutHow::Endless)
     }
 
     /// Cuts a whole body into pieces of `bytes` bytes, each of which counts as an event.

@@ -3,6 +3,7 @@
 //! Read leniently, in one pass, owning nothing: a member of an unexpected type counts as absent.
 
 use crate::json::{JsonFault, Kind, Reader, Text};
+use crate::neutral::Finish;
 use crate::usage::{self, Stated};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -34,6 +35,17 @@ impl FinishReason {
             FinishReason::FunctionCall => "function_call",
             FinishReason::ContentFilter => "content_filter",
             FinishReason::Other => "other",
+        }
+    }
+
+    /// The nearest word for what the neutral form says.
+    pub(crate) fn of(finish: &Finish<'_>) -> Self {
+        match finish {
+            Finish::Stop | Finish::StopSequence(_) | Finish::Pause => FinishReason::Stop,
+            Finish::Length | Finish::ContextWindow => FinishReason::Length,
+            Finish::ToolCalls => FinishReason::ToolCalls,
+            Finish::ContentFilter | Finish::Refusal => FinishReason::ContentFilter,
+            Finish::MalformedCall | Finish::Other(_) => FinishReason::Other,
         }
     }
 
@@ -135,7 +147,10 @@ impl<'b> Answer<'b> {
         let mut finish = None;
         let is_choice = reader.members(&mut |reader, key| {
             match &*key.unescape() {
-                "index" => index = reader.raw()?.1.parse().unwrap_or(0),
+                "index" => {
+                    let number = reader.whole_number()?.ok();
+                    index = number.and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+                }
                 "finish_reason" => {
                     let word = reader.text()?.filter(|word| !word.is_empty());
                     finish = word.map(|word| FinishReason::read(&word.unescape()));

@@ -1,6 +1,7 @@
-//! What a request in OpenAI's format asks for, read without building a tree.
+//! What a request asks for, read without building a tree.
 //!
-//! Field names and meanings: <https://platform.openai.com/docs/api-reference> (chat, completions, embeddings). Types
+//! Field names and meanings: <https://platform.openai.com/docs/api-reference> (chat, completions, embeddings),
+//! <https://docs.anthropic.com/en/api/messages>. Types
 //! are checked only of the fields that are used here; everything else is the upstream's to judge.
 
 mod prompt;
@@ -12,6 +13,7 @@ use crate::name::ModelName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
+use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault, Need, Needs};
 
 /// The facts of one request body. Owns only the model's name; the rest are offsets into the body it was read from.
@@ -31,12 +33,15 @@ pub struct CallFacts {
     pub max_tokens: Option<u64>,
     /// What is asked for beside the prompt. What the prompt itself holds is not among it: see [`CallFacts::prompt`].
     pub needs: Needs,
-    /// Bytes of `messages`, `prompt` or `input` as written: a measure of the prompt's size.
+    /// Bytes of `messages`, `prompt` or `input` as written, and of `system` where instructions stand apart: a measure of the
+    /// prompt's size.
     pub prompt_bytes: usize,
     /// Where the value of `user` stands, quotes included, when it is a string. For policies that keep a user in one place.
     pub user: Option<Range<usize>>,
-    /// Where the value of `messages`, `prompt` or `input` begins.
-    pub(crate) prompt_start: usize,
+    /// Where the value of `messages`, `prompt` or `input` stands.
+    pub(crate) prompt: Range<usize>,
+    /// Where the value of `system` stands, in a format whose instructions are no messages.
+    pub(crate) system: Option<Range<usize>>,
     /// Where the value of `metadata` stands, when it is an object.
     pub(crate) metadata: Option<Range<usize>>,
     /// Where the value of `response_format` stands, when it is an object.
@@ -118,7 +123,7 @@ impl CallFacts {
 /// The member that carries the prompt.
 fn prompt_key(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::Chat => "messages",
+        Endpoint::Chat | Endpoint::Messages => "messages",
         Endpoint::Completions => "prompt",
         Endpoint::Embeddings => "input",
     }
@@ -134,6 +139,7 @@ struct Member {
 
 /// What one scan gathers before types are judged: a fault of the grammar goes before a fault of a type.
 struct Found {
+    endpoint: Endpoint,
     prompt_key: &'static str,
     /// Whether this endpoint has streams.
     streams: bool,
@@ -143,6 +149,7 @@ struct Found {
     stream: Option<Member>,
     stream_options: Option<Member>,
     user: Option<Range<usize>>,
+    system: Option<Range<usize>>,
     max_tokens: Option<u64>,
     needs: Needs,
     metadata: Option<Range<usize>>,
@@ -152,14 +159,16 @@ struct Found {
 impl Found {
     fn new(endpoint: Endpoint) -> Self {
         Found {
+            endpoint,
             prompt_key: prompt_key(endpoint),
-            streams: endpoint != Endpoint::Embeddings,
+            streams: endpoint.streams(),
             fields: SmallVec::new(),
             model: None,
             prompt: None,
             stream: None,
             stream_options: None,
             user: None,
+            system: None,
             max_tokens: None,
             needs: Needs::default(),
             metadata: None,
@@ -169,7 +178,7 @@ impl Found {
 
     fn see(&mut self, body: &[u8], field: &Field<'_>) {
         let member = || Some(Member { at: self.fields.len(), value: field.value.clone(), kind: field.kind });
-        let number = || whole_number(body.get(field.value.clone())?);
+        let number = || number(body.get(field.value.clone())?);
         let key = field.key.unescape();
         match &*key {
             "model" => self.model = member(),
@@ -190,6 +199,7 @@ impl Found {
             "audio" if field.kind == Kind::Object => self.needs.add(Need::Audio),
             "metadata" if field.kind == Kind::Object => self.metadata = Some(field.value.clone()),
             key if key == self.prompt_key => self.prompt = member(),
+            key if self.endpoint == Endpoint::Messages => self.see_in_messages(key, body, field),
             _ => {}
         }
         // `CallFacts::read` has checked that every offset fits.
@@ -201,7 +211,29 @@ impl Found {
         });
     }
 
-    fn finish(self, body: &[u8], endpoint: Endpoint) -> Result<CallFacts, Fault> {
+    /// What only Anthropic's format has.
+    fn see_in_messages(&mut self, key: &str, body: &[u8], field: &Field<'_>) {
+        let value = || body.get(field.value.clone()).unwrap_or_default();
+        match key {
+            "system" => self.system = Some(field.value.clone()),
+            "thinking" if member(value(), "type").is_some_and(|kind| kind != br#""disabled""#) => {
+                self.needs.add(Need::Reasoning);
+            }
+            "output_format" if prompt::asks_for_a_schema(value()) => self.needs.add(Need::JsonSchema),
+            "output_config" if member(value(), "format").is_some_and(prompt::asks_for_a_schema) => {
+                self.needs.add(Need::JsonSchema);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(mut self, body: &[u8], endpoint: Endpoint) -> Result<CallFacts, Fault> {
+        if endpoint == Endpoint::Messages {
+            self.user = self.metadata.clone().and_then(|metadata| {
+                let place = place(body.get(metadata.clone())?, "user_id")?;
+                Some(metadata.start + place.start..metadata.start + place.end)
+            });
+        }
         let model = self.model.ok_or_else(|| missing("model"))?;
         if model.kind != Kind::String {
             return Err(wrong_type("model", "a string", model.kind));
@@ -209,10 +241,10 @@ impl Found {
         let prompt = self.prompt.ok_or_else(|| missing(self.prompt_key))?;
         match prompt.kind {
             Kind::Array => {}
-            Kind::Null if endpoint != Endpoint::Chat => {
+            Kind::Null if !endpoint.has_messages() => {
                 return Err(wrong_type(self.prompt_key, "a string or an array", prompt.kind));
             }
-            _ if endpoint != Endpoint::Chat => {}
+            _ if !endpoint.has_messages() => {}
             kind => return Err(wrong_type(self.prompt_key, "an array", kind)),
         }
         let stream = match self.stream.map_or(Kind::Null, |member| member.kind) {
@@ -231,8 +263,9 @@ impl Found {
             include_usage,
             max_tokens: self.max_tokens,
             needs: self.needs,
-            prompt_bytes: prompt.value.len(),
-            prompt_start: prompt.value.start,
+            prompt_bytes: prompt.value.len() + self.system.as_ref().map_or(0, Range::len),
+            prompt: prompt.value,
+            system: self.system,
             metadata: self.metadata,
             response_format: self.response_format,
             user: self.user,
@@ -277,9 +310,20 @@ fn read_stream_options(body: &[u8], member: &Member) -> Result<(Option<StreamOpt
     }
 }
 
-/// A number that is written as digits only and fits.
-fn whole_number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+/// Where in the text of an object the value of a member stands.
+fn place(object: &[u8], name: &str) -> Option<Range<usize>> {
+    let mut found = None;
+    let read = json::scan(object, &mut |field| {
+        if field.key.unescape() == name {
+            found = Some(field.value.clone());
+        }
+    });
+    read.ok().and(found)
+}
+
+/// The text of a member's value.
+fn member<'b>(object: &'b [u8], name: &str) -> Option<&'b [u8]> {
+    object.get(place(object, name)?)
 }
 
 /// The fault of a body that is nothing at all, or JSON of another kind, when it is.
@@ -295,7 +339,7 @@ fn not_an_object(body: &[u8], endpoint: Endpoint) -> Option<Fault> {
         _ => return None,
     };
     let prompt = match endpoint {
-        Endpoint::Chat => r#""messages": [{"role": "user", "content": "…"}]"#,
+        Endpoint::Chat | Endpoint::Messages => r#""messages": [{"role": "user", "content": "…"}]"#,
         Endpoint::Completions => r#""prompt": "…""#,
         Endpoint::Embeddings => r#""input": "…""#,
     };

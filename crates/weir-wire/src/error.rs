@@ -86,6 +86,12 @@ pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     error
 }
 
+/// The fault of an error that an answer with a status of success reports in place of what was asked for, if it does.
+pub fn stated_inside(body: &[u8]) -> Option<Fault> {
+    let answer = crate::answer::Answer::read_without_choices(body).ok()?;
+    answer.has_error.then(|| fault_inside(body))
+}
+
 /// The fault of an error that came inside an answer that had begun as a success: a `200` whose body is an error, or an
 /// error event in a stream. Its own words must say what status it would have had; 502 when they do not.
 pub(crate) fn fault_inside(body: &[u8]) -> Fault {

@@ -7,7 +7,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt::{self, Display};
 use std::io::Write;
+use std::ops::Range;
 use std::time::Duration;
+use weir_core::text::{is_named, is_plain};
 
 /// The fields of a request, in the buffer they came in.
 #[derive(Clone, Default)]
@@ -36,21 +38,49 @@ impl Place {
     }
 }
 
-impl Headers {
-    /// With fields that are parts of `text`; names and values that are not are left out.
-    pub fn of<'a>(text: &'a Bytes, parts: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let place = |part: &[u8]| {
-            let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-            start.checked_add(part.len()).filter(|end| *end <= text.len())?;
-            Some(Place { start: u32::try_from(start).ok()?, length: u32::try_from(part.len()).ok()? })
+/// Where the fields of a request lie in a buffer.
+#[derive(Clone, Default)]
+pub struct Fields(Vec<Field>);
+
+impl Fields {
+    /// Adds one. One beyond 4 GiB is none.
+    #[inline]
+    pub fn push(&mut self, name: Range<usize>, value: Range<usize>) {
+        let place = |range: Range<usize>| {
+            let (start, length) = (u32::try_from(range.start).ok()?, u32::try_from(range.len()).ok()?);
+            Some(Place { start, length })
         };
-        let mut fields = Vec::with_capacity(parts.len());
-        for (name, value) in parts {
-            if let (Some(name), Some(value)) = (place(name), place(value)) {
-                fields.push(Field { name, value });
-            }
+        if self.0.capacity() == 0 {
+            self.0.reserve(USUAL);
         }
-        Headers { text: text.clone(), fields }
+        if let (Some(name), Some(value)) = (place(name), place(value)) {
+            self.0.push(Field { name, value });
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Room that is made at first: as many fields as most clients send.
+const USUAL: usize = 16;
+
+impl Headers {
+    /// With fields that were found in `text`.
+    pub fn new(text: Bytes, fields: Fields) -> Self {
+        Headers { text, fields: fields.0 }
+    }
+
+    /// A part of the buffer that the fields came in; nothing, when it has no such part.
+    pub fn part(&self, range: Range<usize>) -> &[u8] {
+        self.text.get(range).unwrap_or_default()
     }
 
     /// Every field, in order: name as it was written, and value.
@@ -63,7 +93,7 @@ impl Headers {
         let name = name.as_str().as_bytes();
         let length = name.len();
         let named = self.fields.iter().filter(move |field| {
-            field.name.length as usize == length && field.name.in_text(&self.text).eq_ignore_ascii_case(name)
+            field.name.length as usize == length && is_named(field.name.in_text(&self.text), name)
         });
         named.map(|field| field.value.in_text(&self.text))
     }
@@ -76,7 +106,7 @@ impl Headers {
     /// The same as text; `None`, too, when it is not visible ASCII.
     pub fn text(&self, name: &HeaderName) -> Option<&str> {
         let value = self.get(name)?;
-        if !value.iter().all(|b| (b' '..0x7f).contains(b) || *b == b'\t') {
+        if !is_plain(value) && !value.iter().all(|b| (b' '..0x7f).contains(b) || *b == b'\t') {
             return None;
         }
         std::str::from_utf8(value).ok()
@@ -102,19 +132,16 @@ impl fmt::Debug for Headers {
 
 impl From<&HeaderMap> for Headers {
     fn from(map: &HeaderMap) -> Self {
-        let mut text = BytesMut::new();
-        let mut at = Vec::with_capacity(map.len());
+        let (mut text, mut fields) = (BytesMut::new(), Fields::default());
         let mut put = |part: &[u8]| {
             let start = text.len();
             text.put_slice(part);
             start..text.len()
         };
         for (name, value) in map {
-            at.push((put(name.as_str().as_bytes()), put(value.as_bytes())));
+            fields.push(put(name.as_str().as_bytes()), put(value.as_bytes()));
         }
-        let text = text.freeze();
-        let fields = at.into_iter().map(|(name, value)| (&text[name], &text[value]));
-        Headers::of(&text, fields)
+        Headers::new(text.freeze(), fields)
     }
 }
 
@@ -144,13 +171,13 @@ impl HeaderLines {
 
     /// The same with a time, in milliseconds with three decimals.
     pub fn millis(&mut self, name: &HeaderName, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let (mut whole, mut rest) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let (whole, rest) = (whole.format(micros / 1000), rest.format(1000 + micros % 1000));
+        let micros = time.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(time.subsec_micros()));
+        let digit = |place| b'0' + u8::try_from(micros % 1_000 / place % 10).unwrap_or(0);
+        let mut whole = itoa::Buffer::new();
+        let whole = whole.format(micros / 1_000).as_bytes();
         self.field(name, |out| {
-            out.extend_from_slice(whole.as_bytes());
-            out.push(b'.');
-            out.extend_from_slice(rest.as_bytes().get(1..).unwrap_or_default());
+            out.extend_from_slice(whole);
+            out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
             true
         });
     }
@@ -173,6 +200,7 @@ impl HeaderLines {
         });
     }
 
+    #[inline]
     fn field(&mut self, name: &HeaderName, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let before = self.text.len();
         self.text.extend_from_slice(name.as_str().as_bytes());
@@ -180,7 +208,7 @@ impl HeaderLines {
         let start = self.text.len();
         let written = write(&mut self.text);
         let value = self.text.get(start..).unwrap_or_default();
-        if written && !value.iter().fold(false, |any, &b| any | !fits(b)) {
+        if written && (is_plain(value) || value.iter().all(|b| fits(*b))) {
             self.last = Some(start);
             self.text.extend_from_slice(b"\r\n");
         } else {
@@ -233,14 +261,11 @@ mod tests {
 
     fn received() -> Headers {
         let text = Bytes::from_static(b"Host: h\r\nX-A: 1\r\nx-a: \xff\r\nAuthorization: Bearer secret\r\n");
-        let part = |range: std::ops::Range<usize>| &text[range];
-        let fields = [
-            (part(0..4), part(6..7)),
-            (part(9..12), part(14..15)),
-            (part(17..20), part(22..23)),
-            (part(25..38), part(40..53)),
-        ];
-        Headers::of(&text, fields.into_iter())
+        let mut fields = Fields::default();
+        for (name, value) in [(0..4, 6..7), (9..12, 14..15), (17..20, 22..23), (25..38, 40..53)] {
+            fields.push(name, value);
+        }
+        Headers::new(text, fields)
     }
 
     #[test]
@@ -257,12 +282,6 @@ mod tests {
     #[test]
     fn values_do_not_print() {
         assert_eq!(format!("{:?}", received()), r#"["Host", "X-A", "x-a", "Authorization"]"#);
-    }
-
-    #[test]
-    fn what_is_no_part_of_the_buffer_is_no_field() {
-        let text = Bytes::from_static(b"ab");
-        assert!(Headers::of(&text, [(&b"c"[..], &b"d"[..])].into_iter()).is_empty());
     }
 
     #[test]

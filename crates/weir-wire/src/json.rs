@@ -5,8 +5,11 @@
 //! [`MAX_DEPTH`], and, by [`scan`], two members of one object with the same name (§4: readers differ on which one
 //! counts, which is how a second `model` would get past a check).
 
+pub mod nesting;
 mod reader;
 mod text;
+mod walk;
+pub(crate) mod write;
 
 pub(crate) use reader::Reader;
 pub use text::Text;
@@ -22,6 +25,9 @@ use std::ops::Range;
 
 /// How deep objects and arrays may nest, the outermost one counted.
 pub const MAX_DEPTH: u32 = 128;
+
+/// What is wrong with an escape that names half a surrogate pair.
+pub(crate) const HALF_A_PAIR: &str = "escape of half a surrogate pair";
 
 /// What a value is, by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +113,7 @@ pub fn scan<'b>(body: &'b [u8], visit: &mut impl FnMut(&Field<'b>)) -> Result<()
     reader.whole_object(&mut |reader, key| {
         let at = key.start();
         let (kind, value) = reader.value()?;
-        if !seen.insert(&key) {
+        if !seen.insert(key) {
             return Err(JsonFault { offset: at, what: DUPLICATE });
         }
         visit(&Field { key, value, kind });
@@ -125,7 +131,7 @@ pub(crate) fn to_bytes(value: &impl Serialize) -> Bytes {
 /// that a body made of nothing but keys costs no more than its length.
 #[derive(Default)]
 struct Seen<'b> {
-    few: SmallVec<[(u64, Cow<'b, str>); 16]>,
+    few: SmallVec<[(u64, Text<'b>); 16]>,
     many: HashSet<Cow<'b, str>>,
 }
 
@@ -133,28 +139,18 @@ impl<'b> Seen<'b> {
     const FEW: usize = 64;
 
     /// Whether the name is new.
-    fn insert(&mut self, key: &Text<'b>) -> bool {
-        let name = key.unescape();
-        let mark = mark(name.as_bytes());
-        if self.few.iter().any(|(m, n)| *m == mark && *n == name) || self.many.contains(&name) {
+    #[inline]
+    fn insert(&mut self, name: Text<'b>) -> bool {
+        let mark = name.mark();
+        if self.few.iter().any(|(m, known)| *m == mark && known.unescape() == name.unescape()) {
             return false;
         }
         if self.few.len() < Self::FEW {
             self.few.push((mark, name));
-        } else {
-            self.many.insert(name);
+            return true;
         }
-        true
+        self.many.insert(name.unescape())
     }
-}
-
-/// The first eight bytes and the length in one word: different words mean different names.
-fn mark(name: &[u8]) -> u64 {
-    let mut head = [0; 8];
-    for (to, from) in head.iter_mut().zip(name) {
-        *to = *from;
-    }
-    u64::from_le_bytes(head) ^ (name.len() as u64).rotate_right(8)
 }
 
 #[cfg(test)]

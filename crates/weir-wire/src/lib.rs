@@ -4,11 +4,13 @@
 mod answer;
 pub mod call;
 pub mod error;
+pub mod format;
 pub mod headers;
 pub mod json;
 pub mod json_schema;
 pub mod models;
 pub mod name;
+pub mod neutral;
 pub mod quality;
 pub mod reply;
 pub mod splice;

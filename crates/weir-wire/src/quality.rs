@@ -12,7 +12,7 @@ use crate::watch::StreamWatch;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use weir_core::{Class, Endpoint, Fault};
+use weir_core::{Class, Fault};
 
 /// What is wrong with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct Wanted {
 impl Wanted {
     /// Whether anything is looked for in an answer to this call.
     pub fn of(self, call: &CallFacts) -> bool {
-        call.endpoint == Endpoint::Chat && self != Wanted::default()
+        call.endpoint.has_messages() && self != Wanted::default()
     }
 }
 
@@ -143,12 +143,14 @@ impl<'a> Whole<'a> {
     /// Of an answer whose facts were read to be judged; `None` when they were not.
     pub fn of_reply(facts: &ReplyFacts, body: &'a [u8]) -> Option<Self> {
         let said = facts.said.as_ref()?;
+        let whole =
+            said.text.as_deref().filter(|text| text.len() <= MOST_TEXT).map(|t| Cow::Owned(t.to_owned()));
         let text = said.text_at.clone().and_then(|at| body.get(at));
         Some(Whole {
             finish: said.finish,
             generated: said.generated,
             refused: said.refused,
-            text: text.filter(|text| text.len() <= MOST_TEXT).and_then(json::unescaped),
+            text: whole.or_else(|| text.filter(|text| text.len() <= MOST_TEXT).and_then(json::unescaped)),
             output: facts.usage_or_estimate(0).output,
         })
     }

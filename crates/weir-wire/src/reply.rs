@@ -1,9 +1,12 @@
-//! A whole answer in OpenAI's format, checked and read in one pass.
+//! A whole answer, checked and read in one pass.
 
 use crate::answer::{Answer, FinishReason};
-use crate::error::fault_inside;
-use crate::json::{JsonFault, Reader};
+use crate::error::{self, fault_inside};
+use crate::format::Format;
+use crate::format::messages::Messages;
+use crate::json::JsonFault;
 use crate::name::ModelName;
+use crate::neutral::{Finish, Part, Reply};
 use crate::usage;
 use std::ops::Range;
 use weir_core::{Class, Endpoint, Fault, Usage};
@@ -32,9 +35,52 @@ pub(crate) struct Said {
     pub(crate) refused: bool,
     /// Where the text of the only choice stands.
     pub(crate) text_at: Option<Range<usize>>,
+    /// That text, when it stands in several places.
+    pub(crate) text: Option<String>,
 }
 
 impl ReplyFacts {
+    /// Those of an answer that has been read into the neutral form.
+    pub fn of(reply: &Reply<'_>) -> Self {
+        let (mut text, mut text_bytes, mut other) = (String::new(), 0, false);
+        let mut refused = false;
+        for part in reply.choices.iter().flat_map(|choice| &choice.parts) {
+            match part {
+                Part::Text(words) => {
+                    text_bytes += words.text.len();
+                    text.push_str(&words.text);
+                }
+                Part::Refusal(words) => {
+                    text_bytes += words.len();
+                    refused = true;
+                }
+                Part::Thinking(thought) => text_bytes += thought.text.len(),
+                Part::ToolCall(call) => {
+                    text_bytes += call.name.len() + call.arguments.len();
+                    other = true;
+                }
+                Part::ToolResult(_) | Part::Media(_) => other = true,
+            }
+        }
+        let only = match reply.choices.as_slice() {
+            [choice] => choice.finish.as_ref(),
+            _ => None,
+        };
+        let said = Said {
+            finish: only.map(FinishReason::of),
+            generated: text_bytes > 0 || other,
+            refused: refused || matches!(only, Some(Finish::Refusal)),
+            text_at: None,
+            text: (!other && !refused && reply.choices.len() == 1).then_some(text),
+        };
+        ReplyFacts {
+            usage: reply.usage,
+            model: ModelName::new(&reply.model).filter(|name| !name.is_empty()),
+            text_bytes,
+            said: Some(said),
+        }
+    }
+
     /// The upstream's figures, else an estimate from the answer's text and the prompt's size.
     pub fn usage_or_estimate(&self, prompt_bytes: usize) -> Usage {
         self.usage.unwrap_or_else(|| usage::estimate(prompt_bytes, self.text_bytes, 0))
@@ -48,11 +94,14 @@ impl ReplyFacts {
 ///
 /// With `judged` it looks into the choices, so that [`judge`](crate::quality::judge) can be asked about them.
 pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<ReplyFacts, Fault> {
+    if endpoint == Endpoint::Messages {
+        return facts_by(&Messages, body);
+    }
     let read = |answer: Result<_, JsonFault>| answer.map_err(|fault| malformed(body, &fault.to_string()));
     let answer = read(if judged { Answer::read(body) } else { Answer::read_without_choices(body) })?;
     let (answered, wanted) = match endpoint {
         Endpoint::Chat | Endpoint::Completions => (answer.has_choices, "no `choices`"),
-        Endpoint::Embeddings => (answer.has_data, "no `data`"),
+        Endpoint::Embeddings | Endpoint::Messages => (answer.has_data, "no `data`"),
     };
     if !answered {
         return Err(if answer.has_error { fault_inside(body) } else { malformed(body, wanted) });
@@ -66,6 +115,7 @@ pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<Repl
         generated: answer.generated > 0,
         refused: answer.refused,
         text_at: (answer.plain == 1 && answer.choices.len() == 1).then(|| answer.plain_at.clone()),
+        text: None,
     });
     Ok(ReplyFacts {
         usage,
@@ -79,6 +129,14 @@ pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<Repl
     })
 }
 
+/// The facts of an answer in a format other than OpenAI's.
+fn facts_by(format: &dyn Format, body: &[u8]) -> Result<ReplyFacts, Fault> {
+    match format.read_reply(body) {
+        Ok(reply) => Ok(ReplyFacts::of(&reply)),
+        Err(fault) => Err(error::stated_inside(body).unwrap_or(fault)),
+    }
+}
+
 /// The usage stated near the end of an answer of which only the last bytes are at hand; `None` when there is none that
 /// can be true.
 ///
@@ -87,7 +145,7 @@ pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
     const KEY: &[u8] = b"\"usage\"";
     memchr::memmem::rfind_iter(tail, KEY).find_map(|at| {
         let value = tail.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?;
-        usage::read(&mut Reader::new(value).ok()?).ok()?.counted()
+        usage::of(value)
     })
 }
 

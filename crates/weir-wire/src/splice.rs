@@ -82,7 +82,7 @@ fn edit_model(edits: &mut Edits, facts: &CallFacts, rewrite: &Rewrite<'_>) {
     } else {
         push_json_string(&mut with, rewrite.model);
     }
-    if rewrite.want_usage && facts.stream && !facts.include_usage {
+    if rewrite.want_usage && facts.endpoint.tells_usage_if_asked() && facts.stream && !facts.include_usage {
         match &facts.stream_options {
             None => {
                 with.push_str(r#","stream_options":"#);

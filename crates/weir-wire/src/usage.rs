@@ -40,6 +40,11 @@ struct Figures {
     broken: bool,
 }
 
+/// The figures of a `usage` member's value, if they can be true.
+pub(crate) fn of(value: &[u8]) -> Option<Usage> {
+    read(&mut Reader::new(value).ok()?).ok()?.counted()
+}
+
 /// Reads the value of a `usage` member.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Stated, JsonFault> {
     let mut figures = Figures::default();
@@ -103,11 +108,10 @@ fn counted(reader: &mut Reader<'_>, figures: &mut Figures) -> Result<u64, JsonFa
 
 /// A count of tokens; null states none, anything but a whole number of them is broken.
 fn count(reader: &mut Reader<'_>, broken: &mut bool) -> Result<Option<u64>, JsonFault> {
-    let (kind, text) = reader.raw()?;
-    match (kind, text.parse()) {
-        (Kind::Null, _) => Ok(None),
-        (Kind::Number, Ok(count)) => Ok(Some(count)),
-        _ => {
+    match reader.whole_number()? {
+        Ok(count) => Ok(Some(count)),
+        Err(Kind::Null) => Ok(None),
+        Err(_) => {
             *broken = true;
             Ok(None)
         }

@@ -1,14 +1,16 @@
-//! A stream of chat or text completion chunks, passed on as it comes and watched on the way.
+//! A stream of generated text, passed on as it comes and watched on the way.
 //!
 //! Format: <https://platform.openai.com/docs/api-reference/chat-streaming>; dialects as served by vLLM, SGLang, Ollama,
 //! llama.cpp, Groq, DeepSeek.
 
 mod pattern;
+mod through;
 mod told;
 
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
-use crate::json;
+use crate::format::{Asked, Format};
+use crate::json::{self, HALF_A_PAIR, JsonFault};
 use crate::name::ModelName;
 use crate::splice::push_json_string;
 use crate::sse::{self, Event, EventTooLarge, Fate, Pieces, Splitter};
@@ -16,6 +18,7 @@ use crate::usage::{self, Stated};
 use bytes::Bytes;
 use pattern::Pattern;
 use smallvec::SmallVec;
+use through::Through;
 use told::{Heard, Told};
 use weir_core::{Class, Fault, Usage};
 
@@ -76,6 +79,8 @@ struct Seen {
     told: Option<Told>,
     /// An event of which only a part goes out, as it does.
     instead: Option<Bytes>,
+    /// For streams in another format than OpenAI's, and for clients who speak another one than the deployment.
+    through: Option<Box<Through>>,
 }
 
 impl StreamWatch {
@@ -100,8 +105,25 @@ impl StreamWatch {
                 usual: Pattern::default(),
                 told: None,
                 instead: None,
+                through: None,
             },
         }
+    }
+
+    /// The same watch over a stream in format `from`, to be passed on as it comes. Once it has told something, no other
+    /// stream can take it up: its events would not fit behind these.
+    #[must_use]
+    pub fn reading(mut self, from: &dyn Format) -> Self {
+        self.seen.through = Some(Box::new(Through::new(from, from, None)));
+        self
+    }
+
+    /// The same watch over a stream in format `from`, to be written in format `to` for the client who `asked`.
+    #[must_use]
+    pub fn translating(mut self, from: &dyn Format, to: &dyn Format, asked: &Asked) -> Self {
+        let writer = to.stream_writer(asked);
+        self.seen.through = Some(Box::new(Through::new(from, to, Some(writer))));
+        self
     }
 
     /// The same watch, remembering what the client is told, so that [`StreamWatch::told`] has it.
@@ -126,7 +148,8 @@ impl StreamWatch {
     pub fn told(&self) -> Option<&str> {
         let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
         let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
-        Some(told.text())
+        let fixed = self.seen.through.as_ref().is_some_and(|through| through.passes_on());
+        Some(told.text()).filter(|text| text.is_empty() || !fixed)
     }
 
     /// The text that has gone out, finished or not, when it is nothing but one choice's and not too long to be remembered.
@@ -145,6 +168,9 @@ impl StreamWatch {
         let seen = &mut self.seen;
         let before = out.len();
         let pushed = self.splitter.push(chunk, out, &mut |event| seen.judge(event));
+        if let Some(through) = self.seen.through.as_mut().filter(|through| !through.written.is_empty()) {
+            out.push(Bytes::from(std::mem::take(&mut through.written)));
+        }
         if let Some(part) = self.seen.instead.take() {
             // Whatever stood before it in this stream was left out.
             out.insert(before, part);
@@ -168,14 +194,25 @@ impl StreamWatch {
             let event = sse::parse_unfinished(&tail);
             let unparsable = self.seen.unparsable;
             let is_comment = event.data.is_none() && tail.starts_with(b":");
+            // What this says reaches the client only if the stream turns out to be whole.
+            let told = self.seen.told.clone();
             let fate = self.seen.judge(&event);
+            let part = self.seen.instead.take();
             if let Some(fault) = self.seen.error.take() {
-                return End::Failed(fault);
+                self.seen.told = told;
+                let cut = fault.class == Class::Malformed;
+                return End::Failed(if cut { truncated("inside an event") } else { fault });
             }
             if self.seen.unparsable > unparsable || (event.data.is_none() && !is_comment) {
+                self.seen.told = told;
                 return End::Failed(truncated("inside an event"));
             }
-            if event.data.is_some() && matches!(fate, Fate::Keep | Fate::Last) {
+            if !self.seen.is_finished() {
+                self.seen.told = told;
+            }
+            if let Some(part) = part {
+                append.extend_from_slice(&part);
+            } else if event.data.is_some() && matches!(fate, Fate::Keep | Fate::Last) {
                 append.extend_from_slice(&tail);
                 let line_ended = tail.ends_with(b"\n") || tail.ends_with(b"\r");
                 append.extend_from_slice(if line_ended { b"\n" } else { b"\n\n" });
@@ -184,7 +221,15 @@ impl StreamWatch {
         if !self.seen.is_finished() {
             return End::Failed(truncated("before a finish reason"));
         }
-        if !self.seen.done {
+        if let Some(through) = &mut self.seen.through {
+            let translates = !through.passes_on();
+            if translates {
+                append = std::mem::take(&mut through.written);
+            }
+            if !self.seen.done {
+                append.extend(through.end());
+            }
+        } else if !self.seen.done {
             append.extend_from_slice(DONE);
         }
         End::Complete { append: (!append.is_empty()).then(|| Bytes::from(append)) }
@@ -248,6 +293,9 @@ impl Seen {
     const MOST_CHOICES: usize = 1024;
 
     fn judge(&mut self, event: &Event<'_>) -> Fate {
+        if let Some(through) = self.through.take() {
+            return self.judge_through(through, event);
+        }
         let joining = self.told.as_ref().is_some_and(Told::is_joining);
         let Some(data) = &event.data else { return if joining { Fate::Drop } else { Fate::Keep } };
         if event.name.is_none()
@@ -266,10 +314,7 @@ impl Seen {
         }
         let answer = match Answer::read(data) {
             Ok(answer) if !answer.has_error && event.name != Some(b"error") => answer,
-            Err(_) if event.name != Some(b"error") => {
-                self.unparsable += 1;
-                return Fate::Drop;
-            }
+            Err(fault) if event.name != Some(b"error") => return self.unreadable(data, fault),
             _ => {
                 self.error = Some(fault_inside(data));
                 return Fate::Stop;
@@ -289,6 +334,26 @@ impl Seen {
         }
         let is_usage_chunk = answer.choices.is_empty() && answer.usage != Stated::Nothing;
         if is_usage_chunk && !self.wants_usage { Fate::Drop } else { Fate::Keep }
+    }
+
+    /// An event that cannot be read. One that says nothing is left out; a damaged chunk takes its text with it, and nothing
+    /// may be put together over such a hole. Half of a surrogate pair, which some servers cut in two, is grammatical:
+    /// that is the client's to join.
+    fn unreadable(&mut self, data: &[u8], fault: JsonFault) -> Fate {
+        if fault.what == HALF_A_PAIR {
+            self.events += 1;
+            self.token_events += 1;
+            self.text_bytes += 1;
+            self.first_token = true;
+            self.told = None;
+            return Fate::Keep;
+        }
+        if carries_text(data) {
+            self.error = Some(damaged());
+            return Fate::Stop;
+        }
+        self.unparsable += 1;
+        Fate::Drop
     }
 
     /// Text that goes out.
@@ -387,6 +452,31 @@ impl Seen {
 fn diverged() -> Fault {
     let message = "The answer broke off, and another attempt at it did not say the same.";
     Fault::new(Class::Diverged, 502, "upstream_truncated", message)
+}
+
+/// Whether in what cannot be read a member stands that holds generated text.
+fn carries_text(data: &[u8]) -> bool {
+    const KEYS: [&[u8]; 6] = [
+        b"\"content\"",
+        b"\"text\"",
+        b"\"arguments\"",
+        b"\"refusal\"",
+        b"\"reasoning\"",
+        b"\"reasoning_content\"",
+    ];
+    KEYS.iter().any(|key| {
+        memchr::memmem::find_iter(data, key).any(|at| {
+            let value = data.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+            let text =
+                value.strip_prefix(b":").map(<[u8]>::trim_ascii_start).and_then(|v| v.strip_prefix(b"\""));
+            text.is_some_and(|text| text.first().is_some_and(|first| *first != b'"'))
+        })
+    })
+}
+
+fn damaged() -> Fault {
+    let message = "The upstream sent a damaged piece of its answer.";
+    Fault::new(Class::Malformed, 502, "upstream_malformed", message)
 }
 
 fn truncated(place: &'static str) -> Fault {

@@ -13,8 +13,7 @@ use weir_config::{Config, Environment, Overrides, ProcessEnvironment};
 /// The variable whose value callers must present, when it is set.
 const CALLER_KEY: &str = "WEIR_KEY";
 /// Variables of vendors that people expect here. Those that a kind of provider reads are no news.
-const EXPECTED: [(&str, &str); 3] =
-    [("ANTHROPIC_API_KEY", "Anthropic"), ("GEMINI_API_KEY", "Gemini"), ("GOOGLE_API_KEY", "Gemini")];
+const EXPECTED: [(&str, &str); 2] = [("GEMINI_API_KEY", "Gemini"), ("GOOGLE_API_KEY", "Gemini")];
 /// A name of a configuration at most.
 const LONGEST_NAME: usize = 128;
 

@@ -88,8 +88,10 @@ fn condition(file: &file::Condition, place: &Place<'_>, problems: &mut Vec<Probl
     all.extend(spanned(&file.keywords, "keywords").map(Condition::Keywords));
     all.extend(spanned(&file.regex, "regex").map(Condition::Regex));
     all.extend(spanned(&file.language, "language").map(Condition::Language));
-    let keys = spanned(&file.key, "key");
-    all.extend(keys.map(|keys| Condition::Key(keys.into_iter().map(|key| Arc::from(key.value)).collect())));
+    let (regions, keys) = (spanned(&file.region, "region"), spanned(&file.key, "key"));
+    let names = |all: Vec<Spanned<String>>| all.into_iter().map(|name| Arc::from(name.value)).collect();
+    all.extend(regions.map(|regions| Condition::Region(names(regions))));
+    all.extend(keys.map(|keys| Condition::Key(names(keys))));
     all.extend(file.task.as_ref().map(|it| Condition::Task(it.as_slice().iter().map(|t| t.0).collect())));
     all.extend(file.has.as_ref().map(|it| Condition::Has(it.as_slice().iter().map(|n| n.0).collect())));
     for (range, key, of) in [

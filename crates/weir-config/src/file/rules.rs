@@ -78,6 +78,9 @@ pub(crate) struct Condition {
     /// Every one of these keys of the body's `metadata` has one of its values, or a list with one; `*` stands for any.
     #[schemars(example = serde_json::json!({ "tags": "batch" }), extend("x-default" = "any"))]
     pub metadata: Option<Named<OneOrMore<String>>>,
+    /// Of the regions that the request names in `x-weir-region`, which the route's `hints` have to allow, one is among these.
+    #[schemars(example = serde_json::json!(["eu", "ch"]), extend("x-default" = "any"))]
+    pub region: Option<OneOrMore<String>>,
     /// The name of the key that was presented.
     #[schemars(example = &"alice", extend("x-default" = "any"))]
     pub key: Option<OneOrMore<String>>,

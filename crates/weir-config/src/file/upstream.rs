@@ -160,7 +160,7 @@ pub(crate) struct Pool {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HealthCheck {
     /// What is asked: `health` (the server's `/health`), `models` (the list of models, which has to hold this one),
-    /// `completion` (one token of the model, which costs what it costs and is in no figure of Weir's), `loaded` (Ollama's
+    /// `completion` (one token of the model; what that costs is in `weir_cost_usd_total`, `cause` `probe`), `loaded` (Ollama's
     /// `/api/ps`, which has to hold the model), `path` (a GET of `path`, to be answered with a 2xx).
     #[schemars(example = &"completion", extend("x-default" = "`path` where one is given, else by the provider's kind"))]
     pub probe: Option<String>,

@@ -43,4 +43,16 @@ fn a_cost_prints_in_full() {
     assert_eq!(Cost::from_pico_usd(100_000_000_000_000).to_string(), "100");
     let most = "170141183460469231731687303.715884105727";
     assert_eq!(Cost::from_pico_usd(i128::MAX).to_string(), most);
+    assert_eq!(Cost::from_pico_usd(-i128::MAX).to_string(), format!("-{most}"));
+    assert_eq!(Cost::from_pico_usd(i128::MIN).to_string().len(), 41);
+    assert_eq!(Cost::from_pico_usd(1_050_000_000_000).to_string(), "1.05");
+    for digits in 1..38 {
+        let pico = 10i128.pow(digits) + 1;
+        let written = format!("{pico:013}");
+        let (whole, fraction) = written.split_at(written.len() - 12);
+        assert_eq!(Cost::from_pico_usd(pico).to_string(), format!("{whole}.{fraction}"));
+        let round = Cost::from_pico_usd(10i128.pow(digits)).to_string();
+        assert_eq!(round.parse::<f64>().unwrap(), 10f64.powi(i32::try_from(digits).unwrap() - 12), "{round}");
+        assert!(digits >= 12 || !round.ends_with('0'), "{round}");
+    }
 }

@@ -135,7 +135,7 @@ impl Record {
 
     fn note_attempts(&self) {
         if let Some(entry) = &self.decision {
-            entry.borrow_mut().attempted(&self.attempts);
+            entry.borrow_mut().attempted(&self.attempts, self.current);
         }
     }
 
@@ -147,7 +147,7 @@ impl Record {
             tried.times.ended.get_or_insert(total);
         }
         let mut ended = entry.borrow_mut();
-        ended.attempted(&self.attempts);
+        ended.attempted(&self.attempts, self.current);
         ended.end = Some(End {
             outcome,
             status: self.status,

@@ -16,8 +16,9 @@ pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
     );
     all.insert("attempts".into(), entry.attempts.iter().map(|tried| attempt(tried, names)).collect());
     all.insert("waits".into(), entry.waits.iter().map(wait).collect());
-    if entry.left_out > 0 {
-        all.insert("left_out".into(), json!(entry.left_out));
+    let left_out = entry.left_out as usize + (entry.calls() - entry.attempts.len());
+    if left_out > 0 {
+        all.insert("left_out".into(), json!(left_out));
     }
     if let Some(end) = &entry.end {
         put(&mut all, "usage", end.usage.map(usage));
@@ -33,11 +34,11 @@ pub(crate) fn shown(entry: &Entry, names: &Names) -> Json {
 pub(super) fn in_short(entry: &Entry, names: &Names) -> Json {
     let mut all = head(entry, names);
     let answered_by = entry.end.as_ref().and_then(|end| end.answered_by);
-    let answered = answered_by.and_then(|nth| entry.attempts.get(nth as usize));
+    let answered = answered_by.and_then(|nth| entry.attempts.iter().find(|tried| tried.nth == nth));
     let deployment =
         answered.or(entry.attempts.last()).map(|tried| json!(names.deployment(tried.deployment)));
     put(&mut all, "deployment", deployment);
-    all.insert("attempts".into(), json!(entry.attempts.len()));
+    all.insert("attempts".into(), json!(entry.calls()));
     Json::Object(all)
 }
 
@@ -187,6 +188,7 @@ fn why(reason: Reason, plan: &Planned) -> Map<String, Json> {
 
 fn attempt(tried: &Tried, names: &Names) -> Json {
     let mut all = Map::new();
+    all.insert("nth".into(), json!(tried.nth + 1));
     all.insert("deployment".into(), json!(names.deployment(tried.deployment)));
     all.insert("cause".into(), json!(tried.cause.name()));
     let times = &tried.times;

@@ -4,6 +4,7 @@ use weir_routing::Plan;
 
 fn tried(deployment: usize) -> Tried {
     Tried {
+        nth: u32::try_from(deployment).unwrap(),
         deployment,
         cause: AttemptCause::Retry,
         fault: None,
@@ -31,16 +32,24 @@ fn an_entry_is_as_small_as_is_said() {
 }
 
 #[test]
-fn of_many_calls_the_first_and_the_last_are_kept() {
+fn of_many_calls_the_first_the_last_and_the_one_that_counts_are_kept() {
     let mut entry = Entry::new();
-    let kept = |entry: &Entry| entry.attempts.iter().map(|tried| tried.deployment).collect::<Vec<_>>();
     let all: Vec<Tried> = (0..20).map(tried).collect();
-    entry.attempted(&all[..8]);
-    assert_eq!(kept(&entry), [0, 1, 2, 3, 4, 5, 6, 7]);
-    entry.attempted(&all);
-    assert_eq!(kept(&entry), [0, 1, 2, 3, 4, 5, 6, 19]);
-    entry.attempted(&all[..1]);
-    assert_eq!(kept(&entry), [0]);
+    for (calls, counts, expect) in [
+        (8, 7, &[0, 1, 2, 3, 4, 5, 6, 7][..]),
+        (8, 2, &[0, 1, 2, 3, 4, 5, 6, 7]),
+        (9, 7, &[0, 1, 2, 3, 4, 5, 7, 8]),
+        (20, 19, &[0, 1, 2, 3, 4, 5, 6, 19]),
+        (20, 0, &[0, 1, 2, 3, 4, 5, 6, 19]),
+        (20, 6, &[0, 1, 2, 3, 4, 5, 6, 19]),
+        (20, 11, &[0, 1, 2, 3, 4, 5, 11, 19]),
+        (20, 18, &[0, 1, 2, 3, 4, 5, 18, 19]),
+        (1, 0, &[0]),
+    ] {
+        entry.attempted(&all[..calls], counts);
+        let kept: Vec<u32> = entry.attempts.iter().map(|tried| tried.nth).collect();
+        assert_eq!((&kept[..], entry.calls()), (expect, calls), "{calls} calls, of which {counts} counts");
+    }
 }
 
 #[test]

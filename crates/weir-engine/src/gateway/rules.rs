@@ -63,6 +63,7 @@ impl Compiling<'_> {
             Stated::Has(needs) => Condition::Has(*needs),
             Stated::Header(name, is) => Condition::Header(name.clone(), wanted(is)),
             Stated::Metadata(key, is) => Condition::Metadata(key.clone(), wanted(is)),
+            Stated::Region(names) => Condition::Region(names.clone()),
             Stated::Key(names) => Condition::Key(names.clone()),
             Stated::Time { days, from, to, zone } => match Clock::new(days, *from, *to, &zone.value) {
                 Ok(clock) => Condition::Time(clock),

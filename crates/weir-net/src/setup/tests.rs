@@ -70,7 +70,7 @@ fn a_connection_that_is_there_costs_nothing() {
             let fresh = exchanged(&pool, 10).await;
             assert!(fresh.connect > Duration::ZERO, "{fresh:?}");
             assert_eq!((fresh.tls, fresh.send), (Duration::ZERO, Duration::ZERO));
-            assert_eq!(exchanged(&pool, 10).await, Setup::default());
+            assert_eq!(exchanged(&pool, 10).await, Setup { sent: true, ..Setup::default() });
         };
         tokio::join!(serving, asking);
     });
@@ -104,6 +104,22 @@ fn a_request_that_the_peer_takes_slowly_is_told_as_sending() {
     });
 }
 
+/// Who gives up knows whether anything was asked.
+#[test]
+fn what_was_given_up_before_it_was_sent_is_known() {
+    run(async {
+        let (_listener, pool) = listening().await;
+        let (mut setup, now) = (Setup::default(), Instant::now());
+        let mut asking = Box::pin(pool.send(request(10), Limits::by(now + LONG, LONG), now, &mut setup));
+        // One turn for others, then a connection that is not there yet.
+        for _ in 0..2 {
+            assert!(poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx).is_pending())).await);
+        }
+        drop(asking);
+        assert!(!setup.sent, "{setup:?}");
+    });
+}
+
 /// No server is late because the way to it was long; but what must be over is over.
 #[test]
 fn the_wait_for_an_answer_begins_when_the_connection_stands() {
@@ -114,6 +130,7 @@ fn the_wait_for_an_answer_begins_when_the_connection_stands() {
         connect: Duration::from_secs(connect),
         tls: Duration::from_secs(tls),
         send: LONG,
+        sent: true,
     };
     for (setup, expect) in [(setup(0, 0), 10), (setup(1, 2), 13), (setup(3, 9), 15)] {
         assert_eq!(limits.answer_after(&setup), seconds(expect), "{setup:?}");

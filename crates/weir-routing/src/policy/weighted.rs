@@ -1,63 +1,20 @@
 //! Random by weight, without replacement.
 
-use super::{Ask, Build, Kind, Member, Order, Policy, Setting, Shape};
-use crate::adjust::{self, Follow, Weights};
+use super::{Ask, Kind, Member, Order, Policy, adjusted};
+use crate::adjust::Weights;
 use crate::{Candidate, Chance, Reason};
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 pub(super) const KIND: Kind = Kind {
     name: "weighted",
     description: "Picks at random, each deployment in proportion to its weight, which may follow how deployments do.",
-    settings: &[
-        Setting {
-            name: "adjust",
-            meaning: "What the weights follow, slowly: `performance` (how long an answer of one size takes, faults included), `cost`, or `both`; by steps of a quarter at most, and not for a tenth.",
-            shape: Shape::OneOf(&["no", "performance", "cost", "both"]),
-            default: "no",
-        },
-        Setting {
-            name: "adjust_least",
-            meaning: "The least part of its weight that a deployment is left with.",
-            shape: Shape::Number(adjust::LEAST, 1.0),
-            default: "0.5",
-        },
-        Setting {
-            name: "adjust_most",
-            meaning: "The greatest multiple of its weight that a deployment gets.",
-            shape: Shape::Number(1.0, adjust::MOST),
-            default: "2",
-        },
-        Setting {
-            name: "adjust_every",
-            meaning: "The time between two changes.",
-            shape: Shape::Duration,
-            default: "30s",
-        },
-    ],
-    build: |build| match adjusted(build) {
+    settings: &[adjusted::FOLLOW, adjusted::LEAST, adjusted::MOST, adjusted::EVERY],
+    build: |build| match adjusted::weights(build) {
         Some(weights) => Box::new(Adjusted::new(weights)),
         None => Box::new(Weighted::new(build.members)),
     },
 };
-
-/// The weights that a pool's policy, or one within it, adjusts; shared by all cores.
-pub(super) fn adjusted(build: &Build<'_>) -> Option<Arc<Weights>> {
-    let (_, follow) = Follow::NAMES.into_iter().find(|(name, _)| *name == build.settings.word("adjust"))?;
-    let settings = adjust::Settings {
-        follow,
-        least: build.settings.number("adjust_least"),
-        most: build.settings.number("adjust_most"),
-        every: build.settings.duration("adjust_every").unwrap_or_default(),
-    };
-    let mut identity = DefaultHasher::new();
-    (follow, settings.every, settings.least.to_bits(), settings.most.to_bits()).hash(&mut identity);
-    for member in build.members {
-        (member.deployment, member.weight, member.identity).hash(&mut identity);
-    }
-    Some(build.shared.weights(build.pool, identity.finish(), || Weights::new(settings, build.members)))
-}
 
 /// By weights that others move. A core makes its sums anew when they have moved, which is seldom.
 struct Adjusted {

@@ -2,10 +2,12 @@
 
 use super::latency::PROBE;
 use super::ranking::{OF, Ranked, Ranking, forecast, latency};
-use super::{Ask, Kind, Order, Policy, Setting, Shape, comparable};
+use super::{Ask, Kind, Order, Policy, Setting, Shape, adjusted, comparable};
+use crate::adjust::{self, Weights};
 use crate::windows::Latency;
 use crate::{Chance, Figure, Reason};
 use std::cell::Cell;
+use std::sync::Arc;
 
 const fn weight(name: &'static str, meaning: &'static str, default: &'static str) -> Setting {
     Setting { name, meaning, shape: Shape::Number(0.0, 1000.0), default }
@@ -27,6 +29,10 @@ pub(super) const KIND: Kind = Kind {
             default: "0.05",
         },
         PROBE,
+        adjusted::FOLLOW,
+        adjusted::LEAST,
+        adjusted::MOST,
+        adjusted::EVERY,
     ],
     build: |build| {
         let settings = build.settings;
@@ -36,6 +42,7 @@ pub(super) const KIND: Kind = Kind {
             latency: latency(settings.word("of")),
             hysteresis: settings.number("hysteresis"),
             probe: settings.number("probe"),
+            adjusted: adjusted::weights(build),
             present: Cell::new(None),
         })
     },
@@ -48,6 +55,8 @@ struct WeightedScore {
     latency: Latency,
     hysteresis: f64,
     probe: f64,
+    /// Whose scores are divided by their factors.
+    adjusted: Option<Arc<Weights>>,
     /// The best of the order before.
     present: Cell<Option<u32>>,
 }
@@ -72,6 +81,14 @@ impl WeightedScore {
                 if span > 0.0 && total > 0.0 {
                     ranked.score += weight / total * (value - least) / span;
                 }
+            }
+        }
+        if let Some(weights) = &self.adjusted {
+            // Both are in the order of the file.
+            let mut factors = weights.factors();
+            for ranked in &mut *all {
+                let mine = factors.find(|(member, _)| member.deployment == ranked.member.deployment);
+                ranked.score /= mine.map_or(1.0, |(_, factor)| factor);
             }
         }
         for ranked in &mut *all {
@@ -115,7 +132,11 @@ impl Policy for WeightedScore {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a score is from 0 to 1, divided by a factor"
+)]
 fn thousandths(score: f64) -> u32 {
-    (score.clamp(0.0, 1.0) * 1000.0) as u32
+    (score.clamp(0.0, 1.0 / adjust::LEAST) * 1000.0) as u32
 }

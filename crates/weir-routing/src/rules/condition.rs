@@ -56,6 +56,11 @@ impl Wanted {
     }
 }
 
+/// Whether a list of regions, as `x-weir-region` has it, names this one.
+pub fn names_region(named: &str, region: &str) -> bool {
+    named.split(',').any(|one| one.trim() == region)
+}
+
 fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(" or ")
 }
@@ -87,6 +92,8 @@ pub enum Condition {
     Header(Arc<str>, Wanted),
     /// `metadata` has such a value.
     Metadata(Arc<str>, Wanted),
+    /// One of these regions is among those the request names.
+    Region(Vec<Arc<str>>),
     /// One of these keys was presented.
     Key(Vec<Arc<str>>),
     /// It is such a time of day.
@@ -109,6 +116,9 @@ impl Condition {
             Condition::Has(needs) => facts.needs.cover(*needs),
             Condition::Header(name, wanted) => facts.fields.header(name, wanted),
             Condition::Metadata(key, wanted) => facts.fields.metadata(key, wanted),
+            Condition::Region(known) => {
+                facts.regions.is_some_and(|named| known.iter().any(|region| names_region(named, region)))
+            }
             Condition::Key(names) => facts.key.is_some_and(|key| names.iter().any(|name| **name == *key)),
             Condition::Time(clock) => clock.shows(facts.unix_seconds),
         }
@@ -175,6 +185,12 @@ impl Condition {
             }
             Condition::Header(name, wanted) => write!(out, "header {name} is {}", wanted.shown()),
             Condition::Metadata(key, wanted) => write!(out, "metadata {key} is {}", wanted.shown()),
+            Condition::Region(known) => write!(
+                out,
+                "region {} (is {})",
+                listed(known.iter().map(|name| &**name)),
+                facts.regions.unwrap_or("not named")
+            ),
             Condition::Key(names) => write!(
                 out,
                 "key {} (is {})",

@@ -23,6 +23,7 @@ fn facts(text: &str) -> Facts<'_> {
         text,
         latest: text,
         stated_task: None,
+        regions: Some("ch, eu"),
         key: Some("alice"),
         unix_seconds: 0,
         fields: &Sent,
@@ -60,6 +61,8 @@ fn conditions_look_at_the_facts() {
     check(Condition::Header("x-other".into(), Wanted::Any), false);
     check(Condition::Metadata("tags".into(), one_of(&["b"])), true);
     check(Condition::Metadata("tags".into(), one_of(&["c"])), false);
+    check(Condition::Region(vec!["us".into(), "eu".into()]), true);
+    check(Condition::Region(vec!["us".into(), "ch, eu".into()]), false);
     check(Condition::Key(vec!["bob".into(), "alice".into()]), true);
     check(Condition::Key(vec!["bob".into()]), false);
     check(Condition::Task(vec![Task::Coding]), true);

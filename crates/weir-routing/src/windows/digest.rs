@@ -54,17 +54,20 @@ pub struct Percentiles {
     pub samples: f64,
 }
 
+/// What every plan reads comes first and stands together, since with hundreds of deployments each line of memory has to be
+/// fetched.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Digest {
-    models: [Model; 2],
-    raw: [[Float; 4]; RAW],
-    error_rate: Float,
-    throughput: Float,
-    cached_share: Float,
-    usual_output: Float,
     /// When it was made, in nanoseconds of the clock, and from how many samples and ends.
     made: AtomicU64,
     made_of: AtomicU64,
+    usual_output: Float,
+    cached_share: Float,
+    error_rate: Float,
+    throughput: Float,
+    models: [Model; 2],
+    raw: [[Float; 4]; RAW],
 }
 
 /// What a latency will be for one request.

@@ -1,5 +1,6 @@
 //! Log-linear histograms of positive numbers.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Buckets of equal width in each octave. A bucket's middle is at most `1 / (2·PARTS + 1)`, 2.4 %, off any value in it.
@@ -45,36 +46,80 @@ impl Default for Histogram {
     }
 }
 
+/// Which octaves of a histogram hold something, as bits. A latency keeps to a few of them: the others need not be read.
+/// They are kept apart from the counts, beside what else is written with each sample.
+#[derive(Debug, Default)]
+pub(super) struct Octaves(AtomicU32);
+
+impl Octaves {
+    /// Whether none does.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.load(Relaxed) == 0
+    }
+
+    fn add(&self, bucket: usize) {
+        let bit = 1u32 << (bucket / PARTS);
+        if self.0.load(Relaxed) & bit == 0 {
+            self.0.fetch_or(bit, Relaxed);
+        }
+    }
+}
+
+/// The buckets of these octaves, octave by octave.
+fn buckets(octaves: u32) -> impl Iterator<Item = Range<usize>> {
+    let mut left = octaves;
+    std::iter::from_fn(move || {
+        (left != 0).then(|| {
+            let from = left.trailing_zeros() as usize * PARTS;
+            left &= left - 1;
+            from..from + PARTS
+        })
+    })
+}
+
 impl Histogram {
-    pub(super) fn add(&self, value: f64) {
-        if let Some(count) = self.0.get(bucket(value)) {
+    pub(super) fn add(&self, value: f64, octaves: &Octaves) {
+        let bucket = bucket(value);
+        if let Some(count) = self.0.get(bucket) {
             count.fetch_add(1, Relaxed);
+            octaves.add(bucket);
         }
     }
 
-    pub(super) fn clear(&self) {
-        self.0.iter().for_each(|count| count.store(0, Relaxed));
+    pub(super) fn clear(&self, octaves: &Octaves) {
+        for buckets in buckets(octaves.0.swap(0, Relaxed)) {
+            self.0.get(buckets).unwrap_or_default().iter().for_each(|count| count.store(0, Relaxed));
+        }
     }
 }
 
 /// The sum of several histograms.
 pub(super) struct Merged {
     counts: [u32; BUCKETS],
+    octaves: u32,
     pub(super) total: u64,
 }
 
 impl Default for Merged {
     fn default() -> Self {
-        Merged { counts: [0; BUCKETS], total: 0 }
+        Merged { counts: [0; BUCKETS], octaves: 0, total: 0 }
     }
 }
 
 impl Merged {
-    pub(super) fn add(&mut self, histogram: &Histogram) {
-        for (sum, count) in self.counts.iter_mut().zip(&histogram.0) {
-            let count = count.load(Relaxed);
-            *sum = sum.saturating_add(count);
-            self.total += u64::from(count);
+    pub(super) fn add(&mut self, histogram: &Histogram, octaves: &Octaves) {
+        let octaves = octaves.0.load(Relaxed);
+        self.octaves |= octaves;
+        for buckets in buckets(octaves) {
+            let (Some(sums), Some(counts)) = (self.counts.get_mut(buckets.clone()), histogram.0.get(buckets))
+            else {
+                continue;
+            };
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                let count = count.load(Relaxed);
+                *sum = sum.saturating_add(count);
+                self.total += u64::from(count);
+            }
         }
     }
 
@@ -83,7 +128,11 @@ impl Merged {
         let mut found = [0.0; N];
         let mut wanted = shares.iter().zip(&mut found).peekable();
         let mut below = 0u64;
-        for (bucket, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (bucket, &count) in buckets(self.octaves)
+            .flatten()
+            .filter_map(|bucket| Some((bucket, self.counts.get(bucket)?)))
+            .filter(|(_, count)| **count > 0)
+        {
             below += u64::from(count);
             // The nearest-rank quantile: the least value that at least this share does not exceed.
             while let Some((_, found)) =

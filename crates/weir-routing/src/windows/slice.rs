@@ -2,7 +2,7 @@
 
 use super::digest::Digest;
 use super::fit::{Sums, Total, row};
-use super::histogram::{Histogram, Merged};
+use super::histogram::{Histogram, Merged, Octaves};
 use super::{Ends, Latency, SLICE, SLICES, Sample, Series};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
@@ -18,30 +18,34 @@ const THINNED: u32 = 8;
 const DECAY: f64 = 0.7;
 
 /// What happened in one stretch of time.
+///
+/// What each sample writes stands together, in one cache line: with hundreds of deployments each has to be fetched.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 struct Slice {
     /// The stretch, counted from the clock's start, plus one; zero before the first.
     stretch: AtomicU64,
-    series: [Histogram; Series::ALL.len()],
-    /// Which of them hold something, as bits: the others need not be read.
-    filled: AtomicU32,
-    fits: [Sums; 2],
-    samples: AtomicU32,
-    ends: [AtomicU32; 4],
     prompt: AtomicU64,
     cached: AtomicU64,
     output: AtomicU64,
     answers: AtomicU32,
+    samples: AtomicU32,
+    /// What the histograms of the series hold.
+    octaves: [Octaves; Series::ALL.len()],
+    ends: [AtomicU32; 4],
+    fits: [Sums; 2],
+    series: [Histogram; Series::ALL.len()],
 }
 
 impl Slice {
+    fn of(&self, series: Series) -> Option<(&Histogram, &Octaves)> {
+        self.series.get(series as usize).zip(self.octaves.get(series as usize))
+    }
+
     fn clear(&self) {
-        self.series.iter().for_each(Histogram::clear);
+        self.series.iter().zip(&self.octaves).for_each(|(series, octaves)| series.clear(octaves));
         self.fits.iter().for_each(Sums::clear);
-        self.ends
-            .iter()
-            .chain([&self.answers, &self.samples, &self.filled])
-            .for_each(|count| count.store(0, Relaxed));
+        self.ends.iter().chain([&self.answers, &self.samples]).for_each(|count| count.store(0, Relaxed));
         for sum in [&self.prompt, &self.cached, &self.output] {
             sum.store(0, Relaxed);
         }
@@ -87,12 +91,8 @@ impl Ring {
         let Some(slice) = self.slice(now) else { return };
         let share = share(slice.samples.fetch_add(1, Relaxed));
         let add = |series: Series, value: f64| {
-            if let Some(histogram) = slice.series.get(series as usize) {
-                histogram.add(value);
-                let bit = 1 << series as u32;
-                if slice.filled.load(Relaxed) & bit == 0 {
-                    slice.filled.fetch_or(bit, Relaxed);
-                }
+            if let Some((histogram, octaves)) = slice.of(series) {
+                histogram.add(value, octaves);
             }
         };
         let latencies = [
@@ -182,9 +182,8 @@ impl Ring {
     pub(super) fn merged(&self, series: Series, now: Moment) -> Merged {
         let mut merged = Merged::default();
         for (_, slice) in self.window(now) {
-            let filled = slice.filled.load(Relaxed) & 1 << series as u32 != 0;
-            if let Some(histogram) = slice.series.get(series as usize).filter(|_| filled) {
-                merged.add(histogram);
+            if let Some((histogram, octaves)) = slice.of(series) {
+                merged.add(histogram, octaves);
             }
         }
         merged
@@ -192,8 +191,14 @@ impl Ring {
 
     pub(super) fn fit(&self, latency: Latency, now: Moment) -> Option<super::fit::Row> {
         let mut total = Total::default();
+        let raw = match latency {
+            Latency::First => Series::First,
+            Latency::Total => Series::Total,
+        };
         for (age, slice) in self.window(now) {
-            if let Some(sums) = slice.fits.get(latency as usize) {
+            // Without a sample there is nothing to be fitted.
+            let sampled = slice.of(raw).is_some_and(|(_, octaves)| !octaves.is_empty());
+            if let Some(sums) = slice.fits.get(latency as usize).filter(|_| sampled) {
                 total.add(sums, DECAY.powi(i32::try_from(age).unwrap_or(i32::MAX)));
             }
         }

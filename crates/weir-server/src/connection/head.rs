@@ -7,10 +7,13 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header;
-use std::mem::MaybeUninit;
+use std::ops::Range;
+use weir_core::text::{is_named, number};
 use weir_core::{Class, Fault};
 use weir_engine::Address;
+use weir_net::{FieldLine, FieldLines, NoField, end_of_line, end_of_token};
 use weir_wire::Headers;
+use weir_wire::headers::Fields;
 
 /// Header fields of a request at most.
 const MOST_FIELDS: usize = 100;
@@ -29,21 +32,24 @@ pub(crate) enum Method {
 #[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
-    /// Both are visible ASCII.
-    method_name: Bytes,
-    path: Bytes,
+    /// Where method and path stand in the buffer of the headers. Both are visible ASCII.
+    method_name: Range<usize>,
+    path: Range<usize>,
     pub(crate) headers: Headers,
 }
 
 impl RequestHead {
     /// The method as it was written.
     pub(crate) fn method_name(&self) -> &str {
-        std::str::from_utf8(&self.method_name).unwrap_or_default()
+        std::str::from_utf8(self.headers.part(self.method_name.clone())).unwrap_or_default()
     }
 
-    /// The path without the query, as it was written: visible ASCII.
+    /// The path without the query, as it was written: visible ASCII. An empty one is `/` (RFC 9110 §4.2.3).
     pub(crate) fn path(&self) -> &str {
-        std::str::from_utf8(&self.path).unwrap_or_default()
+        match std::str::from_utf8(self.headers.part(self.path.clone())) {
+            Ok(path) if !path.is_empty() => path,
+            _ => "/",
+        }
     }
 }
 
@@ -106,7 +112,7 @@ impl Reader {
                 return Ok(None);
             }
             return match end_of_head(come, 0).map_err(|fault| Refused::of(fault, come))? {
-                Some(end) => head(&come.split_to(end), most).map(Some),
+                Some(end) => head(come.split_to(end), most).map(Some),
                 None => self.keep(come, most),
             };
         }
@@ -115,7 +121,7 @@ impl Reader {
         match end_of_head(&self.part, searched).map_err(|fault| self.refused(fault))? {
             Some(end) => {
                 *come = std::mem::take(&mut self.part).freeze();
-                head(&come.split_to(end), most).map(Some)
+                head(come.split_to(end), most).map(Some)
             }
             None => self.keep(come, most),
         }
@@ -140,9 +146,12 @@ impl Refused {
 }
 
 /// Reads a complete head of at most `most` bytes.
-fn head(text: &Bytes, most: usize) -> Result<Head, Refused> {
-    let head = if text.len() > most { Err(too_large(text, most)) } else { read(text) };
-    head.map_err(|fault| Refused::of(fault, text))
+fn head(text: Bytes, most: usize) -> Result<Head, Refused> {
+    let found = if text.len() > most { Err(too_large(&text, most)) } else { Found::read(&text) };
+    match found {
+        Ok(found) => Ok(found.head(text)),
+        Err(fault) => Err(Refused::of(fault, &text)),
+    }
 }
 
 /// Method and path, as far as they can be told, of a request whose head is not read in full.
@@ -176,64 +185,107 @@ fn too_large(head: &[u8], most: usize) -> Fault {
     if memchr::memchr(b'\n', &head[..most.min(head.len())]).is_none() {
         return Fault::new(Class::Caller, 414, "uri_too_long", "the request's address is too long");
     }
-    let message = "the request's headers are too large or too many; send fewer or shorter ones";
-    Fault::new(Class::Caller, 431, "headers_too_large", message)
+    too_many()
 }
 
 fn malformed(why: &'static str) -> Fault {
     Fault::new(Class::Caller, 400, "malformed_http", why)
 }
 
-/// Reads a complete head.
-fn read(text: &Bytes) -> Result<Head, Fault> {
-    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(text, &mut fields) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => {
-            let message = "the request's headers are too large or too many; send fewer or shorter ones";
-            return Err(Fault::new(Class::Caller, 431, "headers_too_large", message));
-        }
-        Ok(httparse::Status::Partial) | Err(_) => {
-            return Err(malformed("the request is not well-formed HTTP/1.1"));
-        }
-    }
-    let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
-    let stated = Stated::read(request.headers, version)?;
-    let path = path(text, request.path.unwrap_or_default())?;
-    let method = match request.method {
-        Some("POST") => Method::Post,
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        Some("OPTIONS") => Method::Options,
-        _ => Method::Other,
-    };
-    let method_name = text.slice_ref(request.method.unwrap_or_default().as_bytes());
-    let fields = request.headers.iter().map(|field| (field.name.as_bytes(), field.value));
-    let headers = Headers::of(text, fields);
-    Ok(Head {
-        request: RequestHead { method, method_name, path, headers },
-        length: stated.length,
-        keep_alive: stated.keep_alive,
-        expects: stated.expects && version == Version::Http11,
-        version,
-    })
+/// What is found in a complete head.
+struct Found {
+    method: Method,
+    method_name: Range<usize>,
+    path: Range<usize>,
+    fields: Fields,
+    stated: Stated,
+    version: Version,
 }
 
-/// The path of a request's target, which is a path and query or a whole URL (RFC 9112 §3.2).
-fn path(text: &Bytes, target: &str) -> Result<Bytes, Fault> {
-    if target.bytes().any(|b| !b.is_ascii_graphic()) {
+impl Found {
+    fn read(text: &[u8]) -> Result<Found, Fault> {
+        let (method_name, target, version, at) = request_line(text).ok_or_else(not_well_formed)?;
+        let mut stated =
+            Stated { length: Length::Sized(0), keep_alive: version == Version::Http11, expects: false };
+        let (mut counted, mut fields) = (Counted::default(), Fields::default());
+        for line in FieldLines::new(text, at) {
+            let FieldLine { name, value } = line.map_err(|NoField| not_well_formed())?;
+            if fields.len() == MOST_FIELDS {
+                return Err(too_many());
+            }
+            let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+            stated.take(part(&name), part(&value), version, &mut counted)?;
+            fields.push(name, value);
+        }
+        stated.agree(&counted, version)?;
+        let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+        let method = match part(&method_name) {
+            b"POST" => Method::Post,
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"OPTIONS" => Method::Options,
+            _ => Method::Other,
+        };
+        let path = path(part(&target))?;
+        let path = target.start + path.start..target.start + path.end;
+        Ok(Found { method, method_name, path, fields, stated, version })
+    }
+
+    fn head(self, text: Bytes) -> Head {
+        let Found { method, method_name, path, fields, stated, version } = self;
+        Head {
+            request: RequestHead { method, method_name, path, headers: Headers::new(text, fields) },
+            length: stated.length,
+            keep_alive: stated.keep_alive,
+            expects: stated.expects && version == Version::Http11,
+            version,
+        }
+    }
+}
+
+/// Where method and target stand, the version, and where the fields begin: one blank between them and nothing else.
+fn request_line(text: &[u8]) -> Option<(Range<usize>, Range<usize>, Version, usize)> {
+    let method = 0..end_of_token(text, 0);
+    let from = method.end + 1;
+    let length = text.get(from..)?.iter().take_while(|b| **b > b' ' && **b != 0x7f).count();
+    let target = from..from + length;
+    let version = match text.get(target.end..)? {
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', ..] => Version::Http11,
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', ..] => Version::Http10,
+        _ => return None,
+    };
+    let fields = end_of_line(text, target.end + 9)?;
+    let blank = text.get(method.end) == Some(&b' ');
+    (blank && !method.is_empty() && !target.is_empty()).then_some((method, target, version, fields))
+}
+
+fn not_well_formed() -> Fault {
+    malformed("the request is not well-formed HTTP/1.1")
+}
+
+fn too_many() -> Fault {
+    let message = "the request's headers are too large or too many; send fewer or shorter ones";
+    Fault::new(Class::Caller, 431, "headers_too_large", message)
+}
+
+/// Where the path stands in a request's target, which is a path and query or a whole URL (RFC 9112 §3.2).
+fn path(target: &[u8]) -> Result<Range<usize>, Fault> {
+    let goes_on = |b: &u8| b.is_ascii_graphic() && *b != b'?' && *b != b'#';
+    if target.starts_with(b"/") && target.iter().all(goes_on) {
+        return Ok(0..target.len()); // as nearly all are
+    }
+    if !target.iter().all(u8::is_ascii_graphic) {
         return Err(malformed("the request's address holds characters that no address may hold"));
     }
-    let path = match target.split_once("://") {
-        Some((_, after)) if !target.starts_with('/') => match after.find(['/', '?', '#']) {
-            Some(at) => &after[at..],
-            None => return Ok(Bytes::from_static(b"/")),
-        },
-        _ => target,
+    let begin = match memchr::memmem::find(target, b"://") {
+        Some(at) if !target.starts_with(b"/") => {
+            let host = target.get(at + 3..).unwrap_or_default();
+            at + 3 + host.iter().take_while(|b| !matches!(b, b'/' | b'?' | b'#')).count()
+        }
+        _ => 0,
     };
-    let end = path.find(['?', '#']).unwrap_or(path.len());
-    Ok(text.slice_ref(&path.as_bytes()[..end]))
+    let path = target.get(begin..).unwrap_or_default();
+    Ok(begin..begin + path.iter().take_while(|b| goes_on(b)).count())
 }
 
 /// What a head states about the body and the connection.
@@ -243,59 +295,64 @@ struct Stated {
     expects: bool,
 }
 
-impl Stated {
-    fn read(fields: &[httparse::Header<'_>], version: Version) -> Result<Stated, Fault> {
-        let mut stated =
-            Stated { length: Length::Sized(0), keep_alive: version == Version::Http11, expects: false };
-        let (mut lengths, mut hosts, mut closes) = (0, 0, false);
-        for field in fields {
-            let is = |name: &http::HeaderName| field.name.eq_ignore_ascii_case(name.as_str());
-            match field.name.len() {
-                4 if is(&header::HOST) => hosts += 1,
-                6 if is(&header::EXPECT) => {
-                    stated.expects = field.value.eq_ignore_ascii_case(b"100-continue");
-                }
-                10 if is(&header::CONNECTION) => {
-                    for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                        closes |= option.eq_ignore_ascii_case(b"close");
-                        stated.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    }
-                }
-                14 if is(&header::CONTENT_LENGTH) => {
-                    lengths += 1;
-                    let length = number(field.value)
-                        .ok_or_else(|| malformed("the request's length is not a number"))?;
-                    stated.length = Length::Sized(length);
-                }
-                17 if is(&header::TRANSFER_ENCODING) => {
-                    if !field.value.eq_ignore_ascii_case(b"chunked") || version == Version::Http10 {
-                        return Err(malformed(
-                            "the only Transfer-Encoding taken is one \"chunked\", in HTTP/1.1",
-                        ));
-                    }
-                    lengths += 1;
-                    stated.length = Length::Chunked;
-                }
-                _ => {}
-            }
-        }
-        stated.keep_alive &= !closes;
-        if lengths > 1 {
-            return Err(malformed("the request states its length more than once"));
-        }
-        if hosts > 1 || (hosts == 0 && version == Version::Http11) {
-            return Err(malformed("an HTTP/1.1 request has to have exactly one Host header"));
-        }
-        Ok(stated)
-    }
+/// How often a head has said something.
+#[derive(Default)]
+struct Counted {
+    lengths: u32,
+    hosts: u32,
+    closes: bool,
 }
 
-/// A length: digits and nothing else.
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+impl Stated {
+    /// One field of the head.
+    #[inline]
+    fn take(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        version: Version,
+        counted: &mut Counted,
+    ) -> Result<(), Fault> {
+        let is = |known: &http::HeaderName| is_named(name, known.as_str().as_bytes());
+        match name.len() {
+            4 if is(&header::HOST) => counted.hosts += 1,
+            6 if is(&header::EXPECT) => self.expects = value.eq_ignore_ascii_case(b"100-continue"),
+            10 if is(&header::CONNECTION) => {
+                for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                    counted.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if is(&header::CONTENT_LENGTH) => {
+                counted.lengths += 1;
+                let length =
+                    number(value).ok_or_else(|| malformed("the request's length is not a number"))?;
+                self.length = Length::Sized(length);
+            }
+            17 if is(&header::TRANSFER_ENCODING) => {
+                if !value.eq_ignore_ascii_case(b"chunked") || version == Version::Http10 {
+                    let why = "the only Transfer-Encoding taken is one \"chunked\", in HTTP/1.1";
+                    return Err(malformed(why));
+                }
+                counted.lengths += 1;
+                self.length = Length::Chunked;
+            }
+            _ => {}
+        }
+        Ok(())
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+
+    /// Whether all fields together say one thing.
+    fn agree(&mut self, counted: &Counted, version: Version) -> Result<(), Fault> {
+        self.keep_alive &= !counted.closes;
+        if counted.lengths > 1 {
+            return Err(malformed("the request states its length more than once"));
+        }
+        if counted.hosts > 1 || (counted.hosts == 0 && version == Version::Http11) {
+            return Err(malformed("an HTTP/1.1 request has to have exactly one Host header"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

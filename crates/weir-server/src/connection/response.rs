@@ -179,20 +179,26 @@ impl Writer {
     }
 
     fn put_head(&self, head: &HeaderLines, out: &mut Vec<u8>) -> io::Result<()> {
-        out.extend_from_slice(match self.version {
-            Version::Http11 => b"HTTP/1.1 ",
-            Version::Http10 => b"HTTP/1.0 ",
-        });
-        out.extend_from_slice(self.status.as_str().as_bytes());
-        out.extend_from_slice(b" ");
-        out.extend_from_slice(self.status.canonical_reason().unwrap_or("Other").as_bytes());
-        out.extend_from_slice(b"\r\n");
+        if (self.version, self.status) == (Version::Http11, StatusCode::OK) {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            out.extend_from_slice(match self.version {
+                Version::Http11 => b"HTTP/1.1 ",
+                Version::Http10 => b"HTTP/1.0 ",
+            });
+            out.extend_from_slice(self.status.as_str().as_bytes());
+            out.extend_from_slice(b" ");
+            out.extend_from_slice(self.status.canonical_reason().unwrap_or("Other").as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
         out.extend_from_slice(head.as_bytes());
         let length = self.reply.as_ref().and_then(|reply| reply.size_hint().exact());
         match (self.framing, length) {
             (Framing::Chunked, _) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             (Framing::Sized | Framing::None, Some(length)) if self.status != StatusCode::NO_CONTENT => {
-                write!(out, "content-length: {length}\r\n")?;
+                out.extend_from_slice(b"content-length: ");
+                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                out.extend_from_slice(b"\r\n");
             }
             _ => {}
         }

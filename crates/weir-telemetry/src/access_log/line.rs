@@ -66,6 +66,7 @@ impl LineFormat {
         if !exchange.queued.is_zero() {
             line.millis(name!("queued_ms"), exchange.queued);
         }
+        line.text_if(name!("dropped"), exchange.dropped);
         line.millis(name!("overhead_ms"), exchange.overhead);
         line.end();
         out.push(b'\n');
@@ -148,13 +149,10 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
 
 /// A cost as far as it is known: null when nothing is.
 fn cost(object: &mut Object<'_>, cost: Cost, unknown: bool) {
-    let out = object.member(name!("cost_usd"));
     if unknown && cost == Cost::ZERO {
-        out.extend_from_slice(b"null");
+        object.member(name!("cost_usd")).extend_from_slice(b"null");
     } else {
-        out.push(b'"');
-        json::usd(out, cost.pico_usd());
-        out.push(b'"');
+        object.plain(name!("cost_usd"), cost.decimal().as_bytes());
     }
     if unknown {
         object.flag(name!("cost_unknown"), true);

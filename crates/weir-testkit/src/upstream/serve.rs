@@ -196,6 +196,10 @@ async fn play(line: &mut Line<'_>, manner: &Manner, rendered: &Rendered) -> io::
     line.send(&rendered.head).await?;
     for (i, event) in rendered.events.iter().enumerate() {
         if let Some(cut) = cut.filter(|cut| cut.after_events == Some(i)) {
+            let last = i.checked_sub(1).and_then(|last| rendered.events.get(last));
+            while let (CutHow::Endless, Some(last)) = (cut.how, last) {
+                line.send(last).await?;
+            }
             return end_early(line, cut.how, rendered).await;
         }
         if i > 0 {
@@ -229,7 +233,7 @@ async fn pause(time: Duration) {
 
 async fn end_early(line: &mut Line<'_>, how: CutHow, rendered: &Rendered) -> io::Result<Ending> {
     match how {
-        CutHow::Silence => std::future::pending().await,
+        CutHow::Silence | CutHow::Endless => std::future::pending().await,
         CutHow::EarlyEnd => line.send(&rendered.end).await?,
         CutHow::Reset | CutHow::Broken => {}
     }

@@ -2,6 +2,7 @@
 
 use super::CallFacts;
 use crate::json::{self, JsonFault, Kind, Reader, Text};
+use std::ops::Range;
 use weir_core::{Endpoint, Need, Needs};
 
 /// What is known of a prompt without its text.
@@ -62,10 +63,10 @@ impl CallFacts {
     pub fn opening(&self, body: &[u8], most: usize, said: &mut dyn FnMut(&[u8])) {
         let mut look = Look::new(self.needs);
         look.keeps_all = true;
-        let plain = self.endpoint != Endpoint::Chat;
+        let plain = !self.endpoint.has_messages();
         if plain {
             self.look(body, &mut look);
-        } else if let Some(written) = body.get(self.prompt_start..self.prompt_start + self.prompt_bytes) {
+        } else if let Some(written) = body.get(self.prompt.clone()) {
             let read = Reader::new(written).and_then(|mut reader| {
                 reader.elements(&mut |reader| {
                     if look.found.turns == 0 { look.message(reader) } else { reader.skip() }
@@ -110,12 +111,15 @@ impl CallFacts {
     }
 
     fn look<'b>(&self, body: &'b [u8], look: &mut Look<'b>) {
-        let written = body.get(self.prompt_start..self.prompt_start + self.prompt_bytes);
+        let written = body.get(self.prompt.clone());
         let read = Reader::new(written.unwrap_or_default()).and_then(|mut reader| match self.endpoint {
-            Endpoint::Chat => reader.elements(&mut |reader| look.message(reader)).map(|_| ()),
+            Endpoint::Chat | Endpoint::Messages => {
+                reader.elements(&mut |reader| look.message(reader)).map(|_| ())
+            }
             Endpoint::Completions | Endpoint::Embeddings => look.plain(&mut reader),
         });
         debug_assert!(read.is_ok(), "the body has been read before");
+        look.found.text_bytes += self.system.as_ref().map_or(0, Range::len);
     }
 }
 
@@ -137,11 +141,18 @@ impl<'b> Look<'b> {
         // The role may stand behind what was said.
         let turn = self.found.turns + 1;
         let mut by_user = false;
+        let mut results_only = false;
         reader.members(&mut |reader, name| {
             match &*name.unescape() {
                 "role" => by_user = reader.text()?.is_some_and(|role| role.unescape() == "user"),
                 "content" if reader.peek()? == Kind::Array => {
-                    reader.elements(&mut |reader| self.part(reader, turn))?;
+                    let (mut results, mut parts) = (0, 0);
+                    reader.elements(&mut |reader| {
+                        parts += 1;
+                        results += usize::from(self.part(reader, turn)?);
+                        Ok(())
+                    })?;
+                    results_only = results > 0 && results == parts;
                 }
                 "content" => {
                     let text = reader.text()?;
@@ -151,7 +162,8 @@ impl<'b> Look<'b> {
             }
             Ok(())
         })?;
-        if by_user {
+        // What tools gave is no turn of a person's, whoever hands it in.
+        if by_user && !results_only {
             self.found.turns = turn;
         } else if !self.keeps_all {
             self.texts.truncate(before);
@@ -159,8 +171,8 @@ impl<'b> Look<'b> {
         Ok(())
     }
 
-    /// One part of a message: text, an image, sound.
-    fn part(&mut self, reader: &mut Reader<'b>, turn: u32) -> Result<(), JsonFault> {
+    /// One part of a message: text, an image, sound. Gives whether it is what a tool gave.
+    fn part(&mut self, reader: &mut Reader<'b>, turn: u32) -> Result<bool, JsonFault> {
         let mut said = None;
         let mut kind = None;
         reader.members(&mut |reader, name| {
@@ -171,7 +183,8 @@ impl<'b> Look<'b> {
             }
             Ok(())
         })?;
-        match kind.map(|kind| kind.unescape()).as_deref() {
+        let kind = kind.map(|kind| kind.unescape());
+        match kind.as_deref() {
             Some("image_url" | "input_image" | "image") => {
                 self.found.images = self.found.images.saturating_add(1);
                 self.found.needs.add(Need::Images);
@@ -180,7 +193,7 @@ impl<'b> Look<'b> {
             _ => {}
         }
         self.said(turn, said);
-        Ok(())
+        Ok(kind.as_deref() == Some("tool_result"))
     }
 
     fn plain(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {

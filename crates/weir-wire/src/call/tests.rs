@@ -55,6 +55,46 @@ fn facts_are_read_per_endpoint() {
 }
 
 #[test]
+fn facts_of_messages_are_read() {
+    check(
+        Endpoint::Messages,
+        r#"{"model":"claude","max_tokens":9,"system":"Be brief.","messages":[],"stream":true,"metadata":{"user_id":"u1"}}"#,
+        "claude stream max=9 user=\"u1\" prompt=13",
+    );
+    check(
+        Endpoint::Messages,
+        r#"{"model":"m","messages":[],"metadata":{"user_id":7},"stream":false}"#,
+        "m user=7 prompt=2",
+    );
+    let needs = |more: &str| {
+        let body = format!(r#"{{"model":"m","messages":[]{more}}}"#);
+        let facts = CallFacts::read(body.as_bytes(), Endpoint::Messages).unwrap();
+        facts.needs.iter().map(Need::name).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(needs(""), "");
+    assert_eq!(needs(r#","thinking":{"type":"disabled"}"#), "");
+    assert_eq!(needs(r#","thinking":{"type":"enabled","budget_tokens":2000}"#), "reasoning");
+    assert_eq!(needs(r#","thinking":{"type":"adaptive"},"tools":[{"name":"t"}]"#), "tools reasoning");
+    assert_eq!(needs(r#","output_config":{"format":{"type":"json_schema","schema":{}}}"#), "json_schema");
+    assert_eq!(needs(r#","output_config":{"effort":"low"}"#), "");
+}
+
+#[test]
+fn results_of_tools_are_no_turns_of_a_person() {
+    let body = r#"{"model":"m","system":[{"type":"text","text":"Be brief."}],"messages":[
+        {"role":"user","content":"Look."},
+        {"role":"assistant","content":[{"type":"tool_use","id":"c","name":"t","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"seen"}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"d","content":"x"},{"type":"text","text":"And?"},
+            {"type":"image","source":{"type":"url","url":"u"}}]}]}"#;
+    let facts = CallFacts::read(body.as_bytes(), Endpoint::Messages).unwrap();
+    let mut said = String::new();
+    let (prompt, latest) = facts.user_text(body.as_bytes(), 1000, &mut said);
+    assert_eq!((prompt.turns, prompt.images), (2, 1));
+    assert_eq!((said.as_str(), &said[latest..]), ("Look.\nAnd?", "And?"));
+}
+
+#[test]
 fn faults_name_the_field() {
     for (endpoint, body, expect) in [
         (Endpoint::Chat, "{}", "missing_required_parameter model: Missing required parameter: `model`."),

@@ -120,8 +120,42 @@ fn positions_count_lines_and_columns_from_one() {
 }
 
 #[test]
+fn whole_numbers_are_those_that_fit() {
+    for (text, expect) in [
+        ("0", Ok(0)),
+        (" 7 ", Ok(7)),
+        ("9999999999999999999", Ok(9_999_999_999_999_999_999)),
+        ("18446744073709551615", Ok(u64::MAX)),
+        ("18446744073709551616", Err(Kind::Number)),
+        ("99999999999999999999999", Err(Kind::Number)),
+        ("-1", Err(Kind::Number)),
+        ("1.0", Err(Kind::Number)),
+        ("1e2", Err(Kind::Number)),
+        ("null", Err(Kind::Null)),
+        ("\"1\"", Err(Kind::String)),
+        ("[1]", Err(Kind::Array)),
+    ] {
+        let body = format!("[{text},1]");
+        let mut found = Vec::new();
+        let mut reader = Reader::new(body.as_bytes()).unwrap();
+        reader
+            .elements(&mut |reader| {
+                found.push(reader.whole_number()?);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(found, [expect, Ok(1)], "{text}");
+    }
+    for text in ["[00]", "[01]", "[1x]", "[1.]", "[ ]1"] {
+        let read = Reader::new(text.as_bytes())
+            .and_then(|mut reader| reader.elements(&mut |reader| reader.whole_number().map(|_| ())));
+        assert_eq!(read.is_err(), text != "[ ]1", "{text}");
+    }
+}
+
+#[test]
 fn the_block_scan_finds_what_a_byte_scan_finds() {
-    for length in 0..70 {
+    for length in 0..160 {
         for at in 0..=length {
             for special in [b'"', b'\\', 0, 0x1f] {
                 let mut bytes = vec![b'\x80'; length];
@@ -131,7 +165,7 @@ fn the_block_scan_finds_what_a_byte_scan_finds() {
                 if let Some(byte) = bytes.get_mut(at + 1) {
                     *byte = b'"';
                 }
-                let slow = bytes.iter().position(|&b| text::is_special(b)).unwrap_or(length);
+                let slow = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | ..0x20)).unwrap_or(length);
                 assert_eq!(text::plain_length(&bytes), slow, "{length} {at} {special}");
             }
         }

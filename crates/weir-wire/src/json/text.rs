@@ -1,23 +1,31 @@
 //! JSON strings: finding their end, and what they say.
 
 use std::borrow::Cow;
+use wide::u8x16;
 
 /// A JSON string where it stands: checked, not yet unescaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'b> {
-    raw: &'b str,
+    /// All that is read.
+    all: &'b str,
+    /// Where the quotes stand in it.
     start: usize,
+    end: usize,
     escaped: bool,
 }
 
 impl<'b> Text<'b> {
-    pub(super) fn new(raw: &'b str, start: usize, escaped: bool) -> Self {
-        Text { raw, start, escaped }
+    /// The string whose quotes stand at `start` and `end` of `all`.
+    #[inline(always)]
+    pub(super) fn new(all: &'b str, start: usize, end: usize, escaped: bool) -> Self {
+        Text { all, start, end, escaped }
     }
 
     /// The bytes between the quotes, escapes as they were written.
+    #[inline]
     pub fn raw(&self) -> &'b str {
-        self.raw
+        // Quotes are ASCII, so both ends are character boundaries.
+        self.all.get(self.start + 1..self.end).unwrap_or_default()
     }
 
     /// Where the opening quote stands, in bytes from the start of what was read.
@@ -27,74 +35,111 @@ impl<'b> Text<'b> {
 
     /// Whether nothing stands between the quotes.
     pub fn is_empty(&self) -> bool {
-        self.raw.is_empty()
+        self.end == self.start + 1
     }
 
     /// What the string says.
     #[inline]
     pub fn unescape(&self) -> Cow<'b, str> {
-        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+        if self.escaped { Cow::Owned(unescape(self.raw())) } else { Cow::Borrowed(self.raw()) }
     }
 }
 
 impl Text<'_> {
     /// Appends what the string says.
     pub fn unescape_into(&self, out: &mut String) {
-        if self.escaped { unescape_into(self.raw, out) } else { out.push_str(self.raw) }
+        if self.escaped { unescape_into(self.raw(), out) } else { out.push_str(self.raw()) }
+    }
+
+    /// The first eight bytes of what it says and its length in one word: different words mean different strings.
+    #[inline]
+    pub(super) fn mark(&self) -> u64 {
+        if self.escaped {
+            return mark(unescape(self.raw()).as_bytes());
+        }
+        let length = self.end - self.start - 1;
+        // Names are seldom eight bytes long or longer, but what stands behind them is at hand.
+        match self.all.as_bytes().get(self.start + 1..).and_then(|from| from.first_chunk()) {
+            Some(head) => {
+                let head = u64::from_le_bytes(*head);
+                let kept = if length < 8 { head & ((1 << (8 * length)) - 1) } else { head };
+                with_length(kept, length)
+            }
+            None => mark(self.raw().as_bytes()),
+        }
     }
 }
 
-/// So many words are looked at one by one before a string counts as a long one.
-const SHORT: usize = 6;
+/// The same of bytes.
+pub(super) fn mark(name: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    for (to, from) in head.iter_mut().zip(name) {
+        *to = *from;
+    }
+    with_length(u64::from_le_bytes(head), name.len())
+}
+
+#[inline]
+fn with_length(head: u64, length: usize) -> u64 {
+    head ^ (length as u64).rotate_right(8)
+}
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 16;
 
 /// Offset of the first byte of `bytes` that may not stand in a string as it is (`"`, `\` or a control character), or
-/// its length. The inner loop of everything here: a short string costs a few words, a long one goes on with `memchr`,
-/// whose start costs more and whose stride is longer.
-#[inline]
+/// its length. The inner loop of everything here: most strings end in the first block, which is why it stands apart.
+#[inline(always)]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut at = 0;
-    for word in words.iter().take(SHORT) {
-        let marks = special_marks(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return at + (marks.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
+    match bytes.first_chunk::<BLOCK>() {
+        Some(block) => match special_marks(block).to_bitmask() {
+            0 => long_plain_length(bytes),
+            marks => marks.trailing_zeros() as usize,
+        },
+        None => short_plain_length(bytes),
     }
-    if words.len() > SHORT {
-        return at + long_plain_length(bytes.get(at..).unwrap_or_default());
-    }
-    at + rest.iter().position(|&b| is_special(b)).unwrap_or(rest.len())
 }
 
-/// The high bit of the first special byte of a little-endian word is set, no lower one is; higher ones may be wrong.
-///
-/// After "Bit Twiddling Hacks" (Anderson), `haszero` and `hasless`: subtracting borrows out of a byte only when it is
-/// the one looked for, so what is wrong stands above what is right.
-#[inline]
-const fn special_marks(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * b'"' as u64);
-    let slash = word ^ (ONES * b'\\' as u64);
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let slashes = slash.wrapping_sub(ONES) & !slash;
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    (quotes | slashes | controls) & HIGH
-}
-
+/// The same of a string whose first block is plain. The second block still stands apart: many names end in it.
+#[inline(never)]
 fn long_plain_length(bytes: &[u8]) -> usize {
-    let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
-    let plain = bytes.get(..end).unwrap_or(bytes);
-    if plain.iter().fold(false, |any, &byte| any | (byte < 0x20)) {
-        return plain.iter().position(|&byte| byte < 0x20).unwrap_or(end);
+    const FOUR: usize = 4 * BLOCK;
+    let mut at = BLOCK;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        match special_marks(block).to_bitmask() {
+            0 => at += BLOCK,
+            marks => return at + marks.trailing_zeros() as usize,
+        }
+        while let Some(four) = bytes.get(at..).and_then(|rest| rest.first_chunk::<FOUR>()) {
+            let (blocks, _) = four.as_chunks::<BLOCK>();
+            if blocks.iter().fold(u8x16::ZERO, |any, block| any | special_marks(block)).any() {
+                break;
+            }
+            at += FOUR;
+        }
     }
-    end
+    at + short_plain_length(bytes.get(at..).unwrap_or_default())
 }
 
-#[inline]
-pub(super) fn is_special(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+/// The same of less than a block. What fills it up is special.
+#[inline(never)]
+fn short_plain_length(bytes: &[u8]) -> usize {
+    let mut block = [0; BLOCK];
+    for (to, from) in block.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    special_marks(&block).to_bitmask().trailing_zeros() as usize
+}
+
+/// All bits of the special bytes of a block are set, all others are not. With its second bit turned, a quote stands right
+/// above the control characters, and nothing else does.
+#[inline(always)]
+fn special_marks(block: &[u8; BLOCK]) -> u8x16 {
+    const TURNED: u8 = 2;
+    let bytes = u8x16::new(*block);
+    let turned = bytes ^ u8x16::splat(TURNED);
+    let low = turned.min(u8x16::splat(b'"' ^ TURNED)).simd_eq(turned);
+    low | bytes.simd_eq(u8x16::splat(b'\\'))
 }
 
 /// The four hexadecimal digits at the start of `bytes`.

@@ -2,6 +2,7 @@ use super::*;
 use crate::reply::reply_facts;
 use crate::sse::{Pieces, Splitter};
 use serde_json::{Value, json};
+use weir_core::Endpoint;
 
 const ALL: Wanted = Wanted { empty: true, refusal: true, json: true, min_output_tokens: 20 };
 

@@ -72,6 +72,160 @@ fn the_usage_chunk_reaches_only_those_who_asked() {
     check(&[ROLE, HI, STOP, USAGE, END], false, &[ROLE, HI, STOP, END], "complete", facts);
 }
 
+/// Feeds a stream piece by piece; gives what goes out, how it ended and what a second stream could take up.
+fn run_through(mut watch: StreamWatch, pieces: &[&str]) -> (String, String, Option<String>) {
+    let mut out = Pieces::new();
+    let mut error = None;
+    for piece in pieces {
+        if let Step::Error(fault) = watch.push(Bytes::copy_from_slice(piece.as_bytes()), &mut out).unwrap() {
+            error = Some(fault);
+        }
+    }
+    let told = watch.told().map(str::to_owned);
+    let end = match (error, watch.end()) {
+        (Some(fault), _) => format!("error {} {}", fault.class.name(), fault.status),
+        (None, End::Failed(fault)) => fault.class.name().to_owned(),
+        (None, End::Complete { append }) => {
+            out.extend(append);
+            "complete".to_owned()
+        }
+    };
+    (String::from_utf8(out.concat()).unwrap(), end, told)
+}
+
+const STARTED: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"a\",\"model\":\"m\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+const BLOCK: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+const STOPPED: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":5}}\n\n";
+const OVER: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+fn words(text: &str) -> String {
+    format!(
+        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+    )
+}
+
+fn chat_text(out: &str) -> String {
+    out.split("data: ")
+        .filter_map(|data| serde_json::from_str::<serde_json::Value>(data.trim()).ok())
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn a_stream_of_messages_passes_as_it_comes_and_is_understood() {
+    use crate::format::messages::Messages;
+    let watch = || StreamWatch::new(false, Splitter::LIMIT).reading(&Messages).remembering();
+    let (one, two) = (words("one "), words("two"));
+    let all = [STARTED, BLOCK, ": a comment\n\n", &one, &two, STOPPED, OVER];
+    let (out, end, _) = run_through(watch(), &all);
+    assert_eq!((out.as_str(), end.as_str()), (all.concat().as_str(), "complete"));
+    let mut seen = watch();
+    seen.push(Bytes::from(all.concat()), &mut Pieces::new()).unwrap();
+    assert_eq!(seen.usage().map(|usage| (usage.input, usage.output)), Some((3, 5)));
+    assert_eq!(seen.text(), Some("one two"));
+    assert_eq!((seen.has_first_token(), seen.token_events(), seen.has_end_mark()), (true, 2, true));
+    // Its end mark is supplied when only that is missing; without a reason to stop it was cut.
+    let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, STOPPED]);
+    assert_eq!((out.ends_with(OVER), end.as_str()), (true, "complete"));
+    let (_, end, told) = run_through(watch(), &[STARTED, BLOCK, &one]);
+    assert_eq!((end.as_str(), told), ("truncated", None));
+    // Before it has said anything, another may take its place.
+    assert_eq!(run_through(watch(), &[STARTED, BLOCK]).2.as_deref(), Some(""));
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, error]);
+    assert_eq!((out, end.as_str()), ([STARTED, BLOCK, &one].concat(), "error server_error 503"));
+}
+
+#[test]
+fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
+    use crate::format::{Asked, Begun, chat::Chat, messages::Messages};
+    let asked = |begun| Asked { begun, id: "x".to_owned(), ..Asked::default() };
+    let watch = |begun| StreamWatch::new(false, Splitter::LIMIT).translating(&Messages, &Chat, &asked(begun));
+    let (one, two) = (words("one "), words("two"));
+    let cut = [STARTED, BLOCK, &one];
+    let (out, end, told) = run_through(watch(Begun::Nothing).remembering(), &cut);
+    assert_eq!(
+        (chat_text(&out).as_str(), end.as_str(), told.as_deref()),
+        ("one ", "truncated", Some("one "))
+    );
+    assert!(!out.contains("[DONE]"), "{out}");
+    // A second stream repeats it, cut elsewhere, and goes on.
+    let (repeats, goes_on) = (words("on"), words("e two"));
+    for again in [
+        vec![STARTED, BLOCK, &*repeats, &*goes_on, STOPPED, OVER],
+        vec![STARTED, BLOCK, &*one, &*two, STOPPED],
+    ] {
+        let (out, end, _) = run_through(watch(Begun::Text).taking_up("one ", true), &again);
+        assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
+        assert!(out.ends_with("data: [DONE]\n\n") && !out.contains("role"), "{out}");
+    }
+    // One that says something else is not glued to it.
+    let other = words("Two");
+    let (out, end, _) =
+        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &other, STOPPED]);
+    assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
+    // One that stops short of it neither.
+    let short = words("on");
+    let (out, end, _) =
+        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &short, STOPPED, OVER]);
+    assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
+    // With a declared prefill it goes on behind it.
+    let (out, end, _) =
+        run_through(watch(Begun::Text).taking_up("one ", false), &[STARTED, BLOCK, &two, STOPPED, OVER]);
+    assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
+}
+
+#[test]
+fn the_last_words_of_a_cut_stream_are_not_taken_for_told() {
+    // Without a blank line behind it the last event has not gone out.
+    let cut = format!("data: {ROLE}\n\ndata: {HI}\n\ndata: {HI}");
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).remembering();
+    let mut out = Pieces::new();
+    watch.push(Bytes::from(cut), &mut out).unwrap();
+    assert!(matches!(watch.end(), End::Failed(_)));
+    assert_eq!((out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told()), (1, Some("hi")));
+}
+
+#[test]
+fn the_last_event_of_a_repetition_may_lack_its_blank_line() {
+    let last =
+        r#"{"model":"m","choices":[{"index":0,"delta":{"content":"hi there"},"finish_reason":"stop"}]}"#;
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up("hi", true);
+    let mut out = Pieces::new();
+    watch.push(Bytes::from(format!("data: {ROLE}\n\ndata: {last}")), &mut out).unwrap();
+    let End::Complete { append: Some(append) } = watch.end() else { panic!("not complete") };
+    let all = String::from_utf8([out.concat(), append.to_vec()].concat()).unwrap();
+    assert!(
+        all.contains(r#""content":" there""#) && all.contains("stop") && all.ends_with("data: [DONE]\n\n"),
+        "{all}"
+    );
+}
+
+#[test]
+fn nothing_is_put_together_over_a_damaged_chunk() {
+    let damaged = r#"{"choices":[{"delta":{"content":"LOST"},"#;
+    let fault = "error malformed 502: The upstream sent a damaged piece of its answer.";
+    check(&[HI, damaged, STOP, END], false, &[HI], fault, "m None [] first=true tokens=1 bad=0");
+    // What is no chunk at all does no harm.
+    check(
+        &[HI, "<html>", "{oops", STOP, END],
+        false,
+        &[HI, STOP, END],
+        "complete",
+        "m None [0:stop] first=true tokens=1 bad=2",
+    );
+}
+
+#[test]
+fn halves_of_a_pair_are_the_clients_to_join() {
+    let half = |text: &str| {
+        format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#)
+    };
+    let (high, low) = (half(r"\ud83d"), half(r"\ude00"));
+    let facts = "m None [0:stop] first=true tokens=3 bad=0";
+    check(&[HI, &high, &low, STOP, END], false, &[HI, &high, &low, STOP, END], "complete", facts);
+}
+
 #[test]
 fn a_missing_end_mark_is_supplied() {
     let facts = "m None [0:stop] first=true tokens=1 bad=0";
@@ -163,7 +317,7 @@ fn an_error_as_unfinished_last_words_is_a_fault() {
 #[test]
 fn events_that_are_no_json_are_left_out_and_counted() {
     let facts = "m None [0:stop] first=true tokens=1 bad=4";
-    let noise = [HI, "<html>", "{\"choices\":[{\"delta\":{\"content\":\"x\"}}]", "", "5", STOP, END];
+    let noise = [HI, "<html>", "{\"choices\":[{\"delta\":{\"content\":\"\"}}]", "", "5", STOP, END];
     check(&noise, false, &[HI, STOP, END], "complete", facts);
 }
 

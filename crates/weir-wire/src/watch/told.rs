@@ -1,7 +1,7 @@
 //! What a client has been told of an answer so far, so that another stream can take it up where the first one broke off.
 
 /// The text that has gone out, and how much of it the present stream has said as well.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Told {
     text: String,
     /// Bytes of `text` that this stream has repeated, or need not repeat.

@@ -225,7 +225,7 @@ impl<'a> Answer<'a> {
         let finish = if words.len() > most { "length" } else { "stop" };
         words.truncate(most);
         let (prefix, prompt) = match asked.endpoint {
-            Endpoint::Chat => ("chatcmpl", &call["messages"]),
+            Endpoint::Chat | Endpoint::Messages => ("chatcmpl", &call["messages"]),
             Endpoint::Completions | Endpoint::Embeddings => ("cmpl", &call["prompt"]),
         };
         Answer {
@@ -250,8 +250,8 @@ impl<'a> Answer<'a> {
 
     fn head(&self, streamed: bool) -> Value {
         let object = match (self.endpoint, streamed) {
-            (Endpoint::Chat, true) => "chat.completion.chunk",
-            (Endpoint::Chat, false) => "chat.completion",
+            (Endpoint::Chat | Endpoint::Messages, true) => "chat.completion.chunk",
+            (Endpoint::Chat | Endpoint::Messages, false) => "chat.completion",
             (Endpoint::Completions | Endpoint::Embeddings, _) => "text_completion",
         };
         json!({ "id": self.id, "object": object, "created": self.created, "model": self.model })

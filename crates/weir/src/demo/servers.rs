@@ -23,7 +23,6 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, Sleep};
-use weir_core::Endpoint;
 use weir_routing::SplitMix64;
 
 /// A call's body at most.
@@ -111,7 +110,7 @@ async fn answer(
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (head, body) = request.into_parts();
     let path = head.uri.path().strip_prefix("/v1").unwrap_or_default();
-    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.path() == path);
+    let endpoint = weir_provider::OPENAI.iter().copied().find(|endpoint| endpoint.path() == path);
     let script = match (head.method, endpoint) {
         (Method::GET, None) if path == "/models" => script::models(character, now),
         (Method::POST, Some(endpoint)) => match Limited::new(body, MOST_BODY).collect().await {

@@ -158,7 +158,7 @@ fn with_nothing_at_all_four_lines_say_what_to_do() {
     let Err(Failure::Usage(text)) = config else { panic!("something was found") };
     let expect = "\
 Nothing to serve: no weir.yaml in this folder, no vendor's key in the environment, no local model server.
-  with a vendor's key:   export OPENAI_API_KEY=…  or  GROQ_API_KEY=…  or  DEEPSEEK_API_KEY=…
+  with a vendor's key:   export OPENAI_API_KEY=…  or  ANTHROPIC_API_KEY=…  or  GROQ_API_KEY=…  or  DEEPSEEK_API_KEY=…
   with a local server:   start one on its usual port: vLLM, SGLang, Ollama, llama.cpp
   with a file, or none:  weir serve -c weir.yaml   or, to look around first:   weir demo";
     assert_eq!(text, expect);
@@ -168,9 +168,9 @@ Nothing to serve: no weir.yaml in this folder, no vendor's key in the environmen
 
 #[test]
 fn vendors_of_later_are_named() {
-    let (config, notes) = made(&variables([("ANTHROPIC_API_KEY", "sk-canary-1")]), &[]);
+    let (config, notes) = made(&variables([("GEMINI_API_KEY", "sk-canary-1")]), &[]);
     assert!(config.is_err());
-    assert_eq!(notes, ["ANTHROPIC_API_KEY is set, but Anthropic's API is not yet supported"]);
+    assert_eq!(notes, ["GEMINI_API_KEY is set, but Gemini's API is not yet supported"]);
 }
 
 #[test]

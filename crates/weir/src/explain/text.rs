@@ -218,13 +218,13 @@ fn calls(out: &mut String, told: &Json) {
         while let Some(wait) = waits.next_if(|wait| wait["at_ms"].as_f64().is_some_and(|at| at <= began)) {
             rows.push(waited(wait));
         }
-        rows.push(called(nth, began, attempt));
+        rows.push(called(attempt["nth"].as_u64().unwrap_or(nth), began, attempt));
     }
     rows.extend(waits.map(waited));
     table(out, &rows);
 }
 
-fn called(nth: usize, began: f64, attempt: &Json) -> Vec<String> {
+fn called(nth: u64, began: f64, attempt: &Json) -> Vec<String> {
     let took = |name: &str| attempt[name].as_f64().map(time);
     let set_up = took("connect_ms").map(|after| format!("connected in {after}, ")).unwrap_or_default();
     let first = took("first_byte_ms").map(|after| format!("head after {after}, ")).unwrap_or_default();

@@ -223,7 +223,10 @@ fn weights_follow_how_deployments_do() {
     assert_eq!(of("d1"), json!({ "weight": 10, "factor": 1.0, "latest_change": null }));
     weir.process.eventually(|| {
         who(&weir, &[], &json!({}));
-        (of("d1")["factor"] == 0.5).then_some(())
+        let factor = of("d1")["factor"].as_f64().unwrap();
+        assert!(factor >= 0.5, "within its bound: {factor}");
+        // Three steps of a fifth; the rest of the way to the bound is less than a tenth, which moves nothing.
+        (factor < 0.52).then_some(())
     });
     let change = &of("d1")["latest_change"];
     assert!(change["from"].as_f64() > change["to"].as_f64(), "{change}");

@@ -409,3 +409,34 @@ first call: d0
         assert!(words.contains(part), "{arguments:?}: {words}");
     }
 }
+
+/// Of more calls than a record keeps, the one whose answer was given is among those kept, under its own number.
+#[test]
+fn of_many_calls_the_one_that_answered_is_named() {
+    let upstream = Upstream::start();
+    upstream.always(Answer::status(404));
+    upstream.on_model("up8", Answer::auto("").usage(9, 0));
+    let members: Vec<String> = (0..12).map(|i| format!("d{i}")).collect();
+    let weir = weir(
+        &[&upstream; 12],
+        &format!(
+            "routes:\n  m: {{ deployments: [{}], policy: priority, retries: {{ max: 11, base: 1ms, cap: 1ms }} }}\n",
+            members.join(", ")
+        ),
+    );
+    let reply = weir.post(CHAT, &[], &chat("m", false));
+    let told = |name: &str| reply.header(name).map(str::to_owned).unwrap_or_default();
+    assert_eq!(
+        [told("x-weir-deployment"), told("x-weir-attempts"), told("x-weir-answer")],
+        ["d8", "12", "empty_answer"]
+    );
+    weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    let listed = &weir.admin("GET", "/admin/decisions").json()["decisions"][0];
+    assert_eq!((&listed["deployment"], &listed["attempts"]), (&json!("d8"), &json!(12)), "{listed}");
+    let told = decision_of(&weir, &reply);
+    assert_eq!((&told["answered_by"], &told["left_out"]), (&json!(9), &json!(4)), "{told}");
+    assert_eq!(names(&told["attempts"]), ["d0", "d1", "d2", "d3", "d4", "d5", "d8", "d11"]);
+    let output = run(&weir, &["--id", reply.header("x-weir-decision").unwrap()]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(" 9.   d8"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod books;
 mod certificates;
+mod chatty;
 mod leaving;
 
 use serde_json::{Value, json};

@@ -310,7 +310,12 @@ fn malformed_json_is_a_typed_400() {
             };
             client.request("POST", path, &[("content-type", "application/json")], &body).unwrap();
             let reply = client.read_reply().unwrap_or_else(|error| panic!("{path}, {name}: {error}"));
-            let error = &reply.json()["error"];
+            let mut error = reply.json()["error"].clone();
+            if path == "/v1/messages" {
+                // Anthropic's envelope has the id beside the error, and no field without a value.
+                error["request_id"] = reply.json()["request_id"].clone();
+                error["param"] = error["param"].take();
+            }
             assert_eq!(reply.status, 400, "{path}, {name}: {error}");
             assert_eq!(reply.header("content-type"), Some("application/json"));
             assert_eq!(error["type"], "invalid_request_error", "{path}, {name}: {error}");

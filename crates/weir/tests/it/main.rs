@@ -14,6 +14,7 @@ mod exhaustion;
 mod explaining;
 mod failover;
 mod faults;
+mod formats;
 mod framing;
 mod lifecycle;
 mod outside;

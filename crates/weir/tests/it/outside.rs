@@ -16,7 +16,7 @@ fn weir(upstreams: &[(&Upstream, &str)], route: &str) -> RunningWeir {
     for (i, (upstream, said)) in upstreams.iter().enumerate() {
         providers += &format!("  p{i}: {{ base_url: '{}', api_key: key-{i}, {said} }}\n", upstream.url());
         deployments += &format!(
-            "  d{i}: {{ provider: p{i}, model: up{i}, breaker: {{ failures: 2, cooldown: 1h }} }}\n"
+            "  d{i}: {{ provider: p{i}, model: up{i}, breaker: {{ failures: 2, cooldown: 1h }}, price: {{ input: 1, output: 2 }} }}\n"
         );
     }
     let all: Vec<String> = (0..upstreams.len()).map(|i| format!("d{i}")).collect();
@@ -167,6 +167,34 @@ fn each_probe_finds_what_it_is_for() {
         assert!(upstream.calls().iter().any(|call| call.path == path), "{path}");
         assert_eq!(who(&weir), "d0", "{path}");
         assert_eq!(weir.metric("weir_breaker_state", &[("deployment", "d0")]), Some(CLOSED), "{path}");
+    }
+}
+
+/// A probe that generates a token costs what it costs, beside the costs of requests; one that does not costs nothing.
+#[test]
+fn what_probes_cost_is_among_the_costs() {
+    for (probe, costs) in [("completion", true), ("models", false)] {
+        let upstream = Upstream::start();
+        upstream.on_path("/v1/models", Answer::json(200, &json!({ "data": [{ "id": "up0" }] })));
+        upstream.always(Answer::chat("h").usage(9, 1));
+        let said = format!("kind: vllm, health: {{ probe: {probe}, interval: 100ms }}");
+        let weir = weir(&[(&upstream, &said)], "policy: priority");
+        let path = if costs { CHAT } else { "/v1/models" };
+        let probes = || upstream.calls().iter().filter(|call| call.path == path).count();
+        upstream
+            .wait_for("three probes", |log| log.calls.iter().filter(|call| call.path == path).count() >= 3);
+        let cost = |cause| weir.metric("weir_cost_usd_total", &[("deployment", "d0"), ("cause", cause)]);
+        if costs {
+            let known = weir.process.eventually(|| cost("probe").filter(|known| *known > 20e-6)).unwrap();
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let (counted, begun) = ((known / 11e-6).round() as usize, probes());
+            assert!((2..=begun).contains(&counted), "{counted} of {begun}");
+        } else {
+            assert_eq!(cost("probe"), None);
+        }
+        assert_eq!(cost("request"), None);
+        assert_eq!(who(&weir), "d0");
+        weir.wait_for_metric("weir_cost_usd_total", &[("cause", "request")], 11e-6);
     }
 }
 

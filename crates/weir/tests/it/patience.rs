@@ -6,16 +6,22 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use weir_testkit::client::Reply;
-use weir_testkit::{Answer, Gate, How, RunningWeir, Upstream};
+use weir_testkit::{Answer, Blackhole, Gate, How, RunningWeir, Upstream};
 
 const CHAT: &str = "/v1/chat/completions";
 
 /// Deployments `d0`, `d1`, … of upstream models `up0`, `up1`, … at a price, one at each upstream and with further keys, tried
 /// in this order by the route `m`, of which `route` says more.
 fn weir_at(upstreams: &[(&Upstream, &str)], route: &str) -> RunningWeir {
+    let urls: Vec<(String, &str)> =
+        upstreams.iter().map(|(upstream, keys)| (upstream.url(), *keys)).collect();
+    weir_at_urls(&urls, route)
+}
+
+fn weir_at_urls(upstreams: &[(String, &str)], route: &str) -> RunningWeir {
     let (mut providers, mut deployments, mut members) = (String::new(), String::new(), Vec::new());
-    for (i, (upstream, keys)) in upstreams.iter().enumerate() {
-        providers += &format!("  p{i}: {{ kind: openai, base_url: '{}' }}\n", upstream.url());
+    for (i, (url, keys)) in upstreams.iter().enumerate() {
+        providers += &format!("  p{i}: {{ kind: openai, base_url: '{url}' }}\n");
         deployments += &format!(
             "  d{i}: {{ provider: p{i}, model: up{i}, price: {{ input: 1, output: 2 }}, {keys} }}\n"
         );
@@ -309,9 +315,11 @@ fn what_two_calls_are_waited_for_is_not_overhead() {
     gate.open();
     let reply = client.read_reply().unwrap();
     assert_eq!(reply.header("x-weir-deployment"), Some("d1"), "{}", reply.text());
-    // What it is not: the half second that passed on the same core between the role and the token.
+    // What it is not: the half second that passed on the same core between the role and the token, which is most of the time
+    // to the token however slow the machine is.
     let overhead: f64 = reply.header("x-weir-overhead-ms").unwrap().parse().unwrap();
-    assert!(overhead < 400.0, "{overhead}");
+    let entry = weir.wait_for_log("the call", |entry| entry["route"] == "m");
+    assert!(overhead < entry["first_token_ms"].as_f64().unwrap() / 2.0, "{entry}");
 }
 
 /// The fault of one of two calls is in the record although the client does not wait for the other.
@@ -331,4 +339,93 @@ fn a_fault_beside_a_call_is_noted_at_once() {
     let entry = entry(&weir);
     assert_eq!(entry["outcome"], "client_gone", "{entry}");
     assert_eq!(entry["attempted"][0]["fault"], "server_error", "{entry}");
+}
+
+/// The first to answer has not won with an answer that is of no use: the other call goes on, and nobody else is asked.
+#[test]
+fn an_answer_of_no_use_wins_no_race() {
+    for stream in [false, true] {
+        let (upstreams, gate) = ([Upstream::start(), Upstream::start()], Gate::new());
+        upstreams[0].always(Answer::auto("the first").hold(&gate));
+        upstreams[1].always(Answer::auto("").usage(9, 0));
+        let weir = weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], HEDGED);
+        let mut client = weir.connect().unwrap();
+        client.post(CHAT, &[], &call(stream)).unwrap();
+        upstreams[1].wait_for_end(0);
+        // The one core has read what is there before it answers these.
+        assert_eq!([weir.get("/v1/models").status, weir.get("/v1/models").status], [200; 2]);
+        gate.release();
+        let reply = client.read_reply().unwrap();
+        assert!(reply.status == 200 && reply.text().contains("first"), "{}", reply.text());
+        assert_eq!((reply.header("x-weir-deployment"), reply.header("x-weir-answer")), (Some("d0"), None));
+        assert_eq!([upstreams[0].calls().len(), upstreams[1].calls().len()], [1, 1]);
+        let entry = entry(&weir);
+        let [first, second] = entry["attempted"].as_array().unwrap().as_slice() else { panic!("{entry}") };
+        assert_eq!((&first["fault"], &first["aborted"]), (&Value::Null, &Value::Null), "{entry}");
+        assert_eq!((&second["fault"], &second["cost_usd"]), (&json!("invalid_output"), &json!("0.000009")));
+        assert_eq!(entry["usage"]["input"], 18, "{entry}");
+    }
+}
+
+/// When the other does no better, the answer of no use is the answer, truthfully marked.
+#[test]
+fn two_calls_that_are_of_no_use_are_one_answer() {
+    let (upstreams, gate) = ([Upstream::start(), Upstream::start()], Gate::new());
+    upstreams[0].always(Answer::status(500).hold(&gate));
+    upstreams[1].always(Answer::auto("").usage(9, 0));
+    let weir =
+        weir_at(&[(&upstreams[0], ""), (&upstreams[1], "")], &format!("{HEDGED}, retries: {{ max: 0 }}"));
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(false)).unwrap();
+    upstreams[1].wait_for_end(0);
+    assert_eq!([weir.get("/v1/models").status, weir.get("/v1/models").status], [200; 2]);
+    gate.release();
+    let reply = client.read_reply().unwrap();
+    assert_eq!(
+        (reply.status, reply.header("x-weir-answer")),
+        (200, Some("empty_answer")),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(reply.header("x-weir-deployment"), Some("d1"));
+}
+
+/// Who lost before anything was sent to it has cost nothing, and it was not its model that was slow. Who lost with half of an
+/// answer has generated that.
+#[test]
+fn a_loser_costs_what_it_was_sent_and_has_said() {
+    let (hole, upstream) = (Blackhole::start(), Upstream::start());
+    upstream.always(Answer::auto("the second"));
+    let weir = weir_at_urls(&[(hole.url(), ""), (upstream.url(), "")], HEDGED);
+    for stream in [false, true] {
+        let reply = weir.post(CHAT, &[], &call(stream));
+        assert_eq!((reply.status, reply.header("x-weir-deployment")), (200, Some("d1")), "{}", reply.text());
+        let entry = weir.wait_for_log("the call", |entry| entry["stream"] == stream);
+        let loser = &entry["attempted"][0];
+        assert_eq!((&loser["aborted"], &loser["cost_usd"]), (&json!(true), &Value::Null), "{entry}");
+        assert_eq!(entry["usage"]["input"], 9, "{entry}");
+    }
+    for series in ["weir_deployment_first_token_seconds", "weir_deployment_total_seconds"] {
+        assert_eq!(weir.metric(series, &[("deployment", "d0")]), None, "{series}");
+        assert!(weir.metric(series, &[("deployment", "d1")]).is_some(), "{series}");
+    }
+
+    let (upstreams, gate) = ([Upstream::start(), Upstream::start()], Gate::new());
+    upstreams[0].always(Answer::stream(["a ", "b ", "c "]).without_usage().pause_after_events(4));
+    upstreams[1].always(Answer::stream(["the second"]).usage(9, 2).hold(&gate));
+    let weir = weir_at(
+        &[(&upstreams[0], ""), (&upstreams[1], "")],
+        &format!("{HEDGED}, answers: {{ buffer: true }}"),
+    );
+    let mut client = weir.connect().unwrap();
+    let mut body = call(true);
+    body["stream_options"] = json!({ "include_usage": true });
+    client.post(CHAT, &[], &body).unwrap();
+    upstreams[0].wait_for("the first's words", |log| log.calls.first().is_some_and(|call| call.events >= 4));
+    upstreams[1].wait_for_calls(1);
+    gate.release();
+    let reply = client.read_reply().unwrap();
+    assert_eq!(reply.header("x-weir-deployment"), Some("d1"), "{}", reply.text());
+    let entry = entry(&weir);
+    assert_eq!(entry["usage"]["output"], 3 + 2, "{entry}");
 }

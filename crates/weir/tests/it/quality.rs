@@ -303,3 +303,14 @@ routes:
     let alone = json!({ "model": "alone", "messages": [] });
     check(&weir.post(CHAT, &[("x-weir-max-cost", "0.001")], &alone), "something", "d1", 1, None);
 }
+
+/// A stream that says nothing, says so, and breaks before its end is of no use, and its deployment's fault all the same.
+#[test]
+fn an_empty_stream_that_breaks_is_a_fault_of_its_deployment() {
+    let stage = stage("");
+    stage.say(Answer::stream([""]).broken_after_events(3), Answer::auto("something"));
+    check(&stage.ask(&json!({ "stream": true })), "something", "d1", 2, None);
+    stage.weir.wait_for_metric("weir_breaker_state", &[("deployment", "d0")], 2.0);
+    let entry = stage.weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(entry["attempted"][0]["fault"], "invalid_output", "{entry}");
+}

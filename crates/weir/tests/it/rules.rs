@@ -184,3 +184,67 @@ fn a_class_is_a_model() {
         models["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["m", "class:coding", "class:fast", "class:general"]);
 }
+
+/// Each condition there is, alone: what it is for fits, and a plain request does not.
+#[test]
+fn every_condition_leads() {
+    let upstream = Upstream::start();
+    let part = |part: Value| json!({ "messages": [{ "role": "user", "content": [part] }] });
+    let picture = json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
+    let sound = json!({ "type": "input_audio", "input_audio": { "data": "AAAA", "format": "wav" } });
+    let schema = json!({ "type": "json_schema", "json_schema": { "name": "n", "schema": {} } });
+    let says = |text: &str| json!({ "messages": [{ "role": "user", "content": text }] });
+    let none: &[(&str, &str)] = &[];
+    let rows = [
+        ("keywords: [sql]", none, says("What is SQL?")),
+        ("regex: 'stra(ß|ss)e \\d'", none, says("Wo ist die Hauptstraße 7?")),
+        ("task: translation", &[("x-weir-task", "translation")], json!({})),
+        ("language: de", none, says("Wie spät ist es, und was gibt es heute zu essen?")),
+        ("prompt_tokens: { min: 2000 }", none, says(&"word ".repeat(2000))),
+        ("output_tokens: { min: 100, max: 200 }", none, json!({ "max_completion_tokens": 150 })),
+        (
+            "turns: { min: 2 }",
+            none,
+            json!({ "messages": [
+            { "role": "user", "content": "a" }, { "role": "assistant", "content": "b" }, { "role": "user", "content": "c" }
+        ] }),
+        ),
+        ("has: tools", none, json!({ "tools": [{ "type": "function", "function": { "name": "f" } }] })),
+        ("has: images", none, part(picture)),
+        ("has: audio", none, part(sound)),
+        ("has: json_schema", none, json!({ "response_format": schema })),
+        ("has: reasoning", none, json!({ "reasoning_effort": "low" })),
+        ("headers: { x-team: '*' }", &[("x-team", "search")], json!({})),
+        ("metadata: { tags: batch }", none, json!({ "metadata": { "tags": ["night", "batch"] } })),
+        ("region: [eu, ch]", &[("x-weir-region", "ch, us")], json!({})),
+        ("key: trial", &[("authorization", "Bearer wr-trial-key")], json!({})),
+    ];
+    let (mut pools, mut rules, mut deployments) = (String::new(), String::new(), Vec::new());
+    for (nth, (when, ..)) in rows.iter().enumerate() {
+        pools += &format!("      p{nth}: {{ deployments: [d{nth}] }}\n");
+        rules += &format!("      - {{ when: {{ {when} }}, use: p{nth} }}\n");
+        deployments.push((format!("d{nth}"), ", labels: { region: ch }"));
+    }
+    let mut named: Vec<(&str, &str)> = deployments.iter().map(|(name, own)| (&**name, *own)).collect();
+    named.extend([("rest", ""), ("never", ""), ("always", "")]);
+    let (morning, evening) = ("{ from: '00:00', to: '12:00' }", "{ from: '12:00', to: '00:00' }");
+    let config = format!(
+        "routes:\n  m:\n    deployments: [rest]\n    hints: [region, task]\n    pools:\n{pools}    rules:\n{rules}  \
+         clock:\n    deployments: [rest]\n    pools: {{ n: {{ deployments: [never] }}, a: {{ deployments: [always] }} }}\n    \
+         rules: [{{ when: {{ all: [{{ time: {morning} }}, {{ time: {evening} }}] }}, use: n }}, \
+         {{ when: {{ any: [{{ time: {morning} }}, {{ time: {evening} }}] }}, use: a }}]\n\
+         keys: {{ trial: {{ key: wr-trial-key }}, full: {{ key: wr-full-key }} }}\n"
+    );
+    let weir = weir(&upstream, &named, &config);
+    let full = ("authorization", "Bearer wr-full-key");
+    for (nth, (_, headers, more)) in rows.iter().enumerate() {
+        let headers: Vec<(&str, &str)> = if headers.iter().any(|(name, _)| *name == full.0) {
+            headers.to_vec()
+        } else {
+            [*headers, &[full]].concat()
+        };
+        check(&weir, &headers, &with("hi", more), &format!("d{nth}"));
+    }
+    check(&weir, &[full], &said("hi"), "rest");
+    check(&weir, &[full], &with("hi", &json!({ "model": "clock" })), "always");
+}

@@ -276,6 +276,40 @@ fn a_weighted_score_changes_hands_only_for_a_real_gain() {
     assert_eq!(holds(), [0]);
 }
 
+/// With `adjust`, scores are divided by factors that move slowly, within their bounds, through the same weights that
+/// `weighted` has; without, or while nothing has moved, nothing is.
+#[test]
+fn a_weighted_score_follows_how_deployments_do() {
+    // One is as much cheaper as the other is quicker: equal scores.
+    let mut scene = Scene::priced(&[200, 100]);
+    let text = "providers: { p: { kind: openai } }\ndeployments: { d: { provider: p, model: m } }\n\
+                routes: { r: { deployments: [d], policy: { kind: weighted_score, errors: 0, probe: 0, adjust: cost, \
+                adjust_most: 1.5 } } }\n";
+    let config = weir_config::parse("c", text, &weir_config::ProcessEnvironment).unwrap();
+    let settings = Compiled::read(find("weighted_score").unwrap(), &config.routes[0].settings, "").unwrap();
+    let shared = Shared::default();
+    let build = Build { pool: "r", members: &scene.members, settings: &settings, shared: &shared };
+    let policy = (settings.kind.build)(&build);
+    let weights = weights(&build).expect("it has weights");
+    let request = Request { prompt: 1000, ..Request::default() };
+    scene.took(0, 100, 1.0);
+    scene.took(1, 100, 2.0);
+    let first = |scene: &Scene| scene.order(&*policy, &request, 1)[0].0;
+    assert_eq!(first(&scene), 0, "of equals the first");
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let health = |deployment: u32| scene.healths.get(deployment as usize).map(|health| &**health);
+        weights.look(scene.now, &health);
+        seen.push((weights.factors().map(|(_, factor)| factor).collect::<Vec<_>>(), first(&scene)));
+        scene.now = scene.now + Duration::from_secs(30);
+        scene.took(0, 100, 1.0);
+        scene.took(1, 100, 2.0);
+    }
+    assert_eq!(seen[0], (vec![1.0, 1.0], 0), "the first look begins to wait");
+    assert_eq!(seen[1], (vec![0.8, 1.25], 1), "the cheaper one's score shrinks");
+    assert!(seen[3].0[0] >= 0.5 && seen[3].0[1] <= 1.5 && seen[3].1 == 1, "{seen:?}");
+}
+
 #[test]
 fn a_session_stays_until_staying_costs_more_than_moving() {
     let scene = Scene::priced(&[1, 1, 1, 1]);

@@ -137,3 +137,64 @@ fn an_end_mark_behind_a_role_is_an_end() {
         assert!(reply.text().contains("upstream_truncated"), "{}", reply.text());
     }
 }
+
+/// A word and an error in one piece, behind a role that the client has: the word reaches it, and the error is handled as one
+/// in the middle of a stream is.
+#[test]
+fn a_word_in_one_piece_with_an_error_is_passed_on() {
+    let word = chunk(&format!(r#""content":"{}""#, words()[0]), "null", "");
+    let error = r#"{"error":{"message":"it broke","type":"server_error","code":"internal"}}"#;
+    let both = format!("data: {word}\n\ndata: {error}\n\n");
+    for (row, then) in [("completed", right()), ("told", Answer::status(500))] {
+        let (upstreams, gate) = (pair(), Gate::new());
+        let role = format!("data: {}\n\n", role());
+        upstreams[0].script([Answer::event_bytes([role, both.clone()]).gate(&gate)]);
+        upstreams[0].always(Answer::status(500));
+        upstreams[1].always(then);
+        let weir = weir(&upstreams, "breaker: { failures: 1 }", "");
+        let mut client = weir.connect().unwrap();
+        client.post(CHAT, &[], &call()).unwrap();
+        assert_eq!(client.read_head().unwrap().header("x-weir-deployment"), Some("primary"));
+        assert!(client.read_event().unwrap().unwrap().data.contains("assistant"));
+        gate.open();
+        let events = client.read_events().unwrap();
+        let text: String = events.iter().map(|event| event.text()).collect();
+        let last = events.last().unwrap();
+        match row {
+            "completed" => assert_eq!((text, &*last.data), (words().concat(), "[DONE]")),
+            _ => {
+                assert_eq!(text, words()[0], "{row}");
+                assert!(last.json()["error"]["message"].is_string(), "{row}: {last:?}");
+            }
+        }
+        let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+        assert!(entry["first_token_ms"].is_number(), "{row}: {entry}");
+        assert_eq!(entry["attempted"][0]["fault"], "server_error", "{row}: {entry}");
+        assert!(entry["attempted"][0]["cost_usd"].is_string(), "{row}: {entry}");
+        // Its first token is in its window; a deployment that is silent has none there.
+        assert!(
+            weir.metric("weir_deployment_first_token_seconds", &[("deployment", "primary")]).is_some(),
+            "{row}"
+        );
+    }
+}
+
+/// The same as the first thing that is said, when nothing has reached the client: another begins anew, as if this one had not
+/// been, but what it generated is paid for. With nobody else the client gets the error alone, as one.
+#[test]
+fn a_first_word_in_one_piece_with_an_error_is_begun_anew() {
+    let word = chunk(r#""content":"quite another word""#, "null", "");
+    let error = r#"{"error":{"message":"it broke","type":"server_error","code":"internal"}}"#;
+    let upstreams = pair();
+    upstreams[0].always(Answer::event_bytes([format!("data: {word}\n\ndata: {error}\n\n")]));
+    upstreams[1].always(right());
+    let weir = weir(&upstreams, "", "continues: none");
+    let seen = ask(&weir);
+    seen.assert_right("begun anew");
+    assert_eq!(seen.reply.header("x-weir-deployment"), Some("fallback"));
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert!(entry["attempted"][0]["cost_usd"].is_string(), "{entry}");
+    upstreams[1].always(Answer::status(500));
+    let reply = weir.post(CHAT, &[], &call());
+    assert!(reply.status >= 500 && reply.json()["error"]["message"].is_string(), "{}", reply.text());
+}

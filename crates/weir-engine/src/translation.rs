@@ -1,0 +1,141 @@
+//! Stage 9: what stands between a client's format and a deployment's, where they differ.
+
+use crate::call::Call;
+use crate::call_record::CallRecord;
+use crate::record::Record;
+use bytes::Bytes;
+use weir_core::{Class, Endpoint, Fault, RequestId};
+use weir_wire::error;
+use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
+use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
+use weir_wire::reply::ReplyFacts;
+use weir_wire::watch::StreamWatch;
+
+/// The two formats, the client's first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Translation {
+    client: &'static dyn Format,
+    deployment: &'static dyn Format,
+}
+
+impl Translation {
+    /// Of a call to `asked` that is made as `made`. `None` where nothing has to be translated.
+    pub(crate) fn between(asked: Endpoint, made: Endpoint) -> Option<Self> {
+        let differs = asked != made;
+        Some(Translation { client: format::of(asked).filter(|_| differs)?, deployment: format::of(made)? })
+    }
+
+    /// The body for the deployment, and what it could not be told. `prefill`: the beginning of an answer, to be gone on with.
+    ///
+    /// # Errors
+    /// The caller's: what of its call cannot be read.
+    pub(crate) fn request(
+        self,
+        record: &CallRecord<'_>,
+        call: &Call,
+        prefill: Option<&str>,
+    ) -> Result<(Bytes, Lost), Fault> {
+        let mut lost = Lost::default();
+        let mut neutral = self.client.read_call(&call.body, &mut lost)?;
+        if let Some(text) = prefill {
+            let text = Part::Text(Text { text: text.into(), ..Text::default() });
+            neutral.turns.push(Turn { role: Role::Assistant, parts: vec![text], name: None });
+        }
+        let gateway = &record.snapshot.gateway;
+        let deployment = &gateway.deployments[record.deployment];
+        let provider = &gateway.providers[deployment.provider];
+        let target = Target {
+            model: &deployment.model,
+            max_output: gateway
+                .takes
+                .get(record.deployment)
+                .and_then(|takes| takes.max_output)
+                .map(u64::from),
+            stream_usage: provider.quirks.stream_usage,
+            newest: provider.newest,
+        };
+        let mut losing = Losing { client: self.client, lost: &mut lost };
+        let body = self.deployment.write_call(&neutral, &target, &mut losing)?;
+        Ok((Bytes::from(body), lost))
+    }
+
+    /// A whole answer for the client, and what it says about itself.
+    ///
+    /// # Errors
+    /// The upstream's: it is not what its API promises, or an error.
+    pub(crate) fn whole(
+        self,
+        record: &CallRecord<'_>,
+        call: &Call,
+        body: &Bytes,
+    ) -> Result<(Bytes, ReplyFacts), Fault> {
+        let reply = match self.deployment.read_reply(body) {
+            Ok(reply) => reply,
+            Err(fault) => return Err(error::stated_inside(body).unwrap_or(fault)),
+        };
+        let facts = ReplyFacts::of(&reply);
+        let written = self.client.write_reply(&reply, &self.asked(record, call, Begun::Nothing));
+        Ok((Bytes::from(written), facts))
+    }
+
+    /// `watch` over a stream of the deployment's, for the client.
+    pub(crate) fn watch(
+        self,
+        watch: StreamWatch,
+        record: &CallRecord<'_>,
+        call: &Call,
+        begun: Begun,
+    ) -> StreamWatch {
+        watch.translating(self.deployment, self.client, &self.asked(record, call, begun))
+    }
+
+    fn asked(self, record: &CallRecord<'_>, call: &Call, begun: Begun) -> Asked {
+        Asked {
+            model: call.facts.model.as_str().to_owned(),
+            stream_usage: call.facts.include_usage,
+            id: format!("{}{}", self.client.id_prefix(), record.id.as_str()),
+            now: record.unix_seconds,
+            begun,
+        }
+    }
+}
+
+/// `watch` over a stream that the client gets as it comes, in a format that is not OpenAI's. What goes on with an answer
+/// has to be written anew, to fit behind what the client has.
+pub(crate) fn watch_as_it_comes(
+    watch: StreamWatch,
+    record: &CallRecord<'_>,
+    call: &Call,
+    begun: Begun,
+) -> StreamWatch {
+    match (call.endpoint, format::of(call.endpoint)) {
+        (Endpoint::Messages, Some(own)) if begun == Begun::Nothing => watch.reading(own),
+        (Endpoint::Messages, Some(own)) => {
+            Translation { client: own, deployment: own }.watch(watch, record, call, begun)
+        }
+        _ => watch,
+    }
+}
+
+/// The fault of an answer that is too large to be translated.
+pub(crate) fn too_large(most: usize) -> Fault {
+    let message = format!("the model's answer is larger than {most} bytes, the most that is translated");
+    Fault::new(Class::Malformed, 502, "upstream_answer_too_large", message)
+}
+
+/// The body a client gets for a fault, in its own format.
+pub(crate) fn refusal(record: &Record, fault: &Fault) -> Bytes {
+    match record.endpoint.and_then(format::of) {
+        Some(format) => format.error(fault, Some(&record.id)),
+        None => error::body(fault, Some(&record.id)),
+    }
+}
+
+/// The same as the last event of a stream that has begun.
+pub(crate) fn last_event(record: &Record, fault: &Fault) -> Bytes {
+    let id: Option<&RequestId> = Some(&record.id);
+    match record.endpoint.and_then(format::of) {
+        Some(format) => format.error_event(fault, id),
+        None => error::event(fault, id),
+    }
+}
