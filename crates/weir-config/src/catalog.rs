@@ -207,7 +207,7 @@ impl Catalog {
     /// # Errors
     /// As above.
     pub fn embedded_for(ids: &[&str]) -> Result<Catalog, Vec<Problem>> {
-        Self::embedded_with(&|text| ids.iter().any(|id| text.contains(id)))
+        Self::embedded_with(&|text| ids.iter().any(|id| holds(text, id)))
     }
 
     fn embedded_with(wanted: &dyn Fn(&str) -> bool) -> Result<Catalog, Vec<Problem>> {
@@ -297,6 +297,16 @@ impl Catalog {
     pub fn to_yaml(&self) -> String {
         write::yaml(self)
     }
+}
+
+/// Whether a file's text has this id as a value of its own, and not within another.
+fn holds(text: &str, id: &str) -> bool {
+    let ends = |byte: Option<&u8>| byte.is_none_or(|byte| b" \n,[]'\"".contains(byte));
+    let bytes = text.as_bytes();
+    !id.is_empty()
+        && text.match_indices(id).any(|(at, _)| {
+            ends(at.checked_sub(1).and_then(|before| bytes.get(before))) && ends(bytes.get(at + id.len()))
+        })
 }
 
 /// The host of a URL in lower case, without its port.

@@ -184,7 +184,7 @@ pub(crate) fn trailers(record: &Record) -> HeaderMap {
 /// What it cost; a price that nobody knows makes the sum unknown and not smaller.
 fn cost(headers: &mut HeaderLines, record: &Record) {
     if record.cost_unknown {
-        headers.put(&COST, "unknown");
+        headers.text(&COST, b"unknown");
     } else {
         headers.text(&COST, record.cost.decimal().as_bytes());
     }

@@ -107,9 +107,9 @@ impl Core {
             && let Some(made) = snapshot.gateway.providers[deployment.provider].serves(Endpoint::Chat)
             && let Ok(facts) = reply_facts(body, made, false)
         {
-            // A token is generated for it, and paid for like any other.
-            let cost = deployment.pricing.charge(&facts.usage_or_estimate(probe.body.len())).cost;
-            self.recorder.probed(&deployment.name, cost);
+            // A token is generated for it, and paid for like any other, as far as its price is known.
+            let charge = deployment.pricing.charge(&facts.usage_or_estimate(probe.body.len()));
+            self.recorder.probed(&deployment.name, charge.cost);
         }
         let healthy = answer.and_then(|(status, body)| probe.probe.judge(status, &body, &deployment.model));
         let now = self.now();

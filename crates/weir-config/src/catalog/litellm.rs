@@ -147,17 +147,23 @@ fn flag(row: &Row<'_>, key: &str) -> Option<bool> {
 }
 
 /// The map bounds the prompt; for most vendors that is the window that the answer counts against, too. Of those that
-/// count apart, it is only the prompt. An answer that may be as long as all of it has no bound of its own.
+/// count apart, it is only the prompt. An answer that may be as long as all of it has no bound of its own. Where nobody
+/// talks the bound is for each of several texts in a call, so it says nothing about the call.
 fn limits(row: &Row<'_>, mode: &str, vendor: &str) -> Limits {
+    if !talks(mode) {
+        return Limits::default();
+    }
     let (input, output) = (number(row, "max_input_tokens"), number(row, "max_output_tokens"));
-    let talks = matches!(mode, "chat" | "responses" | "completion");
-    let apart =
-        !talks || vendor == "gemini" || matches!((vendor, input), ("openai", Some(272_000 | 922_000)));
+    let apart = vendor == "gemini" || matches!((vendor, input), ("openai", Some(272_000 | 922_000)));
     Limits {
         context_window: input.filter(|_| !apart),
         max_input: input.filter(|_| apart),
-        max_output: output.filter(|output| talks && input.is_none_or(|input| *output < input)),
+        max_output: output.filter(|output| input.is_none_or(|input| *output < input)),
     }
+}
+
+fn talks(mode: &str) -> bool {
+    matches!(mode, "chat" | "responses" | "completion")
 }
 
 /// What a model that is not known yet takes, gives and is able to do.
@@ -168,7 +174,7 @@ fn facts(row: &Row<'_>, mode: &str) -> Model {
     let named = |names: Vec<String>| -> Vec<Modality> {
         Modality::ALL.into_iter().filter(|known| names.iter().any(|name| name == known.name())).collect()
     };
-    let talks = matches!(mode, "chat" | "responses" | "completion");
+    let talks = talks(mode);
     let flags = [
         (Need::Tools, "supports_function_calling"),
         (Need::Images, "supports_vision"),

@@ -23,7 +23,10 @@ fn the_built_in_files_are_sound() {
     let mut ids = std::collections::HashSet::new();
     for model in &catalog.models {
         assert!(names.insert(model.name.clone()), "{} is there twice", model.name);
-        assert!(!model.classes.is_empty(), "{} has no class", model.name);
+        // Who asks for a class wants to be talked to, or shown something.
+        let vector = |gives: &Modality| matches!(gives, Modality::Embedding | Modality::Score);
+        let vectors = !model.output.is_empty() && model.output.iter().all(vector);
+        assert_eq!(model.classes.is_empty(), vectors, "{}: {:?}", model.name, model.classes);
         assert!(model.title.is_some() && model.maker.is_some(), "{}", model.name);
         assert!(
             model.offers.is_empty() || model.source.is_some(),
@@ -38,6 +41,11 @@ fn the_built_in_files_are_sound() {
                 assert!(ids.insert((offer.at.clone(), id.clone())), "{}/{id} is there twice", offer.at);
             }
             let own_machine = &*offer.at == "self_hosted";
+            assert!(
+                !vectors || offer.limits.or(model.limits) == Limits::default(),
+                "{}: of each text",
+                model.name
+            );
             assert!(!own_machine || offer.prices.is_none(), "{}: only its operator knows", offer.path());
             for (_, prices) in &offer.variants {
                 assert!(!prices.is_empty());
@@ -122,7 +130,15 @@ fn only_what_is_asked_for_is_read() {
     assert!(
         part.find("anthropic", "claude-sonnet-4-6").is_some() && part.find("openai", "gpt-5.2").is_none()
     );
-    let none = Catalog::embedded_for(&["no such model"]).unwrap();
+    let whole = embedded();
+    for model in whole.models.iter().step_by(12) {
+        for offer in &model.offers {
+            let part = Catalog::embedded_for(&[&offer.id]).unwrap();
+            assert!(part.find(&offer.at, &offer.id).is_some(), "{}", offer.path());
+            assert!(part.models.len() < whole.models.len(), "{}", offer.path());
+        }
+    }
+    let none = Catalog::embedded_for(&["no such model", "m", "gpt", ""]).unwrap();
     assert!(none.models.is_empty() && !none.vendors.is_empty());
 }
 

@@ -152,7 +152,14 @@ struct Tokens {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
     cache_read_input_tokens: Option<u64>,
+}
+
+/// How long what is written to the cache is kept, which decides on its price.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+struct CacheCreation {
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 impl Tokens {
@@ -164,6 +171,7 @@ impl Tokens {
             cache_creation_input_tokens: later
                 .cache_creation_input_tokens
                 .or(self.cache_creation_input_tokens),
+            cache_creation: later.cache_creation.or(self.cache_creation),
             cache_read_input_tokens: later.cache_read_input_tokens.or(self.cache_read_input_tokens),
         }
     }
@@ -171,11 +179,13 @@ impl Tokens {
     fn usage(self) -> Option<Usage> {
         let (cache_read, cache_write) =
             (self.cache_read_input_tokens.unwrap_or(0), self.cache_creation_input_tokens.unwrap_or(0));
+        let for_an_hour = self.cache_creation.and_then(|creation| creation.ephemeral_1h_input_tokens);
         let input = self.input_tokens?.saturating_add(cache_read).saturating_add(cache_write);
         let usage = Usage {
             input,
             cache_read,
             cache_write,
+            cache_write_1h: for_an_hour.unwrap_or(0).min(cache_write),
             output: self.output_tokens.unwrap_or(0),
             ..Usage::default()
         };
@@ -222,5 +232,32 @@ fn stop_sequence<'f>(finish: Option<&'f Finish<'_>>) -> Option<&'f str> {
     match finish {
         Some(Finish::StopSequence(text)) => text.as_deref(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vendors charge more for what is kept longer (`cache_creation`,
+    /// <https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching>).
+    #[test]
+    fn what_is_cached_for_an_hour_is_told_apart() {
+        let usage = |text: &str| serde_json::from_str::<Tokens>(text).unwrap().usage().unwrap();
+        let counted = usage(
+            r#"{"input_tokens":2,"output_tokens":3,"cache_read_input_tokens":4,"cache_creation_input_tokens":10,
+                "cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":7}}"#,
+        );
+        let expect = Usage {
+            input: 16,
+            cache_read: 4,
+            cache_write: 10,
+            cache_write_1h: 7,
+            output: 3,
+            ..Usage::default()
+        };
+        assert_eq!(counted, expect);
+        let none = usage(r#"{"input_tokens":2,"output_tokens":3,"cache_creation":null}"#);
+        assert_eq!(none, Usage { input: 2, output: 3, ..Usage::default() });
     }
 }

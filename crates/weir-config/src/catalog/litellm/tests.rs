@@ -115,6 +115,8 @@ fn what_was_not_understood_is_told() {
     assert!(model.can.has(Need::Tools) && model.cannot.has(Need::JsonSchema));
     assert_eq!(offer.limits, Limits { context_window: Some(500_000), max_input: None, max_output: None });
     assert_eq!(model.input, [Modality::Text, Modality::Image]);
+    let (_, embed) = catalog.find("gemini", "embed").unwrap();
+    assert_eq!(embed.limits, Limits::default(), "2048 tokens of each text, of which a call has several");
 }
 
 #[test]
