@@ -40,6 +40,8 @@ pub enum AmountError {
     Negative,
     /// More than six digits after the point that are not zero: below one µUSD.
     TooFine,
+    /// More than twelve digits after the point, where a cost is meant.
+    FinerThanCosts,
     /// More than a million USD.
     TooLarge,
 }
@@ -49,7 +51,10 @@ impl fmt::Display for AmountError {
         f.write_str(match self {
             AmountError::NotDecimal => "is not a decimal number of USD such as 0.15",
             AmountError::Negative => "is below zero",
-            AmountError::TooFine => "has too many digits after the point (a price has six, a cost twelve)",
+            AmountError::TooFine => {
+                "has more than six digits after the point (the finest price is 0.000001 USD)"
+            }
+            AmountError::FinerThanCosts => "has more than twelve digits after the point, which no cost has",
             AmountError::TooLarge => "is above 1000000 USD",
         })
     }
@@ -153,7 +158,10 @@ impl FromStr for Cost {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        let pico = fixed(text, 12)?;
+        let pico = fixed(text, 12).map_err(|error| match error {
+            AmountError::TooFine => AmountError::FinerThanCosts,
+            other => other,
+        })?;
         i128::try_from(pico).map(Cost).map_err(|_| AmountError::TooLarge)
     }
 }

@@ -307,9 +307,9 @@ impl Machine {
             }
             (Phase::Calling(deployment), Event::NotContinued { anew }) => {
                 if anew {
-                    self.put_last(deployment)
+                    self.put_last(deployment);
                 } else {
-                    self.bar(deployment)
+                    self.bar(deployment);
                 }
                 self.next(now, chance)
             }

@@ -58,3 +58,16 @@ fn an_hourly_price_charges_nothing_per_request() {
     assert_eq!(pricing, Pricing::PerHour(400_000));
     assert_eq!(pricing.cost(&Usage { input: 10, output: 10, ..Usage::default() }), Cost::ZERO);
 }
+
+#[test]
+fn a_cost_has_twelve_decimals() {
+    let check = |text: &str, expect: Result<i128, AmountError>| {
+        assert_eq!(text.parse::<Cost>().map(Cost::pico_usd), expect, "{text}");
+    };
+    check("0.000000000001", Ok(1));
+    check("1.5", Ok(1_500_000_000_000));
+    check("0.0000000000001", Err(AmountError::FinerThanCosts));
+    check("1000001", Err(AmountError::TooLarge));
+    check("-1", Err(AmountError::Negative));
+    check("1e3", Err(AmountError::NotDecimal));
+}

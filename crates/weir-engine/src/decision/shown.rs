@@ -89,7 +89,7 @@ fn hints(hinted: &AskedFor) -> Option<Json> {
     let AskedFor { no_fallback, session, regions, of_first, budget, max_cost, policy, task } = *hinted;
     let mut all = Map::new();
     for (name, set) in [("no_fallback", no_fallback), ("session", session), ("region", regions)] {
-        put(&mut all, name, set.then(|| json!(true)));
+        put(&mut all, name, set.then_some(json!(true)));
     }
     let of = if of_first { "first_token_budget_ms" } else { "latency_budget_ms" };
     put(&mut all, of, budget.map(|budget| json!(budget.millis())));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use weir_testkit::{Answer, RunningWeir, Upstream, weir};
 
 /// Every member that a line may have. A new one is a decision: does it keep bodies and secrets out?
-const MEMBERS: [&str; 35] = [
+const MEMBERS: [&str; 36] = [
     "ts",
     "request_id",
     "trace_id",
@@ -28,6 +28,7 @@ const MEMBERS: [&str; 35] = [
     "attempts",
     "attempted",
     "retries",
+    "waits",
     "fallbacks",
     "usage",
     "cost_usd",
