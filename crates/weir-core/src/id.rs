@@ -132,8 +132,8 @@ mod tests {
         for bits in [0, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210, u128::MAX, 0x9a9a_9a9a << 64] {
             let expect = format!("{bits:032x}");
             assert_eq!(hex::<32>(bits), expect.as_bytes());
-            assert_eq!(hex::<24>(bits), expect[8..].as_bytes());
-            assert_eq!(hex::<16>(bits), expect[16..].as_bytes());
+            assert_eq!(hex::<24>(bits), expect.as_bytes()[8..]);
+            assert_eq!(hex::<16>(bits), expect.as_bytes()[16..]);
         }
     }
 
