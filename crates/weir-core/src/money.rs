@@ -185,7 +185,10 @@ impl FromStr for Cost {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        let pico = fixed(text, 12)?;
+        let pico = fixed(text, 12).map_err(|error| match error {
+            AmountError::TooFine => AmountError::FinerThanCosts,
+            other => other,
+        })?;
         i128::try_from(pico).map(Cost).map_err(|_| AmountError::TooLarge)
     }
 }

@@ -129,25 +129,16 @@ impl Attempts {
                             let others = others(record, &self.call, &self.machine, fallback);
                             let made =
                                 Made { deployment: index, fallback, cause, others, deadline: self.deadline };
-                            let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
-                            let mut prefilled = false;
+                            let out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
+                            let joint = begun
+                                .map(|begun| joint(&snapshot, &self.call, index, begun, &self.unwilling));
+                            let prefilled = joint.is_some_and(|joint| joint.prefilled);
                             let hedge = route.hedge.filter(|_| begun.is_none() && !spread);
                             let raced = match hedge.and_then(|hedge| slow(&hedge, &out, &self.call)) {
                                 Some(slow) => {
                                     Box::pin(self.race(record, (&core, &snapshot), out, slow)).await
                                 }
-                                None => {
-                                    let Outgoing { record: ref mut one, lease, limits } = out;
-                                    let calls = UnderWay::begin(record, one);
-                                    let joint = begun.map(|begun| {
-                                        joint(&snapshot, &self.call, index, begun, &self.unwilling)
-                                    });
-                                    prefilled = joint.is_some_and(|joint| joint.prefilled);
-                                    let opened =
-                                        one_call(calls.one, &self.call, joint, lease, limits, &self.judge)
-                                            .await;
-                                    calls.ended(opened)
-                                }
+                                None => alone(record, &self.call, out, joint, &self.judge).await,
                             };
                             let prefilled = prefilled.then_some(index);
                             match self.comes_to(record, raced, begun.is_some(), prefilled) {
@@ -277,8 +268,10 @@ impl Attempts {
                     queues.get_or_insert(until.since(now));
                     Event::NoPlace(Duration::from_secs(1))
                 }
-                Action::Wait { .. } | Action::Done | Action::GoOn => {
-                    let cause = "the attempt machine waits or ends before the first call";
+                // Everybody rests, not for long: it would be waited out.
+                Action::Wait { .. } => Event::Waited,
+                Action::Done | Action::GoOn => {
+                    let cause = "the attempt machine ends before the first call";
                     return Err(crate::panics::panicked().with_cause(cause));
                 }
             };
@@ -655,6 +648,20 @@ pub(crate) async fn one_call(
         },
         opened => opened,
     }
+}
+
+/// One call with none beside it.
+async fn alone(
+    record: &mut Record,
+    call: &Call,
+    out: Outgoing<'_>,
+    joint: Option<Joint<'_>>,
+    judge: &Judge,
+) -> Raced {
+    let Outgoing { record: mut one, lease, limits } = out;
+    let calls = UnderWay::begin(record, &mut one);
+    let opened = one_call(calls.one, call, joint, lease, limits, judge).await;
+    calls.ended(opened)
 }
 
 /// When a second call may be made beside this one, if that is before its time is up.

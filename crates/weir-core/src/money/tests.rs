@@ -56,3 +56,16 @@ fn a_cost_prints_in_full() {
         assert!(digits >= 12 || !round.ends_with('0'), "{round}");
     }
 }
+
+#[test]
+fn a_cost_has_twelve_decimals() {
+    let check = |text: &str, expect: Result<i128, AmountError>| {
+        assert_eq!(text.parse::<Cost>().map(Cost::pico_usd), expect, "{text}");
+    };
+    check("0.000000000001", Ok(1));
+    check("1.5", Ok(1_500_000_000_000));
+    check("0.0000000000001", Err(AmountError::TooFine(12)));
+    check("1000001", Err(AmountError::TooLarge));
+    check("-1", Err(AmountError::Negative));
+    check("1e3", Err(AmountError::NotDecimal));
+}

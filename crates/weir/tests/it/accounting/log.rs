@@ -28,6 +28,7 @@ const MEMBERS: [&str; 36] = [
     "attempts",
     "attempted",
     "retries",
+    "waits",
     "fallbacks",
     "usage",
     "cost_usd",

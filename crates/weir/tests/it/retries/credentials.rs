@@ -184,6 +184,26 @@ fn a_rest_holds_for_the_last_deployment_too() {
     assert_eq!(calls(&own), 1);
 }
 
+/// A short rest is waited out, which an explanation does not do to say who is called then.
+#[test]
+fn whoever_rests_shortly_is_who_would_be_called() {
+    let (own, other) = (Upstream::start(), Upstream::start());
+    own.always(Answer::status(429).header("retry-after", "9"));
+    let weir = weir(&own, "api_key: key-1", &other, "[d0]");
+    let mut client = weir.connect().unwrap();
+    client.post(CHAT, &[], &call(false)).unwrap();
+    own.wait_for_end(0);
+    weir.wait_for_metric("weir_deployment_in_flight", &[("deployment", "d0")], 0.0);
+    let question = json!({ "request": call(false) }).to_string();
+    let authorized = [("authorization", "Bearer testkit-admin-token")];
+    let explain = weir_testkit::client::call;
+    let told =
+        explain(weir.admin, "POST", "/admin/explain", &authorized, question.as_bytes()).unwrap().json();
+    assert_eq!(told["plans"][0]["dropped"][0]["reason"], "resting", "{told}");
+    assert_eq!(told["first_call"], "d0", "{told}");
+    drop(client);
+}
+
 #[test]
 fn when_all_credentials_are_dead_another_deployment_answers() {
     let (own, other) = (Upstream::start(), Upstream::start());
