@@ -185,10 +185,7 @@ impl FromStr for Cost {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        let pico = fixed(text, 12).map_err(|error| match error {
-            AmountError::TooFine => AmountError::FinerThanCosts,
-            other => other,
-        })?;
+        let pico = fixed(text, 12)?;
         i128::try_from(pico).map(Cost).map_err(|_| AmountError::TooLarge)
     }
 }
