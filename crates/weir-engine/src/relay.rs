@@ -338,10 +338,10 @@ impl Relay {
 
     /// A piece has come.
     fn take(&mut self, piece: Bytes, now: Instant) {
-        if self.has_end_mark() {
-            return; // nobody's
+        // What stands behind the end mark is nobody's and buys no time, but for the rest of its line end.
+        if !self.has_end_mark() {
+            self.last = now;
         }
-        self.last = now;
         match &mut self.watched {
             Watched::Large(tail) => {
                 tail.push(&piece);

@@ -297,7 +297,10 @@ impl RawClient {
             match self.read_chunk()? {
                 Some(piece) => self.body.extend_from_slice(&piece),
                 None if self.body.is_empty() => return Ok(None),
-                None => return Err(wrong("the body ends inside an event")),
+                None => {
+                    let left = String::from_utf8_lossy(&self.body);
+                    return Err(wrong(&format!("the body ends inside an event: {left:?}")));
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use weir_testkit::{Answer, RunningWeir, Upstream, weir};
 
 /// Every member that a line may have. A new one is a decision: does it keep bodies and secrets out?
-const MEMBERS: [&str; 36] = [
+const MEMBERS: [&str; 38] = [
     "ts",
     "request_id",
     "trace_id",
@@ -43,6 +43,7 @@ const MEMBERS: [&str; 36] = [
     "send_ms",
     "first_byte_ms",
     "generation_ms",
+    "dropped",
     "overhead_ms",
 ];
 
