@@ -81,7 +81,7 @@ impl fmt::Display for AmountError {
             AmountError::TooFine(9) => {
                 "has more than nine digits after the point (the finest price is 0.000000001 USD)"
             }
-            AmountError::TooFine(_) => "has too many digits after the point (a cost has twelve)",
+            AmountError::TooFine(_) => "has more than twelve digits after the point, which no cost has",
             AmountError::TooLarge => "is above 1000000 USD",
         })
     }
