@@ -7,7 +7,7 @@
 //! that asks for a stream without `alt=sse` expects a JSON list instead of events.
 //!
 //! What is of its own kind here:
-//! - Ids of calls are optional; clients that have none get results matched by name and order ([`super::tools`]).
+//! - Ids of calls are optional; clients that have none get results matched by name and order (`format::tools`).
 //! - A seal (`thoughtSignature`) stands on the part it belongs to: a call, a text, a thought. Models from Gemini 3 on
 //!   refuse calls without one (<https://ai.google.dev/gemini-api/docs/thought-signatures>). Clients decode seals from
 //!   base64, so that those of other formats are shown as base64 too.

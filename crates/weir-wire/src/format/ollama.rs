@@ -4,7 +4,7 @@
 //! What is of its own kind here:
 //! - Streams are lines of JSON, one object each ([`Framing::Lines`]), and `stream` is on unless it is said to be off.
 //! - Arguments of tools are objects. Servers name calls since 0.12.10, clients drop the names: results are matched by
-//!   the tool's name and their order ([`super::tools`]).
+//!   the tool's name and their order (`format::tools`).
 //! - Pictures are base64 without a type; nothing else can be shown, and nothing by an address.
 //! - `think` is yes or no; only gpt-oss takes `low`, `medium` and `high`, other models refuse them.
 //! - No tool can be forced, and there is one answer.
