@@ -259,7 +259,7 @@ fn a_stream_of_lines_is_rescued_or_says_why_not() {
     let stage = stage();
     let lines = fixture("text", "ollama.stream.ndjson");
     let begun: Vec<String> = lines.split_inclusive('\n').take(1).map(str::to_owned).collect();
-    stage.upstreams[4].always(Answer::event_bytes(begun.clone()).eof_after_events(1));
+    stage.upstreams[4].always(Answer::event_bytes(begun).eof_after_events(1));
     stage.upstreams[3].always(answer("gemini", "text", true));
     let ollama = &APIS[4];
     let reply = stage.ask(&APIS[0], "both", "text", true);
