@@ -25,4 +25,5 @@ mod regions;
 mod reloading;
 mod retries;
 mod rules;
+mod storing;
 mod streams;
