@@ -25,6 +25,10 @@ pub(crate) struct Provider {
     /// Where the API lives, up to the part before `/chat/completions`. `http` or `https`, without user, query and fragment.
     #[schemars(example = "http://127.0.0.1:8080/v1", extend("x-default" = "the kind's own"))]
     pub base_url: Option<UrlText>,
+    /// Which operations its server has, where they are others than the kind usually has. A call to one that it lacks is
+    /// translated to one that it has.
+    #[schemars(example = serde_json::json!(["chat", "responses"]), extend("x-default" = "the kind's own"))]
+    pub endpoints: Option<Vec<String>>,
     /// The credential that is sent upstream. Empty: none.
     #[schemars(example = "${OPENAI_API_KEY}", extend("x-default" = "none"))]
     pub api_key: Option<SecretText>,

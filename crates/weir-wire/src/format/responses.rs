@@ -39,7 +39,7 @@ use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
-use weir_core::{Fault, RequestId, Usage};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "responses";
@@ -51,6 +51,10 @@ pub struct Responses;
 impl Format for Responses {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Responses
     }
 
     fn spelling(&self, param: Param) -> &'static str {

@@ -27,3 +27,4 @@ mod retries;
 mod rules;
 mod storing;
 mod streams;
+mod told;
