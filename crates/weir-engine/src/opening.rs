@@ -230,7 +230,12 @@ fn request(
     if let Some(translation) = translation {
         let prefill = prefilled.map(|joint| joint.text);
         let (body, lost) = translation.request(record, call, prefill)?;
-        record.lost = (!lost.is_empty()).then(|| Box::new(lost));
+        if !lost.is_empty() {
+            if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
+                return Err(translation.cannot_say(&lost));
+            }
+            record.lost = Some(Box::new(lost));
+        }
         return Ok(Request::new(head, &more, Pieces::new([body])));
     }
     let rewrite = Rewrite {

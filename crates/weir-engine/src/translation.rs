@@ -63,6 +63,16 @@ impl Translation {
         Ok((Bytes::from(body), lost))
     }
 
+    /// The fault of a call that asks for what the deployment's format has no place for, where the route lets nothing be left
+    /// out. Another deployment may have one.
+    pub(crate) fn cannot_say(self, lost: &Lost) -> Fault {
+        let first = lost.names().next().unwrap_or_default().to_owned();
+        let message = format!(
+            "the model's server, whose API is another one, cannot be told: {lost}; leave it out, or ask for another model"
+        );
+        Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
+    }
+
     /// A whole answer for the client, and what it says about itself.
     ///
     /// # Errors
