@@ -4,8 +4,11 @@
 //! [neutral form](crate::neutral). So a client of any of them can be answered by a deployment that speaks any other:
 //! N formats, not N × N translations.
 
+mod base64;
 pub mod chat;
+pub mod cohere;
 pub mod completions;
+pub mod converse;
 pub mod gemini;
 mod held;
 #[cfg(test)]
@@ -103,6 +106,8 @@ pub const FORMATS: &[&dyn Format] = &[
     &gemini::Gemini,
     &ollama::Ollama,
     &ollama::Generate,
+    &converse::Converse,
+    &cohere::Cohere,
 ];
 
 /// The format of that name.
@@ -126,6 +131,8 @@ pub enum Framing {
     Events,
     /// A JSON object a line (`application/x-ndjson`).
     Lines,
+    /// AWS's binary messages (`application/vnd.amazon.eventstream`), by [`crate::frames`].
+    Frames,
 }
 
 /// The deployment a call is written for.

@@ -5,6 +5,7 @@ mod answer;
 pub mod call;
 pub mod error;
 pub mod format;
+pub mod frames;
 pub mod headers;
 pub mod json;
 pub mod json_schema;

@@ -1,6 +1,7 @@
 //! A call of Google's, read.
 
-use super::{NAME, base64, proof_of, schema};
+use super::{NAME, proof_of, schema};
+use crate::format::base64;
 use crate::format::read::{self, Members, TextOr, Whole, invalid};
 use crate::format::tools;
 use crate::neutral::{

@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::base64;
 use crate::format::chat::Chat;
 use crate::format::messages::Messages;
 use crate::format::tests::{asked, events, translated_call, translated_stream};
