@@ -27,6 +27,8 @@ pub const TROUBLE: u8 = b'!';
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame<'f> {
+    /// Exactly the bytes that came.
+    pub raw: &'f [u8],
     /// The event's type, such as `messageStart`; an exception's type or an error's code behind a [`TROUBLE`].
     pub name: Cow<'f, [u8]>,
     /// The payload. An error, which has none, gets one that holds its `message`.
@@ -43,8 +45,6 @@ pub enum FrameFault {
     },
     /// A checksum or a length is wrong, or headers are not what they should be.
     Damaged(&'static str),
-    /// The stream ended inside of a message.
-    Cut,
 }
 
 impl fmt::Display for FrameFault {
@@ -54,7 +54,6 @@ impl fmt::Display for FrameFault {
                 write!(f, "a message of the stream is larger than {limit} bytes")
             }
             FrameFault::Damaged(what) => write!(f, "a message of the stream is damaged: {what}"),
-            FrameFault::Cut => f.write_str("the stream ended inside of a message"),
         }
     }
 }
@@ -92,16 +91,9 @@ impl Frames {
         taken
     }
 
-    /// Ends the stream.
-    ///
-    /// # Errors
-    /// It was cut inside of a message, or had been damaged before.
-    pub fn finish(&mut self) -> Result<(), FrameFault> {
-        match self.failed {
-            Some(fault) => Err(fault),
-            None if self.carry.is_empty() => Ok(()),
-            None => Err(FrameFault::Cut),
-        }
+    /// Ends the stream: the bytes of a message that was cut, or nothing.
+    pub fn finish(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.carry)
     }
 
     fn take(&mut self, mut chunk: &[u8], give: &mut impl FnMut(&Frame<'_>)) -> Result<(), FrameFault> {
@@ -170,12 +162,12 @@ fn parse(message: &[u8]) -> Result<Frame<'_>, FrameFault> {
     let trouble = |name: &[u8]| Cow::Owned([&[TROUBLE], name].concat());
     Ok(match headers.kind {
         // Whoever leaves the type out sends events.
-        b"event" | b"" => Frame { name: headers.event.into(), data: payload.into() },
-        b"exception" => Frame { name: trouble(headers.exception), data: payload.into() },
+        b"event" | b"" => Frame { raw: message, name: headers.event.into(), data: payload.into() },
+        b"exception" => Frame { raw: message, name: trouble(headers.exception), data: payload.into() },
         b"error" => {
             let said = String::from_utf8_lossy(headers.error_message);
             let data = serde_json::json!({ "message": said }).to_string().into_bytes();
-            Frame { name: trouble(headers.error_code), data: data.into() }
+            Frame { raw: message, name: trouble(headers.error_code), data: data.into() }
         }
         _ => return Err(damaged("it is neither an event nor an exception")),
     })

@@ -26,7 +26,7 @@ use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
 use weir_core::usage::{Billed, Pieces};
-use weir_core::{Class, Fault, RequestId, Usage};
+use weir_core::{Class, Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "cohere";
@@ -38,6 +38,10 @@ pub struct Cohere;
 impl Format for Cohere {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::CohereChat
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -67,6 +71,7 @@ impl Format for Cohere {
             Param::Cache => "cache_control",
             Param::Name => "messages.name",
             Param::Detail => "detail",
+            Param::ToolError => "messages.is_error",
             Param::Image => "image_url",
             Param::Audio => "audio",
             Param::Video => "video",

@@ -32,7 +32,7 @@ use crate::json::write::{Object, object};
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
-use weir_core::{Fault, RequestId, Usage};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "converse";
@@ -44,6 +44,10 @@ pub struct Converse;
 impl Format for Converse {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Converse
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -73,6 +77,7 @@ impl Format for Converse {
             Param::Cache => "cachePoint",
             Param::Name => "messages.name",
             Param::Detail => "detail",
+            Param::ToolError => "toolResult.status",
             Param::Image => "image",
             Param::Audio => "audio",
             Param::Video => "video",

@@ -123,6 +123,8 @@ fn answered(message: &mut Object<'_>, parts: &[&Part<'_>], model: &str, losing: 
 
 fn tool_message(message: &mut Object<'_>, result: &ToolResult<'_>, losing: &mut Losing<'_>) {
     losing.note_if(result.cache.is_some(), Param::Cache);
+    // What the tool said of it is told; without a word, these are.
+    losing.note_if(result.is_error && !result.parts.is_empty(), Param::ToolError);
     message.put("role", "tool");
     message.put("tool_call_id", &result.id);
     let parts: Vec<&Part<'_>> = result.parts.iter().collect();

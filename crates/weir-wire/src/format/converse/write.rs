@@ -187,6 +187,8 @@ impl Writer<'_, '_> {
 
     fn tool_result(&mut self, list: &mut List<'_>, result: &ToolResult<'_>) {
         let mut cache = result.cache;
+        let exact = self.family.is_exact_about_tools();
+        self.losing.note_if(result.is_error && !exact, Param::ToolError);
         list.object(|block| {
             block.object("toolResult", |entry| {
                 entry.put("toolUseId", &tool_id(&result.id));
@@ -210,10 +212,11 @@ impl Writer<'_, '_> {
                         };
                     }
                     if !any {
-                        list.object(|block| block.put("text", NOTHING));
+                        let nothing = if result.is_error { "The tool failed." } else { NOTHING };
+                        list.object(|block| block.put("text", nothing));
                     }
                 });
-                if result.is_error && self.family.is_exact_about_tools() {
+                if result.is_error && exact {
                     entry.put("status", "error");
                 }
             });
