@@ -548,6 +548,8 @@ fn looks_like_events(framing: Framing, piece: &[u8]) -> bool {
         Framing::Events => !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')),
         // An error looks like an event there, and is read as one.
         Framing::Lines => !matches!(piece.trim_ascii_start().first(), Some(b'[' | b'<')),
+        // A message begins with its length, whose first byte is 0 for any that is held.
+        Framing::Frames => matches!(piece.first(), None | Some(0)),
     }
 }
 

@@ -70,7 +70,8 @@ pub struct UpstreamError {
 /// Reads the body of an upstream's error. `status` is that of the HTTP answer and only used where the body says nothing.
 ///
 /// Known shapes: OpenAI's envelope, also inside a list (Gemini); `{"error":"…"}` (Ollama); `{"detail":…}` (FastAPI: text
-/// or a list of complaints); the flat `{"object":"error","message":…}` (older vLLM) and `{"message":…}`; plain text.
+/// or a list of complaints); the flat `{"object":"error","message":…}` (older vLLM), `{"message":…}` and `{"Message":…}` (AWS);
+/// plain text.
 pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let mut error = match serde_json::from_slice::<Value>(body) {
         Ok(value) => UpstreamError::from_value(&value),
@@ -97,6 +98,15 @@ pub fn stated_inside(body: &[u8]) -> Option<Fault> {
 pub(crate) fn fault_inside(body: &[u8]) -> Fault {
     let error = read_error(200, body);
     let status = error.implied_status();
+    fault_of(error, status)
+}
+
+/// The same, where the format says otherwise than in the body what status the error would have had.
+pub(crate) fn fault_inside_with(status: u16, body: &[u8]) -> Fault {
+    fault_of(read_error(200, body), status)
+}
+
+fn fault_of(error: UpstreamError, status: u16) -> Fault {
     let class = error.class(status);
     if class == Class::Credential {
         return Fault::upstream_credentials(error.message);
@@ -137,7 +147,7 @@ impl UpstreamError {
         let envelope = value.get("error");
         let stated = envelope.filter(|error| error.is_object()).unwrap_or(value);
         let mut error = UpstreamError {
-            message: text_of(stated, "message").unwrap_or_default(),
+            message: text_of(stated, "message").or_else(|| text_of(stated, "Message")).unwrap_or_default(),
             kind: text_of(stated, "type"),
             code: text_of(stated, "code"),
             param: text_of(stated, "param"),
@@ -204,10 +214,12 @@ impl UpstreamError {
         [&self.code, &self.kind].into_iter().flatten().any(|said| words.contains(&said.as_str()))
     }
 
-    /// Servers without a code for it say it in words (vLLM, SGLang, llama.cpp).
+    /// Servers without a code for it say it in words (vLLM, SGLang, llama.cpp; Anthropic, Bedrock).
     fn speaks_of_context(&self) -> bool {
+        const WORDS: [&str; 5] =
+            ["context length", "context window", "context size", "prompt is too long", "input is too long"];
         let message = self.message.to_ascii_lowercase();
-        ["context length", "context window", "context size"].iter().any(|words| message.contains(words))
+        WORDS.iter().any(|words| message.contains(words))
     }
 }
 

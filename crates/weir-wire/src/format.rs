@@ -5,7 +5,9 @@
 //! N formats, not N × N translations.
 
 pub mod chat;
+pub mod cohere;
 pub mod completions;
+pub mod converse;
 pub mod gemini;
 mod held;
 #[cfg(test)]
@@ -106,6 +108,8 @@ pub const FORMATS: &[&dyn Format] = &[
     &gemini::Gemini,
     &ollama::Ollama,
     &ollama::Generate,
+    &converse::Converse,
+    &cohere::Cohere,
 ];
 
 /// The format of that name.
@@ -128,6 +132,8 @@ pub enum Framing {
     Events,
     /// A JSON object a line (`application/x-ndjson`).
     Lines,
+    /// AWS's binary messages (`application/vnd.amazon.eventstream`), by [`crate::frames`].
+    Frames,
 }
 
 impl Framing {
@@ -136,6 +142,7 @@ impl Framing {
         match self {
             Framing::Events => "text/event-stream; charset=utf-8",
             Framing::Lines => "application/x-ndjson",
+            Framing::Frames => "application/vnd.amazon.eventstream",
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::format::{Asked, Format, Framing};
 use crate::json::{self, HALF_A_PAIR, JsonFault};
 use crate::name::ModelName;
 use crate::splice::push_json_string;
-use crate::sse::{Event, EventTooLarge, Fate, Pieces};
+use crate::sse::{Event, Fate, Pieces};
 use crate::usage::{self, Stated};
 use bytes::Bytes;
 use cut::Cut;
@@ -173,8 +173,8 @@ impl StreamWatch {
         self.seen.refused
     }
 
-    /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only fault is an
-    /// event too large to hold.
+    /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only faults
+    /// are an event too large to hold, and bytes that are no events.
     pub fn push(&mut self, chunk: Bytes, out: &mut Pieces) -> Result<Step, Fault> {
         let seen = &mut self.seen;
         let before = out.len();
@@ -186,10 +186,7 @@ impl StreamWatch {
             // Whatever stood before it in this stream was left out.
             out.insert(before, part);
         }
-        pushed.map_err(|EventTooLarge { limit }| {
-            let message = format!("The upstream sent a stream event larger than {limit} bytes.");
-            Fault::new(Class::Malformed, 502, "upstream_event_too_large", message)
-        })?;
+        pushed?;
         Ok(match (self.seen.error.take(), self.seen.done) {
             (Some(fault), _) => Step::Error(fault),
             (None, true) => Step::Done,

@@ -64,6 +64,7 @@ fn error_bodies_of_all_shapes_are_read() {
         ("too long", "BadRequestError", "400", "-"),
     );
     check(r#"{"message":"no credits"}"#, ("no credits", "-", "-", "-"));
+    check(r#"{"Message":"Signature expired"}"#, ("Signature expired", "-", "-", "-"));
     check(r#""just text""#, ("just text", "-", "-", "-"));
     check(
         "upstream connect error or disconnect/reset\n",
@@ -102,6 +103,8 @@ fn classes_follow_status_and_words() {
         (400, r#"{"error":{"code":"context_length_exceeded"}}"#, Class::ContextWindow),
         (400, r#"{"message":"This model's maximum context length is 4096 tokens."}"#, Class::ContextWindow),
         (400, r#"{"error":{"type":"exceed_context_size_error","message":"x"}}"#, Class::ContextWindow),
+        (400, r#"{"error":{"message":"prompt is too long: 9 tokens > 8 maximum"}}"#, Class::ContextWindow),
+        (400, r#"{"message":"Input is too long for requested model."}"#, Class::ContextWindow),
         (500, r#"{"error":"the context window is broken"}"#, Class::ServerError),
         (400, r#"{"error":{"code":"content_filter"}}"#, Class::ContentPolicy),
         (400, "{}", Class::Caller),

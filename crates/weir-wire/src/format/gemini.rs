@@ -265,17 +265,12 @@ fn finish<'a>(word: Str<'a>, calls: bool) -> Finish<'a> {
 
 /// A seal as Google's clients can hold it: they decode it from base64.
 fn seal_for(proof: &Proof<'_>) -> String {
-    let sealed = super::read::seal_for(NAME, proof);
-    if proof.format == *NAME { sealed } else { crate::base64::encode(sealed.as_bytes()) }
+    super::read::blob_for(NAME, proof)
 }
 
 /// A seal as a client handed it back, whatever alphabet it writes base64 in.
 fn proof_of<'a>(seal: &Str<'a>) -> Proof<'a> {
-    let foreign = crate::base64::decode(seal)
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .map(|text| super::read::proof_of(NAME, &Str::from(text)))
-        .filter(|proof| super::format(&proof.format).is_some() && proof.format != *NAME);
-    foreign.unwrap_or_else(|| Proof { format: Str::from(NAME), seal: seal.clone() })
+    super::read::proof_of_blob(NAME, seal)
 }
 
 #[cfg(test)]
