@@ -296,6 +296,9 @@ async fn open_whole(
         let (written, facts) = translation.whole(record, call, &body)?;
         (body, content_type) = (written, None);
         (Some(facts), None)
+    } else if !all && call.keep.is_some() {
+        // An answer that is kept goes by our name for it, which has to be put into it.
+        return Err(too_large(most));
     } else if all {
         let facts =
             reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
