@@ -49,6 +49,11 @@ impl Keep {
         &self.place.naming.id
     }
 
+    /// The largest answer that may be kept, in bytes.
+    pub(crate) fn largest(&self) -> usize {
+        usize::try_from(self.place.store.max_entry()).unwrap_or(usize::MAX)
+    }
+
     /// Whether nobody waits for it.
     pub(crate) fn in_background(&self) -> bool {
         self.place.naming.background

@@ -5,6 +5,7 @@ use crate::attempt::{Attempts, Opened, attempt};
 use crate::authenticate::Caller;
 use crate::call::{Unread, read, read_and_parse};
 use crate::core::Core;
+use crate::count;
 use crate::explain;
 use crate::headers;
 use crate::kept::{self, Kept, background};
@@ -143,9 +144,15 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
     if call.keep.as_ref().is_some_and(|keep| keep.in_background()) {
         return Box::pin(background::begin(record, call)).await.map(Done::Listing);
     }
+    // (what nobody of the route counts is estimated here)
+    if let Some(counted) = count::estimated(gateway, &call) {
+        return Ok(Done::Listing(counted));
+    }
     // 7 route, 8 attempt
     let (mut opened, attempts) = attempt(record, call).await?;
-    if let (Opened::Whole(answer), Some(keep)) = (&mut opened, &attempts.call.keep) {
+    if let (Opened::Whole(answer), Some(keep)) = (&mut opened, &attempts.call.keep)
+        && answer.rest.is_none()
+    {
         let _waiting = Waiting::begin(&mut record.waited);
         answer.body = Box::pin(keep.whole(&answer.body)).await;
     }

@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::headers;
 use crate::panics::{caught, caught_at_once, panicked};
 use crate::record::{Origin, Record};
+use crate::translation::too_large;
 use bytes::Bytes;
 use http_body::Body;
 use std::collections::HashMap;
@@ -158,6 +159,11 @@ async fn make(core: &Rc<Core>, origin: Origin, call: Box<Call>, place: &Place, b
     let mut record = Record::behind(core, origin);
     let opened = caught(Box::pin(attempt(&mut record, call))).await.and_then(|opened| opened);
     let whole = match opened {
+        Ok((Opened::Whole(answer), _)) if answer.rest.is_some() => {
+            let fault = too_large(usize::try_from(place.store.max_entry()).unwrap_or(usize::MAX));
+            drop(headers::refusal(record, fault.clone()));
+            Err(fault)
+        }
         Ok((Opened::Whole(answer), attempts)) => {
             caught_at_once(|| headers::whole(record, answer, &attempts.call)).map(|response| response.body)
         }
@@ -173,7 +179,7 @@ async fn make(core: &Rc<Core>, origin: Origin, call: Box<Call>, place: &Place, b
             let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
             let bytes = frame.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
             match bytes.and_then(|bytes| place.naming.applied(&bytes, true)) {
-                Some(answer) => return answer,
+                Some(answer) => return responses::since(&answer, begun),
                 None => {
                     let message = "The model's server answered with something that is no response.";
                     Fault::new(Class::Malformed, 502, "upstream_malformed", message)

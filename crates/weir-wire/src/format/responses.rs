@@ -37,7 +37,7 @@ mod writer;
 
 pub use history::{Complete, Earlier, Order, answer_of, complete, find, page};
 pub use kept::{Kept, kept, no_answer};
-pub use own::{Ending, Naming, OwnStream, Passed, begun, deleted, in_state, is_of_background, status};
+pub use own::{Ending, Naming, OwnStream, Passed, begun, deleted, in_state, is_of_background, since, status};
 
 use super::{Asked, Begun, Format, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
@@ -95,6 +95,7 @@ impl Format for Responses {
             Param::Video => "input_video",
             Param::Document => "input_file",
             Param::Citations => "annotations",
+            Param::Task => "task",
             Param::ServiceTier => "service_tier",
         }
     }

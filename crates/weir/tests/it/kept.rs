@@ -264,6 +264,11 @@ fn what_was_sent_is_listed_page_by_page() {
     let last = first.json()["last_id"].as_str().unwrap().to_owned();
     let rest = page(&format!("order=asc&after={last}"));
     assert_eq!(lines(&rest), ["line 2", "line 3", "line 4"]);
+    refused(
+        &get(&stage.weir, &format!("{}?stream=true", told["id"].as_str().unwrap())),
+        400,
+        "not_supported",
+    );
     for wrong in ["limit=0", "limit=101", "limit=x", "order=up"] {
         refused(&page(wrong), 400, "invalid_value");
     }
@@ -298,7 +303,7 @@ fn an_answer_is_made_while_nobody_waits() {
     let queued = post(&stage.weir, &body);
     let told = queued.json();
     assert_eq!((queued.status, &told["status"], &told["background"]), (200, &json!("queued"), &json!(true)));
-    let id = told["id"].as_str().unwrap();
+    let (id, created) = (told["id"].as_str().unwrap(), &told["created_at"]);
     stage.chat.wait_for_calls(1);
     assert_eq!(wait_for(&stage.weir, id, "in_progress")["output"], json!([]));
     // One more may wait, and no third.
@@ -308,10 +313,7 @@ fn an_answer_is_made_while_nobody_waits() {
     refused(&post(&stage.weir, &go_on), 400, "previous_response_not_completed");
     gate.release();
     let made = wait_for(&stage.weir, id, "completed");
-    assert_eq!(
-        (text(&made), &made["id"], &made["created_at"]),
-        (&json!("Bratislava."), &json!(id), &made["created_at"])
-    );
+    assert_eq!((text(&made), &made["id"], &made["created_at"]), (&json!("Bratislava."), &json!(id), created));
     assert_eq!((&made["background"], &made["usage"]["output_tokens"]), (&json!(true), &json!(4)));
     gate.release();
     wait_for(&stage.weir, second["id"].as_str().unwrap(), "completed");
@@ -450,4 +452,25 @@ fn a_store_that_cannot_be_opened_stops_what_needs_it_and_nothing_else() {
         refused(&reply, 503, "store_unavailable");
         assert!(reply.header("retry-after").is_some());
     }
+}
+
+/// An answer that is larger than what is held of others is kept all the same; one that is larger than any that is kept goes
+/// out as it comes.
+#[test]
+fn a_large_answer_is_kept_as_far_as_one_may_be() {
+    let stage = stage_with(", max_entry: 2MiB");
+    let mut large: Value = serde_json::from_str(&fixture("responses.reply.json")).unwrap();
+    for (size, kept) in [(1_500_000, true), (3_000_000, false)] {
+        large["output"][0]["content"][0]["text"] = "x".repeat(size).into();
+        stage.responses.always(Answer::json(200, &large));
+        let reply = post(&stage.weir, &json!({ "model": "responses", "input": "Capital?" }));
+        assert_eq!(reply.status, 200);
+        let told = reply.json();
+        assert_eq!(text(&told), text(&large));
+        assert_eq!(told["store"], kept);
+        assert_eq!(get(&stage.weir, told["id"].as_str().unwrap()).status, if kept { 200 } else { 404 });
+    }
+    let making = post(&stage.weir, &json!({ "model": "responses", "input": "Capital?", "background": true }));
+    let failed = wait_for(&stage.weir, making.json()["id"].as_str().unwrap(), "failed");
+    assert_eq!(failed["error"]["code"], "upstream_answer_too_large");
 }

@@ -4,6 +4,7 @@ use super::answer::{self, State};
 use super::members::{Members, quoted};
 use crate::format::Asked;
 use crate::json::write::object;
+use crate::neutral::Raw;
 use crate::sse::{EventTooLarge, Fate, Pieces, Splitter};
 use bytes::Bytes;
 use weir_core::Fault;
@@ -62,6 +63,13 @@ pub fn in_state(answer: &str, status: &str, fault: Option<&Fault>) -> String {
     }
     let error = String::from_utf8(error).unwrap_or_default();
     members.with(&[("status", Some(&status)), ("error", Some(&error))])
+}
+
+/// An answer as one that was begun when `begun` was.
+pub fn since(answer: &str, begun: &str) -> String {
+    let created = Members::of(begun.as_bytes()).and_then(|begun| begun.get("created_at"));
+    let of = |answer: Members<'_>| answer.with(&[("created_at", created.map(Raw::text))]);
+    Members::of(answer.as_bytes()).filter(|_| created.is_some()).map_or_else(|| answer.to_owned(), of)
 }
 
 /// What deleting an answer is answered with.
