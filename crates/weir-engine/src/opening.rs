@@ -292,6 +292,9 @@ async fn open_whole(
         Gives::Bytes => 0,
         _ => record.snapshot.gateway.settings.limits.answer_buffer,
     };
+    // What is to be kept is put under our name before it goes out. Beyond what may be kept it is an answer like any other.
+    let keeps = call.keep.as_ref().filter(|_| translation.is_none());
+    let most = keeps.map_or(most, |keep| most.max(keep.largest()));
     let (mut body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let mut content_type = content_type;
     let (facts, rest) = if let Some(translation) = translation {

@@ -22,6 +22,7 @@ use weir_wire::format::chat::Chat;
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
+#[derive(Clone)]
 pub(crate) enum Asked {
     /// Index in the snapshot's list of models.
     Known(usize),
@@ -119,6 +120,17 @@ impl Purpose {
     pub(crate) fn is_recorded(self) -> bool {
         self != Purpose::Explain
     }
+}
+
+/// What outlives a request of what is known of it.
+pub(crate) struct Origin {
+    snapshot: Rc<Snapshot>,
+    trace: TraceContext,
+    endpoint: Option<Endpoint>,
+    client: &'static dyn Format,
+    asked: Option<Asked>,
+    key: Option<u32>,
+    request_bytes: u64,
 }
 
 /// A call to a deployment: what its latency is to be judged by.
@@ -247,6 +259,30 @@ impl Record {
             dropped: None,
             overhead: None,
         })
+    }
+
+    /// What a request says of itself to what is done for it after it has been answered.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            snapshot: self.snapshot.clone(),
+            trace: self.trace,
+            endpoint: self.endpoint,
+            client: self.client,
+            asked: self.asked.clone(),
+            key: self.key,
+            request_bytes: self.request_bytes,
+        }
+    }
+
+    /// Begins the record of what is done for a request after it has been answered: one of its own, in the same trace.
+    pub(crate) fn behind(core: &Rc<Core>, origin: Origin) -> Box<Record> {
+        let mut record = Record::begin(core, &Headers::default(), Instant::now());
+        let Origin { snapshot, trace, endpoint, client, asked, key, request_bytes } = origin;
+        record.trace = TraceContext { span: record.trace.span, ..trace };
+        record.parent_span = Some(trace.span);
+        (record.snapshot, record.endpoint, record.client) = (snapshot, endpoint, client);
+        (record.asked, record.key, record.request_bytes) = (asked, key, request_bytes);
+        record
     }
 
     /// Looks at the clock.

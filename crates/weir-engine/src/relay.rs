@@ -5,6 +5,7 @@
 use crate::attempt::{Attempts, Begun, Opened};
 use crate::call::Call;
 use crate::headers;
+use crate::kept::Keeping;
 use crate::opening::{AFTER_END_MARK, AFTER_FINISH, CallLimits, Source, StreamAnswer, timed_out};
 use crate::panics::caught;
 use crate::record::Record;
@@ -90,6 +91,8 @@ pub struct Relay {
     record: Option<Box<Record>>,
     /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
     attempts: Option<Box<Attempts>>,
+    /// What becomes of the answer, where it is kept.
+    keeping: Option<Box<Keeping>>,
     broken_off: Option<Box<BrokenOff>>,
     /// The present upstream goes on with an answer that another one began: what time lies between is not all its own.
     takes_up: bool,
@@ -116,7 +119,7 @@ impl Relay {
     pub(crate) fn stream(
         record: Box<Record>,
         answer: Box<StreamAnswer>,
-        attempts: Box<Attempts>,
+        mut attempts: Box<Attempts>,
     ) -> Pin<Box<Relay>> {
         let first_token_at = record.first_token.map(|after| record.started + after);
         let answer = *answer;
@@ -126,6 +129,7 @@ impl Relay {
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
         relay.keep_pace();
+        relay.keeping = attempts.call.keep.take().map(Keeping::new);
         relay.counted = answer.flaw.is_some();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
@@ -180,6 +184,7 @@ impl Relay {
             lease,
             record: Some(record),
             attempts: None,
+            keeping: None,
             broken_off: None,
             takes_up: false,
             counted: false,
@@ -199,12 +204,21 @@ impl Relay {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let relay = &mut *self;
         loop {
+            if let Some(keeping) = &mut relay.keeping
+                && let Some(piece) = std::task::ready!(keeping.poll_next(cx))
+            {
+                return Poll::Ready(Some(relay.goes_out(piece)));
+            }
             if let Some(piece) = relay.ready.get_mut(relay.sent).map(std::mem::take) {
                 relay.sent += 1;
-                if let Some(record) = &mut relay.record {
-                    record.response_bytes += piece.len() as u64;
+                if let Some(keeping) = &mut relay.keeping {
+                    if keeping.take(piece).is_err() {
+                        (relay.keeping, relay.broken) = (None, true);
+                        relay.give_up(cut_off());
+                    }
+                    continue;
                 }
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
+                return Poll::Ready(Some(relay.goes_out(piece)));
             }
             relay.ready.clear();
             relay.sent = 0;
@@ -235,6 +249,13 @@ impl Relay {
                 },
             }
         }
+    }
+
+    fn goes_out(&mut self, piece: Bytes) -> Result<Frame<Bytes>, Broken> {
+        if let Some(record) = &mut self.record {
+            record.response_bytes += piece.len() as u64;
+        }
+        Ok(Frame::data(piece))
     }
 
     /// Begins to watch how fast the present upstream is.

@@ -189,7 +189,10 @@ impl Between {
         let mut asked = Asked {
             model: call.facts.model.as_str().to_owned(),
             stream_usage: call.facts.include_usage,
-            id: format!("{}{}", self.client.id_prefix(), record.id.as_str()),
+            id: match &call.keep {
+                Some(keep) => keep.id().to_owned(),
+                None => format!("{}{}", self.client.id_prefix(), record.id.as_str()),
+            },
             now: record.unix_seconds,
             begun,
             ..Asked::default()
@@ -217,7 +220,9 @@ pub(crate) fn watch_as_it_comes(
 
 /// The fault of an answer that is too large to be translated.
 pub(crate) fn too_large(most: usize) -> Fault {
-    let message = format!("the model's answer is larger than {most} bytes, the most that is translated");
+    let message = format!(
+        "the model's answer is larger than {most} bytes, the most that is translated, or kept in the background"
+    );
     Fault::new(Class::Malformed, 502, "upstream_answer_too_large", message)
 }
 

@@ -23,8 +23,11 @@
 
 mod answer;
 mod call;
+mod history;
 mod item;
 mod kept;
+mod members;
+mod own;
 mod reply;
 mod stream;
 #[cfg(test)]
@@ -32,7 +35,9 @@ mod tests;
 mod write;
 mod writer;
 
-pub use kept::{Kept, kept};
+pub use history::{Complete, Earlier, Order, answer_of, complete, find, page};
+pub use kept::{Kept, kept, no_answer};
+pub use own::{Ending, Naming, OwnStream, Passed, begun, deleted, in_state, is_of_background, since, status};
 
 use super::{Asked, Begun, Format, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
