@@ -417,7 +417,7 @@ impl Relay {
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
             // Another route has another model, which cannot go on with this one's words.
-            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.text.is_empty())
+            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.words.is_empty())
         {
             self.leave(&fault);
             self.state = State::Seeking;
@@ -431,7 +431,7 @@ impl Relay {
     fn begun(&self) -> Option<Begun> {
         let Watched::Events(watch) = &self.watched else { return None };
         let same_as = self.record.as_ref()?.deployment()?.same_as.clone();
-        Some(Begun { text: watch.told()?.to_owned(), same_as })
+        Some(Begun { words: watch.told()?, same_as })
     }
 
     /// Seeks an upstream that completes the answer, and changes over to it.
@@ -527,6 +527,8 @@ impl Relay {
             None => fault,
         };
         self.state = State::Ended;
+        // Before the client is told what was spent.
+        self.count();
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {
                 self.ready.push(translation::last_event(record, &fault));

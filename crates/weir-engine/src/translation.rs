@@ -6,11 +6,11 @@ use crate::record::Record;
 use bytes::Bytes;
 use weir_core::{Class, Endpoint, Fault, RequestId};
 use weir_wire::error;
-use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
+use weir_wire::format::{self, Asked, Format, Losing, Target};
 use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
 use weir_wire::reply::ReplyFacts;
 use weir_wire::splice::Prefill;
-use weir_wire::watch::StreamWatch;
+use weir_wire::watch::{StreamWatch, Words};
 
 /// The two formats, the client's first.
 #[derive(Clone, Copy, Debug)]
@@ -76,28 +76,31 @@ impl Translation {
             Err(fault) => return Err(error::stated_inside(body).unwrap_or(fault)),
         };
         let facts = ReplyFacts::of(&reply);
-        let written = self.client.write_reply(&reply, &self.asked(record, call, Begun::Nothing));
+        let written = self.client.write_reply(&reply, &self.asked(record, call));
         Ok((Bytes::from(written), facts))
     }
 
-    /// `watch` over a stream of the deployment's, for the client.
+    /// `watch` over a stream of the deployment's, for the client, who may have the beginning of an answer already.
     pub(crate) fn watch(
         self,
         watch: StreamWatch,
         record: &CallRecord<'_>,
         call: &Call,
-        begun: Begun,
+        has: Option<&Words>,
     ) -> StreamWatch {
-        watch.translating(self.deployment, self.client, &self.asked(record, call, begun))
+        let mut asked = self.asked(record, call);
+        if let Some(has) = has {
+            (asked.begun, asked.after_thought) = (has.begun, has.after_thought);
+        }
+        watch.translating(self.deployment, self.client, &asked)
     }
 
-    fn asked(self, record: &CallRecord<'_>, call: &Call, begun: Begun) -> Asked {
+    fn asked(self, record: &CallRecord<'_>, call: &Call) -> Asked {
         let mut asked = Asked {
             model: call.facts.model.as_str().to_owned(),
             stream_usage: call.facts.include_usage,
             id: format!("{}{}", self.client.id_prefix(), record.id.as_str()),
             now: record.unix_seconds,
-            begun,
             ..Asked::default()
         };
         self.client.remember(&call.body, &mut asked);
@@ -111,12 +114,12 @@ pub(crate) fn watch_as_it_comes(
     watch: StreamWatch,
     record: &CallRecord<'_>,
     call: &Call,
-    begun: Begun,
+    has: Option<&Words>,
 ) -> StreamWatch {
     match (call.endpoint, format::of(call.endpoint)) {
-        (Endpoint::Messages, Some(own)) if begun == Begun::Nothing => watch.reading(own),
+        (Endpoint::Messages, Some(own)) if has.is_none() => watch.reading(own),
         (Endpoint::Messages, Some(own)) => {
-            Translation { client: own, deployment: own }.watch(watch, record, call, begun)
+            Translation { client: own, deployment: own }.watch(watch, record, call, has)
         }
         _ => watch,
     }
@@ -136,11 +139,11 @@ pub(crate) fn refusal(record: &Record, fault: &Fault) -> Bytes {
     }
 }
 
-/// The same as the last event of a stream that has begun.
+/// The same as the last event of a stream that has begun, with what was spent on it.
 pub(crate) fn last_event(record: &Record, fault: &Fault) -> Bytes {
     let id: Option<&RequestId> = Some(&record.id);
     match record.endpoint.and_then(format::of) {
-        Some(format) => format.error_event(fault, id),
-        None => error::event(fault, id),
+        Some(format) => format.error_event(fault, id, record.usage.as_ref()),
+        None => error::event(fault, id, record.usage.as_ref()),
     }
 }

@@ -114,7 +114,7 @@ impl Format for Gemini {
         Bytes::from(out)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, _: Option<&Usage>) -> Bytes {
         Bytes::from([b"data: ", &self.error(fault, id)[..], b"\n\n"].concat())
     }
 }

@@ -25,7 +25,7 @@ use super::{Asked, Format, Framing, Losing, StreamReader, StreamWriter, Target};
 use crate::json::write::object;
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
-use weir_core::{Fault, RequestId};
+use weir_core::{Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "ollama";
@@ -91,7 +91,7 @@ impl Format for Ollama {
         error(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, _: Option<&Usage>) -> Bytes {
         Bytes::from([&error(fault, id)[..], b"\n"].concat())
     }
 }
@@ -142,7 +142,7 @@ impl Format for Generate {
         error(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, _: Option<&Usage>) -> Bytes {
         Bytes::from([&error(fault, id)[..], b"\n"].concat())
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 
+mod joining;
+
 /// What a stream came to: bytes for the client (with what `end` appends), how it ended, what was learnt.
 #[derive(Debug, PartialEq)]
 struct Run {
@@ -81,7 +83,7 @@ fn run_through(mut watch: StreamWatch, pieces: &[&str]) -> (String, String, Opti
             error = Some(fault);
         }
     }
-    let told = watch.told().map(str::to_owned);
+    let told = watch.told().map(|words| words.text);
     let end = match (error, watch.end()) {
         (Some(fault), _) => format!("error {} {}", fault.class.name(), fault.status),
         (None, End::Failed(fault)) => fault.class.name().to_owned(),
@@ -128,7 +130,7 @@ fn a_stream_of_messages_passes_as_it_comes_and_is_understood() {
     let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, STOPPED]);
     assert_eq!((out.ends_with(OVER), end.as_str()), (true, "complete"));
     let (_, end, told) = run_through(watch(), &[STARTED, BLOCK, &one]);
-    assert_eq!((end.as_str(), told), ("truncated", None));
+    assert_eq!((end.as_str(), told.as_deref()), ("truncated", Some("one ")));
     // Before it has said anything, another may take its place.
     assert_eq!(run_through(watch(), &[STARTED, BLOCK]).2.as_deref(), Some(""));
     let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
@@ -155,23 +157,23 @@ fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
         vec![STARTED, BLOCK, &*repeats, &*goes_on, STOPPED, OVER],
         vec![STARTED, BLOCK, &*one, &*two, STOPPED],
     ] {
-        let (out, end, _) = run_through(watch(Begun::Text).taking_up("one ", true), &again);
+        let (out, end, _) = run_through(watch(Begun::Text).taking_up(&Words::text("one "), true), &again);
         assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
         assert!(out.ends_with("data: [DONE]\n\n") && !out.contains("role"), "{out}");
     }
     // One that says something else is not glued to it.
     let other = words("Two");
     let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &other, STOPPED]);
+        run_through(watch(Begun::Text).taking_up(&Words::text("one "), true), &[STARTED, BLOCK, &other, STOPPED]);
     assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
     // One that stops short of it neither.
     let short = words("on");
     let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &short, STOPPED, OVER]);
+        run_through(watch(Begun::Text).taking_up(&Words::text("one "), true), &[STARTED, BLOCK, &short, STOPPED, OVER]);
     assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
     // With a declared prefill it goes on behind it.
     let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up("one ", false), &[STARTED, BLOCK, &two, STOPPED, OVER]);
+        run_through(watch(Begun::Text).taking_up(&Words::text("one "), false), &[STARTED, BLOCK, &two, STOPPED, OVER]);
     assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
 }
 
@@ -183,14 +185,14 @@ fn the_last_words_of_a_cut_stream_are_not_taken_for_told() {
     let mut out = Pieces::new();
     watch.push(Bytes::from(cut), &mut out).unwrap();
     assert!(matches!(watch.end(), End::Failed(_)));
-    assert_eq!((out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told()), (1, Some("hi")));
+    assert_eq!((out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told().map(|words| words.text)), (1, Some("hi".to_owned())));
 }
 
 #[test]
 fn the_last_event_of_a_repetition_may_lack_its_blank_line() {
     let last =
         r#"{"model":"m","choices":[{"index":0,"delta":{"content":"hi there"},"finish_reason":"stop"}]}"#;
-    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up("hi", true);
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(&Words::text("hi"), true);
     let mut out = Pieces::new();
     watch.push(Bytes::from(format!("data: {ROLE}\n\ndata: {last}")), &mut out).unwrap();
     let End::Complete { append: Some(append) } = watch.end() else { panic!("not complete") };
@@ -445,7 +447,7 @@ fn taken_up(told: &str, repeats: bool, texts: &[&str]) -> (String, Option<&'stat
     let stream = format!(": hello\n\ndata: {ROLE}\n\n{}", texts.iter().map(chunk).collect::<String>());
     let mut results = Vec::new();
     for size in [1, 50, stream.len()] {
-        let mut watch = StreamWatch::new(true, Splitter::LIMIT).taking_up(told, repeats);
+        let mut watch = StreamWatch::new(true, Splitter::LIMIT).taking_up(&Words::text(told), repeats);
         let (mut out, mut error) = (Pieces::new(), None);
         for piece in stream.as_bytes().chunks(size) {
             if let Step::Error(fault) = watch.push(Bytes::copy_from_slice(piece), &mut out).unwrap() {
@@ -458,7 +460,7 @@ fn taken_up(told: &str, repeats: bool, texts: &[&str]) -> (String, Option<&'stat
                 serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
             data["choices"][0]["delta"]["content"].as_str().unwrap().to_owned()
         });
-        results.push((text.collect::<String>(), error, watch.told().map(str::to_owned)));
+        results.push((text.collect::<String>(), error, watch.told().map(|words| words.text)));
     }
     assert!(results.windows(2).all(|two| two[0] == two[1]), "however it is cut: {results:?}");
     results.remove(0)
@@ -490,7 +492,7 @@ fn a_stream_that_says_something_else_takes_up_nothing() {
 
 /// What goes out of a stream that was given the beginning of an answer, or the class of its fault.
 fn behind(told: &str, pieces: &[&str]) -> Result<String, Class> {
-    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(told, false);
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(&Words::text(told), false);
     let mut out = Pieces::new();
     let said = |text: &str| {
         let text = serde_json::to_string(text).unwrap();
