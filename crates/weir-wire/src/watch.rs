@@ -65,6 +65,8 @@ pub struct StreamWatch {
 struct Seen {
     wants_usage: bool,
     usage: Option<Usage>,
+    /// How many events with content had come when it was stated.
+    usage_of: u64,
     model: Option<ModelName>,
     choices: SmallVec<[(u32, Option<FinishReason>); 1]>,
     first_token: bool,
@@ -97,6 +99,7 @@ impl StreamWatch {
             seen: Seen {
                 wants_usage,
                 usage: None,
+                usage_of: 0,
                 model: None,
                 choices: SmallVec::new(),
                 first_token: false,
@@ -263,10 +266,18 @@ impl StreamWatch {
         self.seen.usage
     }
 
-    /// The upstream's figures, else an estimate from what passed and from the prompt's size.
+    /// The upstream's figures, else an estimate from what passed and from the prompt's size; that also where more has come
+    /// than they can have counted, as of a stream that says at its start what its prompt took, and breaks off.
     pub fn usage_or_estimate(&self, prompt_bytes: usize) -> Usage {
         let seen = &self.seen;
-        seen.usage.unwrap_or_else(|| usage::estimate(prompt_bytes, seen.text_bytes, seen.token_events))
+        let estimate = usage::estimate(prompt_bytes, seen.text_bytes, seen.token_events);
+        match seen.usage {
+            Some(usage) if seen.usage_of == seen.token_events || usage.output >= estimate.output => usage,
+            Some(usage) if usage.input > 0 => {
+                Usage { output: estimate.output, source: estimate.source, ..usage }
+            }
+            _ => estimate,
+        }
     }
 
     /// The model that answers, by the upstream's account.
@@ -498,6 +509,9 @@ impl Seen {
         }
         self.first_token |= answer.generated > 0;
         self.token_events += u64::from(answer.generated > 0);
+        if answer.usage != Stated::Nothing {
+            self.usage_of = self.token_events;
+        }
         self.text_bytes += answer.text_bytes;
         self.refused |= answer.refused;
     }

@@ -138,6 +138,30 @@ fn a_stream_of_messages_passes_as_it_comes_and_is_understood() {
     assert_eq!((out, end.as_str()), ([STARTED, BLOCK, &one].concat(), "error server_error 503"));
 }
 
+/// What a stream says of usage before it has said all is no account of that.
+#[test]
+fn figures_from_before_the_text_do_not_count_it() {
+    use crate::format::messages::Messages;
+    let (one, two) = (words("one two three "), words("four five six"));
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).reading(&Messages);
+    let mut usage_after = |pieces: &[&str]| {
+        watch.push(Bytes::from(pieces.concat()), &mut Pieces::new()).unwrap();
+        let usage = watch.usage_or_estimate(400);
+        (usage.input, usage.output, usage.source.name())
+    };
+    assert_eq!(usage_after(&[STARTED, BLOCK]), (3, 1, "reported"));
+    assert_eq!(usage_after(&[&one, &two]), (3, 7, "estimated"));
+    assert_eq!(usage_after(&[STOPPED, OVER]), (3, 5, "reported"));
+    // Figures beside each text count it.
+    let running = r#"{"choices":[{"index":0,"delta":{"content":"so much more text"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT);
+    watch.push(Bytes::from(format!("data: {running}\n\n")), &mut Pieces::new()).unwrap();
+    let usage = watch.usage_or_estimate(400);
+    assert_eq!((usage.input, usage.output, usage.source.name()), (9, 1, "reported"));
+    watch.push(Bytes::from(format!("data: {HI}\n\n")), &mut Pieces::new()).unwrap();
+    assert_eq!(watch.usage_or_estimate(400).output, 5);
+}
+
 #[test]
 fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
     use crate::format::{Asked, Begun, chat::Chat, messages::Messages};

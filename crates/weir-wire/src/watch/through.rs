@@ -153,6 +153,7 @@ impl Seen {
                 if usage.total() > 0 || self.usage.is_none() {
                     self.usage = Some(*usage);
                 }
+                self.usage_of = self.token_events;
                 match self.before {
                     Some(before) => through.write(&Chunk::Usage(before.plus(*usage))),
                     None => through.write(chunk),
