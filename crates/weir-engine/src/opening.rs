@@ -393,17 +393,16 @@ async fn open_stream(
         }
         begun => begun,
     };
-    let spent = begun.is_err().then(|| record.generated()).flatten();
+    if begun.is_err() {
+        record.came_to_nothing();
+    }
     match (begun, record.opening.take()) {
         (Ok(None), Some(open)) => Ok(Opened::Stream(open)),
         (Ok(Some(piece)), Some(open)) => {
             Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await)
         }
         (Ok(_), None) => Err(lost_track()),
-        (Err(fault), _) => {
-            record.spent = spent;
-            Err(fault)
-        }
+        (Err(fault), _) => Err(fault),
     }
 }
 

@@ -540,8 +540,13 @@ impl Relay {
 
     /// What the present upstream took, or as much of it as there will ever be, comes into the record, once.
     fn count(&mut self) {
-        let Some(record) = self.record.as_mut().filter(|_| !self.counted) else { return };
-        self.counted = true;
+        let Some(record) = &mut self.record else { return };
+        if let Watched::Events(watch) = &mut self.watched {
+            record.left_out(watch.take_left_out());
+        }
+        if std::mem::replace(&mut self.counted, true) {
+            return;
+        }
         record.spent(match &self.watched {
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
             Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
@@ -560,13 +565,6 @@ impl Relay {
                 let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
                 record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
             }
-        }
-        if let Watched::Events(watch) = &self.watched
-            && watch.unparsable() > 0
-        {
-            let deployment = record.deployment().map_or("", |d| &*d.name);
-            let (request, left_out) = (record.id.as_str(), watch.unparsable());
-            tracing::warn!(request, deployment, left_out, "events of a stream were no JSON: left out");
         }
         if let Some(mut lease) = self.lease.take() {
             match &ending {

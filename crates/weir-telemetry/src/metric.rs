@@ -151,6 +151,11 @@ pub(crate) const ATTEMPTS: Metric = Metric::counter(
     "Upstream calls; route is the one that served the request, cause is first, retry, fallback, \
      continuation or hedge, outcome is ok, client_gone, aborted (another answered first) or the class of the fault",
 );
+pub(crate) const LEFT_OUT: Metric = Metric::counter(
+    "weir_stream_events_left_out",
+    SERVED,
+    "Events of streams that were left out because nobody could read them; route is the one that served the request",
+);
 pub(crate) const RETRIES: Metric =
     Metric::counter("weir_retries", &["route"], "Upstream calls beyond the first in the same route");
 pub(crate) const HEDGES: Metric = Metric::counter(
@@ -297,7 +302,7 @@ const POOL_STALE: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 27] = [
+pub(crate) const COUNTED: [&Metric; 28] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
@@ -312,6 +317,7 @@ pub(crate) const COUNTED: [&Metric; 27] = [
     &COST_UNKNOWN,
     &ESTIMATED,
     &ATTEMPTS,
+    &LEFT_OUT,
     &RETRIES,
     &HEDGES,
     &FALLBACKS,

@@ -134,10 +134,12 @@ pub(crate) fn restated(chunk: &[u8], usage: Usage) -> Option<Vec<u8>> {
     let mut reader = Reader::new(chunk).ok()?;
     let read = reader.whole_object(&mut |reader, key| match &*key.unescape() {
         "usage" => note(reader),
-        "x_groq" => reader.members(&mut |reader, key| match &*key.unescape() {
-            "usage" => note(reader),
-            _ => reader.skip(),
-        }).map(|_| ()),
+        "x_groq" => reader
+            .members(&mut |reader, key| match &*key.unescape() {
+                "usage" => note(reader),
+                _ => reader.skip(),
+            })
+            .map(|_| ()),
         _ => reader.skip(),
     });
     read.ok().filter(|()| !places.is_empty())?;

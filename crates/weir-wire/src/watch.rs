@@ -19,8 +19,8 @@ use bytes::Bytes;
 use pattern::Pattern;
 use smallvec::SmallVec;
 use through::Through;
-use told::{Heard, Told};
 pub use told::Words;
+use told::{Heard, Told};
 use weir_core::{Class, Fault, Usage};
 
 /// The event that ends a stream in OpenAI's format.
@@ -74,6 +74,8 @@ struct Seen {
     token_events: u64,
     text_bytes: usize,
     unparsable: u64,
+    /// Of these, those that have been told already.
+    told_of: u64,
     refused: bool,
     done: bool,
     error: Option<Fault>,
@@ -107,6 +109,7 @@ impl StreamWatch {
                 token_events: 0,
                 text_bytes: 0,
                 unparsable: 0,
+                told_of: 0,
                 refused: false,
                 done: false,
                 error: None,
@@ -324,6 +327,12 @@ impl StreamWatch {
     /// Events left out because their data was not a JSON object.
     pub fn unparsable(&self) -> u64 {
         self.seen.unparsable
+    }
+
+    /// Those of them that came since this was asked last.
+    pub fn take_left_out(&mut self) -> u32 {
+        let told_of = std::mem::replace(&mut self.seen.told_of, self.seen.unparsable);
+        u32::try_from(self.seen.unparsable - told_of).unwrap_or(u32::MAX)
     }
 }
 

@@ -187,17 +187,23 @@ fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
     }
     // One that says something else is not glued to it.
     let other = words("Two");
-    let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up(&Words::text("one "), true), &[STARTED, BLOCK, &other, STOPPED]);
+    let (out, end, _) = run_through(
+        watch(Begun::Text).taking_up(&Words::text("one "), true),
+        &[STARTED, BLOCK, &other, STOPPED],
+    );
     assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
     // One that stops short of it neither.
     let short = words("on");
-    let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up(&Words::text("one "), true), &[STARTED, BLOCK, &short, STOPPED, OVER]);
+    let (out, end, _) = run_through(
+        watch(Begun::Text).taking_up(&Words::text("one "), true),
+        &[STARTED, BLOCK, &short, STOPPED, OVER],
+    );
     assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
     // With a declared prefill it goes on behind it.
-    let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up(&Words::text("one "), false), &[STARTED, BLOCK, &two, STOPPED, OVER]);
+    let (out, end, _) = run_through(
+        watch(Begun::Text).taking_up(&Words::text("one "), false),
+        &[STARTED, BLOCK, &two, STOPPED, OVER],
+    );
     assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
 }
 
@@ -209,7 +215,10 @@ fn the_last_words_of_a_cut_stream_are_not_taken_for_told() {
     let mut out = Pieces::new();
     watch.push(Bytes::from(cut), &mut out).unwrap();
     assert!(matches!(watch.end(), End::Failed(_)));
-    assert_eq!((out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told().map(|words| words.text)), (1, Some("hi".to_owned())));
+    assert_eq!(
+        (out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told().map(|words| words.text)),
+        (1, Some("hi".to_owned()))
+    );
 }
 
 #[test]

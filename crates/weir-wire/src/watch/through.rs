@@ -204,7 +204,9 @@ impl Seen {
                 true
             }
             Piece::Citation(..) | Piece::Logprobs(_) => true,
-            Piece::Refusal(_) | Piece::ToolCall { .. } | Piece::Arguments { .. } | Piece::Hidden(_) => bytes == 0,
+            Piece::Refusal(_) | Piece::ToolCall { .. } | Piece::Arguments { .. } | Piece::Hidden(_) => {
+                bytes == 0
+            }
         };
         if !kept || told.is_too_long() {
             self.told = None;

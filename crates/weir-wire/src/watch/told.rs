@@ -202,7 +202,8 @@ impl Told {
 
     /// It thinks, in a way that cannot be compared. Gives whether the answer can be taken up once its text has begun.
     pub(super) fn thinks_somehow(&mut self) -> bool {
-        let early = self.text.is_empty() && matches!(self.thought.stage, Stage::None | Stage::Open | Stage::Blurred);
+        let early =
+            self.text.is_empty() && matches!(self.thought.stage, Stage::None | Stage::Open | Stage::Blurred);
         self.thought = Thought { stage: Stage::Blurred, ..Thought::default() };
         early
     }

@@ -217,7 +217,28 @@ fn row_10_a_malformed_event_is_left_out() {
     events.push(
         r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":60,"total_tokens":69}}"#.to_owned(),
     );
-    check("10", vec![], Answer::events(events), [1, 0]);
+    let (weir, ..) = check("10", vec![], Answer::events(events), [1, 0]);
+    weir.wait_for_metric("weir_stream_events_left_out_total", &[("deployment", "primary")], 1.0);
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(entry["attempted"][0]["events_left_out"], 1, "{entry}");
+}
+
+/// Those of an attempt that came to nothing count as well, at the deployment that sent them, before and after its first token.
+#[test]
+fn events_that_are_left_out_are_counted_where_they_came_from() {
+    for (row, events) in [
+        ("before its first token", vec!["{\"oops".to_owned()]),
+        ("behind it", vec![chunk(r#""content":"word0""#, "null", ""), "{\"oops".to_owned()]),
+    ] {
+        let upstreams = pair();
+        let count = events.len();
+        upstreams[0].always(Answer::events(events).broken_after_events(count));
+        upstreams[1].always(right());
+        let weir = weir(&upstreams, "continues: none", "");
+        ask(&weir).assert_right(row);
+        let sent = calls(&upstreams[0]) as f64;
+        weir.wait_for_metric("weir_stream_events_left_out_total", &[("deployment", "primary")], sent);
+    }
 }
 
 #[test]

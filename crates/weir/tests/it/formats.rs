@@ -228,8 +228,13 @@ fn a_stream_that_breaks_off_is_completed_in_the_clients_format() {
             assert_eq!(said, "Bratislava.", "{text}");
             let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
             let expect = [
-                "message_start", "content_block_start", "content_block_delta", "content_block_delta",
-                "content_block_stop", "message_delta", "message_stop",
+                "message_start",
+                "content_block_start",
+                "content_block_delta",
+                "content_block_delta",
+                "content_block_stop",
+                "message_delta",
+                "message_stop",
             ];
             assert_eq!(kinds, expect, "{text}");
             assert!(events.iter().all(|event| event["index"].as_u64().unwrap_or(0) == 0), "{text}");

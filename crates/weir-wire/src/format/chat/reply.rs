@@ -5,10 +5,10 @@ use super::{ThinkingBlock, finish, finish_word};
 use crate::format::Asked;
 use crate::format::read::{self, proof_of};
 use crate::format::tools::id_in;
-pub(in crate::format) use crate::usage::write as write_usage;
 use crate::json::write::{Object, object};
 use crate::neutral::{Choice, Finish, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
 use crate::usage;
+pub(in crate::format) use crate::usage::write as write_usage;
 use serde::Deserialize;
 use weir_core::Fault;
 

@@ -43,7 +43,10 @@ fn a_thought_is_over_once_the_text_has_begun() {
     for (events, expect) in [
         (vec![ROLE.to_owned()], Some(Words::text(""))),
         (vec![think("a "), think("b")], thinking("a b")),
-        (vec![ROLE.to_owned(), think("a "), think("b"), think("c"), say("x "), say("y")], Some(after_thought("x y"))),
+        (
+            vec![ROLE.to_owned(), think("a "), think("b"), think("c"), say("x "), say("y")],
+            Some(after_thought("x y")),
+        ),
         (vec![delta(&json!({ "reasoning": "a" })), say("x")], Some(after_thought("x"))),
         // What cannot be compared cannot be repeated either; behind it the text can.
         (vec![both("a")], None),
@@ -116,7 +119,10 @@ fn a_thought_that_broke_off_is_repeated_or_given_up() {
     check(&[think("one more")], Err(Class::Diverged));
     check(&[say("one two ")], Err(Class::Diverged));
     check(&[think("one ")], Err(Class::Diverged));
-    check(&[delta(&json!({ "reasoning": "one two ", "reasoning_content": "one two " }))], Err(Class::Diverged));
+    check(
+        &[delta(&json!({ "reasoning": "one two ", "reasoning_content": "one two " }))],
+        Err(Class::Diverged),
+    );
 }
 
 fn spent() -> Usage {
@@ -129,7 +135,8 @@ fn a_stream_that_takes_up_an_answer_states_the_usage_of_both() {
         json!({ "model": "m", "choices": [], "usage": usage, "x_groq": { "id": "r", "usage": usage }, "odd": 1 })
             .to_string()
     };
-    let stated = json!({ "prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13, "queue_time": 0.5 });
+    let stated =
+        json!({ "prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13, "queue_time": 0.5 });
     let sum = json!({
         "prompt_tokens": 110, "completion_tokens": 43, "total_tokens": 153,
         "prompt_tokens_details": { "cached_tokens": 7 },
@@ -168,15 +175,17 @@ fn a_stream_that_takes_up_an_answer_states_the_usage_of_both() {
     seen.push(Bytes::from(all), &mut Pieces::new()).unwrap();
     assert_eq!(seen.usage().map(|usage| (usage.input, usage.output)), Some((10, 3)));
     let none = chunk(&Value::Null);
-    let (out, ..) = run_through(watch(true), &[&stream(&[say("one two"), STOP.to_owned(), none.clone(), END.to_owned()])]);
+    let (out, ..) = run_through(
+        watch(true),
+        &[&stream(&[say("one two"), STOP.to_owned(), none.clone(), END.to_owned()])],
+    );
     assert_eq!(last(&out), serde_json::from_str::<Value>(&none).unwrap());
 }
 
 const THOUGHT: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n";
 const THINKS: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
 const SEALED: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"s\"}}\n\n";
-const STOP_0: &str =
-    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
+const STOP_0: &str = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
 
 fn second(event: &str) -> String {
     event.replace("\"index\":0", "\"index\":1")

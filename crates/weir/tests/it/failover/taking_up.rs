@@ -230,9 +230,12 @@ fn an_error_event_says_what_was_spent() {
 fn after_thinking(thoughts: &[&str]) -> Vec<String> {
     let thoughts = thoughts.iter().map(|thought| format!(r#""reasoning_content":"{thought}""#));
     let said = words().into_iter().map(|word| format!(r#""content":"{word}""#));
-    let mut events: Vec<String> = thoughts.chain(said).map(|delta| super::chunk(&delta, "null", "")).collect();
+    let mut events: Vec<String> =
+        thoughts.chain(said).map(|delta| super::chunk(&delta, "null", "")).collect();
     events.push(super::chunk("", r#""stop""#, ""));
-    events.push(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":62,"total_tokens":71}}"#.to_owned());
+    events.push(
+        r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":62,"total_tokens":71}}"#.to_owned(),
+    );
     events
 }
 
