@@ -53,21 +53,23 @@ impl Apart {
         })
     }
 
-    /// One call with it has shown what it took. What makes the deployment too slow, or this credential (by `all`, the
-    /// deployment's counts, and its own), and whether it is the credential alone.
+    /// One call with it has shown what it took. What makes the deployment too slow, by `all`, its counts, or this credential;
+    /// and whether it is the credential alone. Of a deployment or a credential on probation (`all_alone`, `own_alone`) this
+    /// call decides by itself.
     pub(crate) fn judge(
         &self,
         all: &Slow,
         sample: &Sample,
         windows: &Windows,
-        alone: bool,
+        (all_alone, own_alone): (bool, bool),
         now: Moment,
     ) -> Option<(TooSlow, bool)> {
-        let before: Vec<(Share, Share)> = self.slow.shares(now).into_iter().zip(all.shares(now)).collect();
-        let own = self.slow.judge(sample, windows, false, now);
-        let whole = all.judge(sample, windows, alone, now);
+        let (own_before, whole_before) = (self.slow.shares(now), all.shares(now));
+        let own = self.slow.judge(sample, windows, own_alone, now);
+        let whole = all.judge(sample, windows, all_alone, now);
         let found = own.or(whole)?;
-        let (own_before, whole_before) = before.get(found.nth).copied().unwrap_or_default();
+        let at = |shares: &[Share; 2]| shares.get(found.nth).copied().unwrap_or_default();
+        let (own_before, whole_before) = (at(&own_before), at(&whole_before));
         let others = whole_before.without(own_before);
         let own_slow = own.is_some() || own_before.calls >= ENOUGH_TO_BLAME && slow::is_too_much(own_before);
         if own_slow && others.calls >= ENOUGH_TO_BLAME && !slow::is_too_much(others) {
@@ -76,3 +78,6 @@ impl Apart {
         whole.map(|whole| (whole, false))
     }
 }
+
+#[cfg(test)]
+mod tests;
