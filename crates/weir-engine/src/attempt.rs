@@ -124,7 +124,9 @@ impl Attempts {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(lease) => {
                             if let Some(ticket) = self.ticket.take() {
-                                record.queued += ticket.ends(true, now);
+                                let waited = ticket.ends(true, now);
+                                record.queued += waited;
+                                lease.windows().queued(waited, now);
                             }
                             let cause = if told { AttemptCause::Continuation } else { cause };
                             let others = others(record, &self.call, &self.machine, fallback);

@@ -276,6 +276,11 @@ const RECENT_SPEED: Metric = Metric::gauge(
     LAST_MINUTE,
     "Tokens per second of one answer, from its first token to its end, over the last minute",
 );
+const RECENT_QUEUED: Metric = Metric::gauge(
+    "weir_deployment_queued_seconds",
+    LAST_MINUTE,
+    "Waits for a place that ended at this deployment, of the calls that had to wait, over the last minute",
+);
 const RECENT_ERRORS: Metric = Metric::gauge(
     "weir_deployment_error_ratio",
     &["deployment", "blame"],
@@ -334,7 +339,7 @@ pub(crate) const COUNTED: [&Metric; 28] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 20] = [
+pub(crate) const PULLED: [&Metric; 21] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
     &QUEUE,
@@ -349,6 +354,7 @@ pub(crate) const PULLED: [&Metric; 20] = [
     &RECENT_TOTAL,
     &RECENT_GAP,
     &RECENT_SPEED,
+    &RECENT_QUEUED,
     &RECENT_ERRORS,
     &SERVER_REQUESTS,
     &SERVER_MEMORY,
