@@ -1,4 +1,5 @@
 use super::*;
+use crate::sse::Splitter;
 
 mod joining;
 

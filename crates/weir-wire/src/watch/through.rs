@@ -4,7 +4,7 @@
 use super::told::Heard;
 use super::{Seen, Words, damaged, diverged};
 use crate::answer::FinishReason;
-use crate::format::{Begun, Format, GoesOn, Stands, StreamReader, StreamWriter};
+use crate::format::{Begun, Format, Framing, GoesOn, Stands, StreamReader, StreamWriter};
 use crate::name::ModelName;
 use crate::neutral::{Chunk, Piece, Str};
 use crate::sse::{Event, Fate};
@@ -15,6 +15,8 @@ pub(super) struct Through {
     reader: Box<dyn StreamReader>,
     /// `None`: the client speaks the same format, and gets the bytes as they come.
     writer: Option<Box<dyn StreamWriter>>,
+    /// How what comes is cut.
+    pub(super) framing: Framing,
     /// What ends a stream in order in the client's eyes.
     pub(super) end_mark: &'static [u8],
     /// What has been written and not been fetched.
@@ -27,6 +29,7 @@ impl Through {
         Through {
             reader: from.stream_reader(),
             writer,
+            framing: from.framing(),
             end_mark: to.end_mark(),
             written: Vec::new(),
             goes_on: to.goes_on(),
@@ -50,7 +53,7 @@ impl Through {
         if !words.thought.is_empty() || !fits {
             return None;
         }
-        if self.passes_on() {
+        if self.passes_on() && self.goes_on != GoesOn::BehindAny {
             words.begun = match self.reader.stands() {
                 Some(Stands { begun: 0, .. }) if words.is_empty() => Begun::Head,
                 Some(Stands { begun, in_text: true }) if begun == 1 + u32::from(words.after_thought) => {
