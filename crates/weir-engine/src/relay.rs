@@ -538,7 +538,8 @@ impl Relay {
         self.settle(Ending::Broken(fault));
     }
 
-    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once.
+    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once; of one that said
+    /// nothing, nothing.
     fn count(&mut self) {
         let Some(record) = &mut self.record else { return };
         if let Watched::Events(watch) = &mut self.watched {
@@ -548,6 +549,8 @@ impl Relay {
             return;
         }
         record.spent(match &self.watched {
+            // As of any call that failed before it said anything: nobody knows what that is charged.
+            Watched::Events(watch) if !watch.has_first_token() => return,
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
             Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
         });

@@ -158,6 +158,11 @@ fn rows_6_and_7_silence_before_the_first_token_is_left_once() {
                 assert_eq!(primary.wait_for_end(0).how, How::PeerClosed);
                 assert_eq!(seen.reply.header("x-weir-deployment"), Some(began), "{row}");
                 assert_eq!(seen.chunks.last().unwrap()["model"], "other", "{row}");
+                // Who said nothing took nothing that is known of: the usage is that of the answer, to the letter.
+                let usage = seen.chunks.iter().find(|chunk| chunk["usage"].is_object()).unwrap();
+                let told = [&usage["usage"]["prompt_tokens"], &usage["usage"]["completion_tokens"]];
+                let (prompt, completion) = weir_testkit::answer::TOKENS;
+                assert_eq!(told, [&json!(prompt), &json!(completion)], "{row}: {usage}");
             });
         }
     });

@@ -108,7 +108,10 @@ keys: { me: { key: wr-client-key } }
             api.endpoint
         ));
     }
-    config.push_str(&format!("  spare: {{ kind: openai, base_url: '{}', endpoints: [chat] }}\n", upstreams[DEPLOYED].url()));
+    config.push_str(&format!(
+        "  spare: {{ kind: openai, base_url: '{}', endpoints: [chat] }}\n",
+        upstreams[DEPLOYED].url()
+    ));
     config.push_str("deployments:\n  spare: { provider: spare, model: upstream-model }\n");
     for (api, _) in each() {
         config.push_str(&format!(
@@ -301,7 +304,7 @@ fn every_client_is_told_what_a_broken_stream_took() {
         let (text, [input, output]) = heard(client, &reply, true);
         assert_eq!(text, "Brati", "{}: {}", client.name, reply.text());
         let last = reply.text();
-        let last = last.lines().filter(|line| !line.is_empty()).next_back().unwrap();
+        let last = last.lines().rfind(|line| !line.is_empty()).unwrap();
         let last: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap_or(last)).unwrap();
         let told = client.tokens.map(|place| {
             let within = ["", "/error", "/response"].map(|parent| last.pointer(&format!("{parent}{place}")));
