@@ -285,7 +285,7 @@ impl StreamWatch {
         let seen = &self.seen;
         let estimate = usage::estimate(prompt_bytes, seen.text_bytes, seen.token_events);
         match seen.usage {
-            Some(usage) if seen.usage_of == seen.token_events || usage.output >= estimate.output => usage,
+            Some(usage) => usage,
             Some(usage) if usage.input > 0 => {
                 Usage { output: estimate.output, source: estimate.source, ..usage }
             }
@@ -520,16 +520,13 @@ impl Seen {
                 self.choices.push((index, finish));
             }
         }
+        self.first_token |= answer.generated > 0;
+        self.token_events += u64::from(answer.generated > 0);
         // Zeros beside choices are what some servers write until they know better; in a chunk of their own they are meant.
         if let Some(usage) = answer.usage.counted()
             && (usage.total() > 0 || (self.usage.is_none() && answer.choices.is_empty()))
         {
-            self.usage = Some(usage);
-        }
-        self.first_token |= answer.generated > 0;
-        self.token_events += u64::from(answer.generated > 0);
-        if answer.usage != Stated::Nothing {
-            self.usage_of = self.token_events;
+            (self.usage, self.usage_of) = (Some(usage), self.token_events);
         }
         self.text_bytes += answer.text_bytes;
         self.refused |= answer.refused;

@@ -154,9 +154,8 @@ impl Seen {
             }
             Chunk::Usage(usage) => {
                 if usage.total() > 0 || self.usage.is_none() {
-                    self.usage = Some(*usage);
+                    (self.usage, self.usage_of) = (Some(*usage), self.token_events);
                 }
-                self.usage_of = self.token_events;
                 match self.before {
                     Some(before) => through.write(&Chunk::Usage(before.plus(*usage))),
                     None => through.write(chunk),
