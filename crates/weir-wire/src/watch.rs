@@ -285,7 +285,7 @@ impl StreamWatch {
         let seen = &self.seen;
         let estimate = usage::estimate(prompt_bytes, seen.text_bytes, seen.token_events);
         match seen.usage {
-            Some(usage) => usage,
+            Some(usage) if seen.usage_of == seen.token_events || usage.output >= estimate.output => usage,
             Some(usage) if usage.input > 0 => {
                 Usage { output: estimate.output, source: estimate.source, ..usage }
             }
