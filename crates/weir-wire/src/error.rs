@@ -2,44 +2,51 @@
 //!
 //! The envelope and its words: <https://platform.openai.com/docs/guides/error-codes/api-errors>.
 
-use crate::json;
+use crate::json::write::{Object, object};
+use crate::usage;
 use bytes::Bytes;
-use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
-use weir_core::{Class, Fault, RequestId};
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    error: Body<'a>,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    message: &'a str,
-    r#type: &'a str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-}
+use weir_core::{Class, Fault, RequestId, Usage};
 
 /// The body a client gets for `fault`. `id` names the request to those who run the gateway.
 pub fn body(fault: &Fault, id: Option<&RequestId>) -> Bytes {
-    json::to_bytes(&Envelope {
-        error: Body {
-            message: &fault.message,
-            r#type: fault.kind.as_deref().unwrap_or_else(|| kind_of(fault.status)),
-            param: fault.param.as_deref(),
-            code: fault.code.as_deref(),
-            request_id: id.map(RequestId::as_str),
-        },
-    })
+    Bytes::from(envelope(fault, id, None))
 }
 
-/// The same as the last event of a stream that has begun. No `[DONE]` may follow it.
-pub fn event(fault: &Fault, id: Option<&RequestId>) -> Bytes {
-    Bytes::from([b"data: ", &body(fault, id)[..], b"\n\n"].concat())
+/// The same as the last event of a stream that has begun, with the tokens that were `spent` on it. No `[DONE]` may follow
+/// it. They stand within `error`, which is what OpenAI's libraries hand to their callers (`APIError.body`).
+pub fn event(fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+    Bytes::from([b"data: ", &*envelope(fault, id, spent), b"\n\n"].concat())
+}
+
+fn envelope(fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    object(&mut out, |envelope| {
+        envelope.object("error", |error| {
+            error.put("message", &*fault.message);
+            error.put("type", fault.kind.as_deref().unwrap_or_else(|| kind_of(fault.status)));
+            error.put("param", &fault.param.as_deref());
+            error.put("code", &fault.code.as_deref());
+            error.maybe("request_id", id.map(RequestId::as_str));
+            put_spent(error, spent, usage::write);
+        });
+    });
+    out
+}
+
+/// What was spent on an answer that is not whole, as a member `usage` of its error: in the members that the format has for
+/// it, which `write` writes, and with its `source`, since most such figures are estimates.
+pub(crate) fn put_spent(
+    error: &mut Object<'_>,
+    spent: Option<&Usage>,
+    write: impl FnOnce(&mut Object<'_>, Usage),
+) {
+    let Some(spent) = spent else { return };
+    error.object("usage", |usage| {
+        write(usage, *spent);
+        usage.put("source", spent.source.name());
+    });
 }
 
 /// The `type` that OpenAI's API gives to errors of a status.

@@ -26,7 +26,7 @@ mod schema;
 mod stream;
 mod write;
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
+use super::{Asked, Format, GoesOn, Losing, StreamReader, StreamWriter, Target};
 use crate::json::write::{Object, object};
 use crate::neutral::{Call, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
@@ -115,18 +115,25 @@ impl Format for Gemini {
 
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         let mut out = Vec::new();
-        write_error(&mut out, fault, id);
+        write_error(&mut out, fault, id, None);
         Bytes::from(out)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        Bytes::from([b"data: ", &self.error(fault, id)[..], b"\n\n"].concat())
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        let mut out = b"data: ".to_vec();
+        write_error(&mut out, fault, id, spent);
+        out.extend_from_slice(b"\n\n");
+        Bytes::from(out)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindAny
     }
 }
 
 /// The envelope, with Google's standard details: our code as the reason, the field at fault, the request's name and when
 /// to try again (<https://cloud.google.com/apis/design/errors>).
-fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
+fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) {
     const DETAIL: &str = "type.googleapis.com/google.rpc.";
     let detail = |name: &str| format!("{DETAIL}{name}");
     object(out, |body| {
@@ -167,6 +174,9 @@ fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
                 }
             });
         });
+        if let Some(spent) = spent {
+            body.object("usageMetadata", |object| write_usage(object, *spent));
+        }
     });
 }
 
