@@ -45,8 +45,6 @@ pub(crate) enum Content {
 /// An error, in no vendor's words.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
-    /// It follows so many events; what would come behind them does not.
-    pub(crate) after_events: usize,
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
@@ -166,16 +164,16 @@ impl Answer {
 
     /// An error in the envelope of the API that is called, worded as its vendor would.
     pub fn refused(status: u16, code: &str, message: &str) -> Self {
-        let failure = Failure { after_events: 0, status, code: code.to_owned(), message: message.to_owned() };
+        let failure = Failure { status, code: code.to_owned(), message: message.to_owned() };
         Answer::of(status, Content::Refused(failure))
     }
 
-    /// Breaks a stream of [`Answer::said`] off behind `n` events by such an error.
+    /// Breaks a stream of [`Answer::said`] off by such an error when all was said, and before the end.
     #[must_use]
-    pub fn fails_after_events(mut self, n: usize, status: u16, code: &str, message: &str) -> Self {
+    pub fn breaks_off(mut self, status: u16, code: &str, message: &str) -> Self {
         if let Content::Said(_, failure) = &mut self.content {
             let (code, message) = (code.to_owned(), message.to_owned());
-            *failure = Some(Failure { after_events: n, status, code, message });
+            *failure = Some(Failure { status, code, message });
         }
         self
     }

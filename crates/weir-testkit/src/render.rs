@@ -129,7 +129,7 @@ fn model(said: &Said, failure: Option<&Failure>, asked: &Asked<'_>) -> (&'static
     let mut events = vendor.stream(&said, frame);
     let mut end = vendor.end();
     if let Some(failure) = failure {
-        events.truncate(failure.after_events);
+        events.truncate(vendor.said_by(&events));
         events.push(vendor.error_event(failure.status, &failure.code, &failure.message));
         end = "";
     }

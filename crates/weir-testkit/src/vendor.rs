@@ -87,6 +87,20 @@ impl Vendor {
         }
     }
 
+    /// How many events of a stream it takes to say all, the end not included.
+    pub(crate) fn said_by(self, events: &[Event]) -> usize {
+        let last =
+            |says: fn(&Value) -> bool| events.iter().rposition(|(_, data)| says(data)).map_or(0, |at| at + 1);
+        match self {
+            Vendor::Chat => {
+                last(|data| data["choices"][0]["finish_reason"].is_null() && data["choices"][0].is_object())
+            }
+            Vendor::Messages => last(|data| data["type"] == "content_block_delta"),
+            Vendor::Responses => last(|data| data["delta"].is_string()),
+            Vendor::Gemini => events.len().saturating_sub(1),
+        }
+    }
+
     /// What a stream ends with, behind its last event.
     pub(crate) fn end(self) -> &'static str {
         match self {

@@ -34,13 +34,13 @@ pub(super) fn told(body: &Value) -> Told {
         told.tools.push((string(&tool["function"]["name"]), tool["function"]["parameters"].clone()));
     }
     let choice = &body["tool_choice"];
-    told.term("choice", if choice.is_object() { &choice["function"]["name"] } else { choice });
+    told.choice(if choice.is_object() { &choice["function"]["name"] } else { choice });
     let most =
         if body["max_tokens"].is_null() { &body["max_completion_tokens"] } else { &body["max_tokens"] };
     told.term("most", most);
     told.term("temperature", &body["temperature"]);
     told.term("top_p", &body["top_p"]);
-    told.term("stop", &body["stop"]);
+    told.stop(&body["stop"]);
     told.term("schema", &body["response_format"]["json_schema"]["schema"]);
     told.term("effort", &body["reasoning_effort"]);
     told.term("parallel", &body["parallel_tool_calls"]);

@@ -32,15 +32,15 @@ pub(super) fn told(body: &Value) -> Told {
     let calling = member(body, "toolConfig", "tool_config");
     let calling = member(calling, "functionCallingConfig", "function_calling_config");
     let names = member(calling, "allowedFunctionNames", "allowed_function_names");
-    told.term("choice", if list(names).len() == 1 { &names[0] } else { &calling["mode"] });
+    told.choice(if list(names).len() == 1 { &names[0] } else { &calling["mode"] });
     told.term("most", member(config, "maxOutputTokens", "max_output_tokens"));
     told.term("temperature", &config["temperature"]);
     told.term("top_p", member(config, "topP", "top_p"));
-    told.term("stop", member(config, "stopSequences", "stop_sequences"));
+    told.stop(member(config, "stopSequences", "stop_sequences"));
     told.term("schema", member(config, "responseSchema", "response_schema"));
     told.term("schema", member(config, "responseJsonSchema", "response_json_schema"));
     let thinking = member(config, "thinkingConfig", "thinking_config");
-    told.term("effort", member(thinking, "thinkingBudget", "thinking_budget"));
+    told.budget(member(thinking, "thinkingBudget", "thinking_budget"));
     told.term("effort", member(thinking, "thinkingLevel", "thinking_level"));
     told
 }

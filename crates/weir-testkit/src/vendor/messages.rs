@@ -26,7 +26,7 @@ pub(super) fn told(body: &Value) -> Told {
         told.tools.push((string(&tool["name"]), tool["input_schema"].clone()));
     }
     let choice = &body["tool_choice"];
-    told.term("choice", if choice["type"] == "tool" { &choice["name"] } else { &choice["type"] });
+    told.choice(if choice["type"] == "tool" { &choice["name"] } else { &choice["type"] });
     if choice["disable_parallel_tool_use"] == true {
         told.term("parallel", &json!(false));
     }
@@ -36,9 +36,9 @@ pub(super) fn told(body: &Value) -> Told {
     told.term("most", &body["max_tokens"]);
     told.term("temperature", &body["temperature"]);
     told.term("top_p", &body["top_p"]);
-    told.term("stop", &body["stop_sequences"]);
+    told.stop(&body["stop_sequences"]);
     told.term("schema", &body["output_config"]["format"]["schema"]);
-    told.term("effort", &body["thinking"]["budget_tokens"]);
+    told.budget(&body["thinking"]["budget_tokens"]);
     told.term("effort", &body["output_config"]["effort"]);
     told
 }

@@ -35,7 +35,7 @@ pub(super) fn told(body: &Value) -> Told {
         told.tools.push((string(&tool["name"]), tool["parameters"].clone()));
     }
     let choice = &body["tool_choice"];
-    told.term("choice", if choice.is_object() { &choice["name"] } else { choice });
+    told.choice(if choice.is_object() { &choice["name"] } else { choice });
     told.term("most", &body["max_output_tokens"]);
     told.term("temperature", &body["temperature"]);
     told.term("top_p", &body["top_p"]);

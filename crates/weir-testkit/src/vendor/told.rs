@@ -55,6 +55,35 @@ impl Told {
         }
     }
 
+    /// How a tool is to be chosen. That the model decides goes without saying.
+    pub(crate) fn choice(&mut self, value: &Value) {
+        match value.as_str().unwrap_or_default().to_lowercase().as_str() {
+            "" | "auto" => {}
+            "any" | "required" => self.term("choice", &"required".into()),
+            "none" => self.term("choice", &"none".into()),
+            _ => self.term("choice", value),
+        }
+    }
+
+    /// How much may be thought, by the word for so many tokens.
+    pub(crate) fn budget(&mut self, tokens: &Value) {
+        let word = match tokens.as_u64() {
+            None => return,
+            Some(..=1024) => "low",
+            Some(..=8192) => "medium",
+            Some(_) => "high",
+        };
+        self.term("effort", &word.into());
+    }
+
+    /// What it stops at, one text or several.
+    pub(crate) fn stop(&mut self, value: &Value) {
+        match value {
+            Value::String(_) => self.term("stop", &Value::Array(vec![value.clone()])),
+            value => self.term("stop", value),
+        }
+    }
+
     /// How often the model has spoken before.
     pub(crate) fn answers(&self) -> usize {
         let mut last = Who::User;
