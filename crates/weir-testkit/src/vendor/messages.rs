@@ -153,7 +153,7 @@ pub(super) fn stream(said: &Said, frame: Frame<'_>) -> Vec<Event> {
     let end = json!({
         "type": "message_delta",
         "delta": { "stop_reason": reason, "stop_sequence": sequence },
-        "usage": { "output_tokens": said.tokens.output },
+        "usage": usage(said.tokens, said.tokens.output),
     });
     events.push(("message_delta", end));
     events.push(("message_stop", json!({ "type": "message_stop" })));

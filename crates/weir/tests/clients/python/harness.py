@@ -34,15 +34,20 @@ def scenario(function):
     return function
 
 
+def add(name, function):
+    """Adds a scenario by its name: the format that is spoken first, where a script speaks several."""
+    SCENARIOS.append((name, function))
+
+
 def each(cases):
     """Makes a scenario of every case: the function is called with the target and the case's values."""
 
-    def add(function):
+    def of(function):
         for name, case in cases.items():
-            SCENARIOS.append((f"{function.__name__}/{name}", lambda target, case=case: function(target, **case)))
+            add(f"{function.__name__}/{name}", lambda target, case=case: function(target, **case))
         return function
 
-    return add
+    return of
 
 
 def plain(value):

@@ -67,7 +67,7 @@ fn models() -> Vec<(&'static str, Vec<Answer>)> {
 
 /// More than is read at one time: the beginning has reached the client when the end is seen.
 fn long() -> String {
-    (0..20).map(|_| "x".repeat(20_000) + " ").collect()
+    (0..8).map(|_| "x".repeat(20_000) + " ").collect()
 }
 
 /// What is heard, as the value of a member of JSON.
@@ -284,4 +284,37 @@ fn openais_for_python() {
 fn anthropics_for_python() {
     let Some(client) = python(NEWEST, "anthropic_messages.py") else { return };
     check("anthropic", client, &[("", "messages")]);
+}
+
+const OTHERS: &str = "WEIR_PYTHON_PATH_OTHERS";
+const BOTH: [(&str, &str); 2] = [("chat/", "chat"), ("messages/", "messages")];
+
+#[test]
+fn langchains_models() {
+    let Some(client) = python(NEWEST, "langchain_models.py") else { return };
+    check("langchain", client, &BOTH);
+}
+
+#[test]
+fn pydantic_ais_agents() {
+    let Some(client) = python(NEWEST, "pydantic_ai_agents.py") else { return };
+    check("pydantic-ai", client, &BOTH);
+}
+
+#[test]
+fn instructors_outputs() {
+    let Some(client) = python(OTHERS, "instructor_clients.py") else { return };
+    check("instructor", client, &BOTH);
+}
+
+#[test]
+fn litellm_as_a_client() {
+    let Some(client) = python(OTHERS, "litellm_client.py") else { return };
+    check("litellm", client, &BOTH);
+}
+
+#[test]
+fn llama_indexs_models() {
+    let Some(client) = python(OTHERS, "llama_index_models.py") else { return };
+    check("llama-index", client, &[("", "chat")]);
 }
