@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// Stands in a [`Part::Text`] for what the model was told, as [`crate::vendor`] puts it in words.
+/// Stands in a [`Part::Text`], or as a member of a call's arguments, for what the model was told: who said what, which tools
+/// there are, and the terms, in the same words whatever the format.
 pub const HEARD: &str = "@heard@";
 
 /// One turn of a model.
@@ -117,6 +118,9 @@ impl Said {
     pub(crate) fn settled(&self, heard: &str, tool: Option<&str>) -> Said {
         let part = |part: &Part| match (part, tool) {
             (Part::Text(text), _) => Part::Text(text.replace(HEARD, heard)),
+            (Part::Call { id, name, arguments }, _) => {
+                Part::Call { id: id.clone(), name: name.clone(), arguments: filled(arguments, heard) }
+            }
             (Part::Data(data), None) => Part::Text(data.to_string()),
             (Part::Data(data), Some(tool)) => {
                 Part::Call { id: "call_data".to_owned(), name: tool.to_owned(), arguments: data.clone() }
@@ -128,6 +132,19 @@ impl Said {
 
     pub(crate) fn calls(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Call { .. }))
+    }
+}
+
+/// The members of an object that stand for what was heard, filled in.
+fn filled(arguments: &Value, heard: &str) -> Value {
+    match arguments {
+        Value::Object(members) => {
+            let fill = |(name, value): (&String, &Value)| {
+                (name.clone(), if *value == HEARD { heard.into() } else { value.clone() })
+            };
+            Value::Object(members.iter().map(fill).collect())
+        }
+        other => other.clone(),
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn told(body: &Value) -> Told {
     told.stop(&body["stop"]);
     told.term("schema", &body["response_format"]["json_schema"]["schema"]);
     told.term("effort", &body["reasoning_effort"]);
-    told.term("parallel", &body["parallel_tool_calls"]);
+    told.parallel(&body["parallel_tool_calls"]);
     told
 }
 

@@ -28,7 +28,7 @@ pub(super) fn told(body: &Value) -> Told {
     let choice = &body["tool_choice"];
     told.choice(if choice["type"] == "tool" { &choice["name"] } else { &choice["type"] });
     if choice["disable_parallel_tool_use"] == true {
-        told.term("parallel", &json!(false));
+        told.parallel(&json!(false));
     }
     if !body["max_tokens"].is_u64() {
         told.wrong = Some("max_tokens: Field required".to_owned());

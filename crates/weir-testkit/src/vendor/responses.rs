@@ -41,7 +41,7 @@ pub(super) fn told(body: &Value) -> Told {
     told.term("top_p", &body["top_p"]);
     told.term("schema", &body["text"]["format"]["schema"]);
     told.term("effort", &body["reasoning"]["effort"]);
-    told.term("parallel", &body["parallel_tool_calls"]);
+    told.parallel(&body["parallel_tool_calls"]);
     told
 }
 

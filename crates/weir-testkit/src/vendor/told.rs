@@ -65,6 +65,13 @@ impl Told {
         }
     }
 
+    /// Whether several tools may be called at once. That they may goes without saying.
+    pub(crate) fn parallel(&mut self, value: &Value) {
+        if *value == Value::Bool(false) {
+            self.term("parallel", value);
+        }
+    }
+
     /// How much may be thought, by the word for so many tokens.
     pub(crate) fn budget(&mut self, tokens: &Value) {
         let word = match tokens.as_u64() {

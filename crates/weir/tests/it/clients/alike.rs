@@ -30,6 +30,7 @@ fn models() -> Vec<(&'static str, Vec<Answer>)> {
         ("echo", said(Said::text(HEARD))),
         ("tool", said(tool.clone())),
         ("tools", said(tools.clone())),
+        ("echo-call", said(Said::new().call("call_4", "time", json!({ "city": HEARD })))),
         ("loop", vec![Answer::said(tool), Answer::said(tools), Answer::said(Said::text(HEARD))]),
         ("data", said(Said::new().and(Part::Data(data)))),
         ("echo-data", said(Said::new().and(Part::Text(HEARD_AS_DATA.to_owned())))),
@@ -317,4 +318,29 @@ fn litellm_as_a_client() {
 fn llama_indexs_models() {
     let Some(client) = python(OTHERS, "llama_index_models.py") else { return };
     check("llama-index", client, &[("", "chat")]);
+}
+
+/// Node with the modules that are installed for it, about to run a script.
+fn node(of: &str) -> Option<Command> {
+    let mut node = Command::new("node");
+    node.arg(script(&format!("node/{of}"))).env("NODE_PATH", variable("WEIR_NODE_PATH")?);
+    Some(node)
+}
+
+#[test]
+fn openais_for_node() {
+    let Some(client) = node("openai_chat.cjs") else { return };
+    check("openai-node", client, &[("", "chat")]);
+}
+
+#[test]
+fn anthropics_for_node() {
+    let Some(client) = node("anthropic_messages.cjs") else { return };
+    check("anthropic-node", client, &[("", "messages")]);
+}
+
+#[test]
+fn vercels_ai_sdk() {
+    let Some(client) = node("ai_sdk.cjs") else { return };
+    check("ai-sdk", client, &BOTH);
 }
