@@ -44,6 +44,18 @@ impl Clients {
     }
 }
 
+/// Installs what is missing, then runs the tests that need it and no others.
+pub(crate) fn test(args: &[String]) -> Result<(), String> {
+    if !args.is_empty() {
+        return Err("usage: cargo xtask clients".to_owned());
+    }
+    let root = crate::root();
+    let clients = install(&root)?;
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["test", "--locked", "-p", "weir", "--test", "it", "clients::"]).current_dir(&root);
+    run(command.envs(clients.environment()))
+}
+
 /// Installs what is missing.
 pub(crate) fn install(root: &Path) -> Result<Clients, String> {
     let pins = root.join("xtask/clients/requirements-others.txt");
@@ -70,9 +82,13 @@ pub(crate) fn python(pins: &Path, folder: &Path, module: &str) -> Result<Python,
     clear(folder)?;
     println!("installing {}", pins.display());
     // The list is complete, so that there is nothing to resolve.
-    let pip =
-        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"];
-    run(Command::new("python3").args(pip).arg(pins).arg("--target").arg(&python.packages))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action=ignore", "--requirement"];
+    run(Command::new("python3")
+        .args(pip)
+        .arg(pins)
+        .arg("--target")
+        .arg(&python.packages)
+        .env("PIP_DISABLE_PIP_VERSION_CHECK", "1"))?;
     if !python.imports(module) {
         return Err(format!("{module} was installed for Python but cannot be imported"));
     }
