@@ -94,6 +94,9 @@ fn pieces(answer: &Answer, asked: &Asked<'_>) -> (&'static str, Vec<Bytes>) {
     let stream =
         |deltas: &[String]| (EVENT_STREAM, events(answer, &terms.stream(operation, deltas, include_usage)));
     match &answer.content {
+        Content::Auto(text) if Vendor::of(asked.path) != Vendor::Chat => {
+            model(&Said::text(text), None, asked)
+        }
         Content::Auto(text) if asked.body["stream"] == true => stream(&words(text)),
         Content::Auto(text) => match operation {
             Operation::Completion => json(terms.completion(text)),

@@ -17,7 +17,7 @@ pub(super) fn told(body: &Value) -> Told {
     for content in list(&body["contents"]) {
         let who = if content["role"] == "model" { Who::Model } else { Who::User };
         for part in list(&content["parts"]) {
-            let item = item(part);
+            let item = named(item(part), &told);
             told.say(who, item);
         }
     }
@@ -45,6 +45,28 @@ pub(super) fn told(body: &Value) -> Told {
     told
 }
 
+/// A result without an id is that of the first call of its name that has none yet.
+fn named(item: Item, told: &Told) -> Item {
+    let Item::Result { id: name, text } = item else { return item };
+    let mut open: Vec<(&str, &str)> = Vec::new();
+    for (_, item) in &told.turns {
+        match item {
+            Item::Call { id, name, .. } => open.push((id, name)),
+            Item::Result { id, .. } => open.retain(|(call, _)| call != id),
+            _ => {}
+        }
+    }
+    let by_id = open.iter().any(|(id, _)| *id == name);
+    let first = open.iter().find(|(_, called)| !by_id && *called == name);
+    Item::Result { id: first.map_or(name.clone(), |(id, _)| (*id).to_owned()), text }
+}
+
+/// What a tool said: a text where it stands alone under the names that the API and its clients give it.
+fn answer(response: &Value) -> String {
+    let said = ["output", "result"].iter().find_map(|name| response[name].as_str());
+    said.map_or_else(|| response.to_string(), str::to_owned)
+}
+
 fn item(part: &Value) -> Item {
     let (call, result) = (&part["functionCall"], &part["functionResponse"]);
     let (inline, file) = (member(part, "inlineData", "inline_data"), member(part, "fileData", "file_data"));
@@ -57,7 +79,7 @@ fn item(part: &Value) -> Item {
         () if call.is_object() => {
             Item::Call { id: id(call), name: string(&call["name"]), arguments: call["args"].clone() }
         }
-        () if result.is_object() => Item::Result { id: id(result), text: result["response"].to_string() },
+        () if result.is_object() => Item::Result { id: id(result), text: answer(&result["response"]) },
         () if inline.is_object() => {
             data(&string(member(inline, "mimeType", "mime_type")), &string(&inline["data"]))
         }

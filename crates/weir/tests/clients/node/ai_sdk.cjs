@@ -1,7 +1,8 @@
-// Vercel's AI SDK, with its providers for OpenAI's likenesses and for Anthropic.
+// Vercel's AI SDK, with its providers for OpenAI's likenesses, for Anthropic and for OpenAI's Responses.
 
 const { Output, embedMany, generateObject, generateText, stepCountIs, streamObject, streamText, tool } = require('ai');
 const { createAnthropic } = require('@ai-sdk/anthropic');
+const { createOpenAI } = require('@ai-sdk/openai');
 const { createOpenAICompatible } = require('@ai-sdk/openai-compatible');
 const { z } = require('zod');
 const { PNG, all, run, told } = require('./harness.cjs');
@@ -15,6 +16,8 @@ const tools = Object.fromEntries(['weather', 'time'].map((name) => [name, tool({
 const idle = Object.fromEntries(['weather', 'time'].map((name) => (
   [name, tool({ description: `Tells the ${name}.`, inputSchema: city })])));
 const schema = z.object({ name: z.string(), people: z.number() });
+// Without it the client says again only by reference what the model said.
+const providerOptions = { openai: { store: false } };
 const picture = [{ role: 'user', content: [
   { type: 'text', text: 'What is this?' }, { type: 'image', image: PNG, mediaType: 'image/png' },
 ] }];
@@ -23,6 +26,7 @@ const makers = {
   chat: (target) => createOpenAICompatible({ name: 'weir', baseURL: target.v1, apiKey: target.key, includeUsage: true,
     supportsStructuredOutputs: true }),
   messages: (target) => createAnthropic({ baseURL: target.v1, apiKey: target.key }),
+  responses: (target) => createOpenAI({ baseURL: target.v1, apiKey: target.key }).responses,
 };
 
 // What an application sees of an answer of one step or several.
@@ -57,7 +61,7 @@ const scenarios = {};
 for (const [form, make] of Object.entries(makers)) {
   const model = (target, name) => make(target)(name);
   for (const [name, asked] of Object.entries(cases)) {
-    const options = (target) => ({ prompt, maxRetries: 0, ...asked, model: model(target, asked.model) });
+    const options = (target) => ({ prompt, maxRetries: 0, providerOptions, ...asked, model: model(target, asked.model) });
     scenarios[`${form}/${name}`] = async (target) => shown(await generateText(options(target)));
     scenarios[`${form}/streamed_${name}`] = async (target) => {
       const result = streamText({ ...options(target), onError() {} });

@@ -41,11 +41,13 @@ async function run(scenarios) {
     seen[target.name] = {};
     for (const [name, scenario] of Object.entries(scenarios)) {
       if (only.length && !only.some((word) => name.includes(word))) continue;
+      const begun = Date.now();
       try {
         seen[target.name][name] = (await scenario(target)) ?? {};
       } catch (error) {
         seen[target.name][name] = { raised: String(error) };
       }
+      if (Date.now() - begun > 300) console.error(target.name, name, Date.now() - begun);
     }
   }
   console.log(JSON.stringify(seen));

@@ -10,6 +10,7 @@ import enum
 import json
 import os
 import sys
+import time
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
@@ -103,6 +104,7 @@ def run():
         for name, function in SCENARIOS:
             if only and not any(word in name for word in only):
                 continue
+            begun = time.monotonic()
             try:
                 result = function(target)
                 if asyncio.iscoroutine(result):
@@ -110,4 +112,6 @@ def run():
             except Exception as error:
                 result = {"raised": f"{type(error).__module__}.{type(error).__name__}: {error}"}
             seen[target.name][name] = plain(result)
+            if time.monotonic() - begun > 0.3:
+                print(target.name, name, round(time.monotonic() - begun, 2), file=sys.stderr)
     print(json.dumps(seen))

@@ -43,8 +43,20 @@ def chat(target, model, **more):
 
 
 @functools.cache
+def responses(target, model, **more):
+    return chat(target, model, use_responses_api=True, **more)
+
+
+@functools.cache
 def messages(target, model, **more):
     return ChatAnthropic(base_url=target.origin, api_key=target.key, model=model, max_retries=0, max_tokens=4096, **more)
+
+
+def content(message):
+    """What it says, without the identities of its parts, which Weir gives where it translates."""
+    if isinstance(message.content, str):
+        return message.content
+    return [{key: value for key, value in part.items() if key != "id"} for part in message.content]
 
 
 def shown(message):
@@ -53,7 +65,7 @@ def shown(message):
     if re.match(r"(run|lc_run)-", exact.get("id") or ""):
         del exact["id"]
     return {
-        "content": message.content,
+        "content": content(message),
         "calls": [(call["name"], call["args"], call["id"]) for call in message.tool_calls],
         "wrong_calls": message.invalid_tool_calls,
         "finish": message.response_metadata.get("finish_reason") or message.response_metadata.get("stop_reason"),
@@ -99,7 +111,7 @@ def agent(model, target, name="loop", stream=False):
         if not said.tool_calls:
             break
         talk += [ToolMessage(TOOLS[call["name"]].invoke(call["args"]), tool_call_id=call["id"]) for call in said.tool_calls]
-    return {"talk": [message.content for message in talk]}
+    return {"talk": [content(message) for message in talk]}
 
 
 def forced(model, target):
@@ -115,7 +127,8 @@ def error(model, target, name, kinds):
     return told(kinds, lambda: model(target, name).invoke(HELLO))
 
 
-for form, model, kinds in (("chat", chat, openai.APIStatusError), ("messages", messages, anthropic.APIStatusError)):
+for form, model, kinds in (("chat", chat, openai.APIStatusError), ("messages", messages, anthropic.APIStatusError),
+                           ("responses", responses, openai.APIStatusError)):
     for function in (turns, image, plain, streamed, streamed_async, agent, forced, structured):
         add(f"{form}/{function.__name__}", functools.partial(function, model))
     for name in ("tools", "refusal", "length", "usage", "thinking"):

@@ -61,7 +61,7 @@ fn models() -> Vec<(&'static str, Vec<Answer>)> {
         ("status-529", 529),
     ] {
         let answer = Answer::refused(status, "code_of_the_vendor", "The vendor's own words.");
-        models.push((name, vec![if status == 429 { answer.header("retry-after", "7") } else { answer }]));
+        models.push((name, vec![if status == 429 { answer.header("retry-after", "1") } else { answer }]));
     }
     models
 }
@@ -84,17 +84,21 @@ struct House {
     behind: Vec<(&'static str, RunningWeir)>,
 }
 
-/// Kinds of provider, by the name of their format.
-const FORMATS: [(&str, &str); 2] = [("chat", "openai"), ("messages", "anthropic")];
+/// Kinds of provider, and what their server has, by the name of their format.
+const FORMATS: [(&str, &str, &str); 3] = [
+    ("chat", "openai", "[chat, completions, embeddings]"),
+    ("messages", "anthropic", "[messages]"),
+    ("responses", "openai", "[responses]"),
+];
 
 /// What a `weir` of that format shows at the upstream.
 fn key(format: &str) -> String {
     format!("sk-upstream-{format}")
 }
 
-fn house() -> House {
+fn house(formats: &[&str]) -> House {
     let upstream = Upstream::start();
-    let keys = FORMATS.iter().map(|(format, _)| key(format));
+    let keys = FORMATS.iter().map(|(format, ..)| key(format));
     upstream.only_keys(keys.chain([NATIVE.to_owned()]));
     upstream.always(Answer::refused(404, "model_not_found", "The model does not exist."));
     let models = models();
@@ -102,10 +106,10 @@ fn house() -> House {
     for (name, answers) in models {
         upstream.on_turns(name, answers);
     }
-    let start = |format: &str, kind: &str| {
+    let start = |format: &str, kind: &str, endpoints: &str| {
         let mut config = format!(
             "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}\n\
-             providers: {{ up: {{ kind: {kind}, base_url: {}, api_key: {} }} }}\n\
+             providers: {{ up: {{ kind: {kind}, endpoints: {endpoints}, base_url: {}, api_key: {} }} }}\n\
              keys: {{ client: {{ key: {} }} }}\ndeployments:\n",
             upstream.url(),
             key(format),
@@ -120,8 +124,9 @@ fn house() -> House {
         }
         weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config)
     };
-    let behind = FORMATS.map(|(format, kind)| (format, start(format, kind)));
-    House { behind: behind.into(), upstream }
+    let wanted = FORMATS.iter().filter(|(format, ..)| formats.contains(format));
+    let behind = wanted.map(|(format, kind, endpoints)| (*format, start(format, kind, endpoints))).collect();
+    House { behind, upstream }
 }
 
 /// A listed difference: of which client, at which target, in which scenarios, where, and why. In each of them `*` stands
@@ -173,7 +178,11 @@ fn differences(at: &str, one: &Value, other: &Value, found: &mut Vec<(String, St
         (one, other) if one == other => {}
         // What was heard, in pieces.
         (Value::String(one), Value::String(other)) if one.contains("; ") || other.contains("; ") => {
-            let [one, other] = [one, other].map(|text| text.split("; ").collect::<Vec<_>>());
+            let [one, other] = [one, other].map(|text| {
+                // At the end of a call's arguments the text is not the last thing.
+                let text = text.strip_suffix("\"}").filter(|_| text.starts_with('{')).unwrap_or(text);
+                text.split("; ").collect::<Vec<_>>()
+            });
             let mut only = |sign: &str, these: &[&str], those: &[&str]| {
                 for piece in these.iter().filter(|piece| !those.contains(*piece)) {
                     let word = piece.split([' ', ':']).next().unwrap_or_default();
@@ -190,9 +199,9 @@ fn differences(at: &str, one: &Value, other: &Value, found: &mut Vec<(String, St
 type Seen = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// Runs a script and compares what its client saw at every target with what it saw at the upstream. `own` is the format
-/// whose bytes pass for each of its scenarios: by the beginning of their names.
-fn check(name: &str, mut client: Command, own: &[(&str, &str)]) {
-    let House { upstream, behind } = house();
+/// whose bytes pass for each of its scenarios: by the beginning of their names. `formats` are those of the deployments.
+fn check(name: &str, mut client: Command, own: &[(&str, &str)], formats: &[&str]) {
+    let House { upstream, behind } = house(formats);
     let target =
         |name: &str, origin: String, key: &str| json!({ "name": name, "origin": origin, "key": key });
     let mut targets = vec![target("native", format!("http://{}", upstream.addr()), NATIVE)];
@@ -201,6 +210,7 @@ fn check(name: &str, mut client: Command, own: &[(&str, &str)]) {
     );
     let output = client.env("WEIR_TARGETS", Value::from(targets).to_string()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
+    eprintln!("{said}");
     assert!(output.status.success(), "{said}");
     let last = output.stdout.trim_ascii().split(|byte| *byte == b'\n').next_back().unwrap_or_default();
     let mut seen: Seen = serde_json::from_slice(last).unwrap_or_else(|error| panic!("{error}: {said}"));
@@ -278,46 +288,48 @@ const NEWEST: &str = "WEIR_PYTHON_PATH";
 #[test]
 fn openais_for_python() {
     let Some(client) = python(NEWEST, "openai_chat.py") else { return };
-    check("openai", client, &[("", "chat")]);
+    check("openai", client, &[("", "chat")], &ALL);
 }
 
 #[test]
 fn anthropics_for_python() {
     let Some(client) = python(NEWEST, "anthropic_messages.py") else { return };
-    check("anthropic", client, &[("", "messages")]);
+    check("anthropic", client, &[("", "messages")], &ALL);
 }
 
 const OTHERS: &str = "WEIR_PYTHON_PATH_OTHERS";
-const BOTH: [(&str, &str); 2] = [("chat/", "chat"), ("messages/", "messages")];
+const ALL: [&str; 3] = ["chat", "messages", "responses"];
+const TWO: [&str; 2] = ["chat", "messages"];
+const EACH: [(&str, &str); 3] = [("chat/", "chat"), ("messages/", "messages"), ("responses/", "responses")];
 
 #[test]
 fn langchains_models() {
     let Some(client) = python(NEWEST, "langchain_models.py") else { return };
-    check("langchain", client, &BOTH);
+    check("langchain", client, &EACH, &ALL);
 }
 
 #[test]
 fn pydantic_ais_agents() {
     let Some(client) = python(NEWEST, "pydantic_ai_agents.py") else { return };
-    check("pydantic-ai", client, &BOTH);
+    check("pydantic-ai", client, &EACH, &TWO);
 }
 
 #[test]
 fn instructors_outputs() {
     let Some(client) = python(OTHERS, "instructor_clients.py") else { return };
-    check("instructor", client, &BOTH);
+    check("instructor", client, &EACH, &TWO);
 }
 
 #[test]
 fn litellm_as_a_client() {
     let Some(client) = python(OTHERS, "litellm_client.py") else { return };
-    check("litellm", client, &BOTH);
+    check("litellm", client, &EACH, &TWO);
 }
 
 #[test]
 fn llama_indexs_models() {
     let Some(client) = python(OTHERS, "llama_index_models.py") else { return };
-    check("llama-index", client, &[("", "chat")]);
+    check("llama-index", client, &[("", "chat")], &TWO);
 }
 
 /// Node with the modules that are installed for it, about to run a script.
@@ -330,17 +342,35 @@ fn node(of: &str) -> Option<Command> {
 #[test]
 fn openais_for_node() {
     let Some(client) = node("openai_chat.cjs") else { return };
-    check("openai-node", client, &[("", "chat")]);
+    check("openai-node", client, &[("", "chat")], &TWO);
 }
 
 #[test]
 fn anthropics_for_node() {
     let Some(client) = node("anthropic_messages.cjs") else { return };
-    check("anthropic-node", client, &[("", "messages")]);
+    check("anthropic-node", client, &[("", "messages")], &TWO);
 }
 
 #[test]
 fn vercels_ai_sdk() {
     let Some(client) = node("ai_sdk.cjs") else { return };
-    check("ai-sdk", client, &BOTH);
+    check("ai-sdk", client, &EACH, &ALL);
+}
+
+#[test]
+fn openais_for_python_by_responses() {
+    let Some(client) = python(NEWEST, "openai_responses.py") else { return };
+    check("openai-responses", client, &[("", "responses")], &ALL);
+}
+
+#[test]
+fn googles_for_python() {
+    let Some(client) = python(NEWEST, "google_genai.py") else { return };
+    check("google-genai", client, &[], &ALL);
+}
+
+#[test]
+fn googles_for_node() {
+    let Some(client) = node("google_genai.cjs") else { return };
+    check("google-genai-node", client, &[], &ALL);
 }
