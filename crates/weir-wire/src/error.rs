@@ -155,7 +155,8 @@ impl UpstreamError {
         let stated = envelope.filter(|error| error.is_object()).unwrap_or(value);
         let mut error = UpstreamError {
             message: text_of(stated, "message").or_else(|| text_of(stated, "Message")).unwrap_or_default(),
-            kind: text_of(stated, "type"),
+            // An event that is an error and no more says so, which is no kind of error.
+            kind: text_of(stated, "type").filter(|kind| kind != "error"),
             code: text_of(stated, "code"),
             param: text_of(stated, "param"),
         };

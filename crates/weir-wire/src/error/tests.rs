@@ -88,6 +88,10 @@ fn error_bodies_of_all_shapes_are_read() {
         r#"{"type":"error","error":{"type":"overloaded_error","message":"o"}}"#,
         ("o", "overloaded_error", "-", "-"),
     );
+    check(
+        r#"{"type":"error","sequence_number":9,"code":"server_error","message":"o","param":null}"#,
+        ("o", "-", "server_error", "-"),
+    );
     check(r#"{"detail":"Not Found"}"#, ("Not Found", "-", "-", "-"));
     check(
         r#"{"detail":[{"loc":["body","messages",0],"msg":"field required","type":"missing"},{"loc":[],"msg":"x"}]}"#,
