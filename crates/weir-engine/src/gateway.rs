@@ -18,7 +18,7 @@ use weir_core::nearest::nearest;
 use weir_core::text::ByName;
 use weir_core::{Class, Endpoint, Fault, Need, Needs, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
-use weir_provider::Probe;
+use weir_provider::{Prefills, Probe};
 use weir_routing::fit::Takes;
 use weir_routing::hedge::{After, Hedge};
 use weir_routing::retry_budget::Floor;
@@ -403,7 +403,7 @@ fn doubtful_prefill(config: &Config, deployment: &weir_config::Deployment) -> Op
     let provider = config.providers.get(deployment.provider)?;
     let kind = weir_provider::kind(&provider.kind.value)?;
     // Messages are gone on with by definition of that format.
-    let goes_on = !kind.quirks.prefill.is_empty() || kind.speaks.contains(&Endpoint::Messages);
+    let goes_on = kind.quirks.prefill != Prefills::Unknown || kind.speaks.contains(&Endpoint::Messages);
     if deployment.continues != Continues::Prefill || goes_on {
         return None;
     }

@@ -21,8 +21,9 @@ use std::time::{Duration, Instant, SystemTime};
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
-use weir_provider::{Refusal, fault, unexpected_status};
+use weir_provider::{Quirks, Refusal, StreamUsage, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::call::CallFacts;
 use weir_wire::format::{Begun as Has, Framing};
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
@@ -229,18 +230,39 @@ fn request(
     let head = provider.head(deployment, record.called.credential, made, call.facts.stream);
     if let Some(translation) = translation {
         let prefill = prefilled.map(|joint| joint.text);
-        let (body, lost) = translation.request(record, call, prefill)?;
+        let (body, mut lost) = translation.request(record, call, prefill)?;
+        let body = if provider.quirks.edit() {
+            let facts = CallFacts::read(&body, made)?;
+            let spliced = splice(&body, &facts, &rewrite(provider, deployment, None));
+            spliced.lost.names().for_each(|name| lost.note(translation.in_clients_words(name)));
+            Pieces::new(spliced.pieces)
+        } else {
+            Pieces::new([body])
+        };
         record.lost = (!lost.is_empty()).then(|| Box::new(lost));
-        return Ok(Request::new(head, &more, Pieces::new([body])));
+        return Ok(Request::new(head, &more, body));
     }
-    let rewrite = Rewrite {
-        model: &deployment.model,
-        want_usage: provider.quirks.stream_usage,
-        rename: provider.quirks.rename,
-        prefill: prefilled.map(|joint| Prefill { text: joint.text, members: provider.quirks.prefill }),
-    };
-    let body = splice(&call.body, &call.facts, &rewrite);
+    let prefill = prefilled.map(|joint| {
+        let (members, in_turn) = provider.quirks.prefill.members();
+        Prefill { text: joint.text, members, in_turn }
+    });
+    let body = splice(&call.body, &call.facts, &rewrite(provider, deployment, prefill));
+    record.lost = (!body.lost.is_empty()).then(|| Box::new(body.lost));
     Ok(Request::new(head, &more, Pieces::new(body.pieces)))
+}
+
+/// How a deployment wants a body that is in its format.
+fn rewrite<'a>(provider: &Provider, deployment: &'a Deployment, prefill: Option<Prefill<'a>>) -> Rewrite<'a> {
+    let Quirks { usage, rename, refuses, short_tool_ids, .. } = provider.quirks;
+    Rewrite {
+        model: &deployment.model,
+        want_usage: usage == StreamUsage::IfAsked,
+        rename,
+        refuses,
+        short_tool_ids,
+        instead_of_model: None,
+        prefill,
+    }
 }
 
 #[cold]

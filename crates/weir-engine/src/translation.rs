@@ -4,10 +4,13 @@ use crate::call::Call;
 use crate::call_record::CallRecord;
 use crate::record::Record;
 use bytes::Bytes;
+use std::borrow::Cow;
 use weir_core::{Class, Endpoint, Fault};
+use weir_provider::StreamUsage;
 use weir_wire::error;
 use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
-use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
+use weir_wire::neutral::{Lost, Param, Part, Role, Text, Turn};
+
 use weir_wire::reply::ReplyFacts;
 use weir_wire::splice::Prefill;
 use weir_wire::watch::StreamWatch;
@@ -55,12 +58,18 @@ impl Translation {
                 .get(record.deployment)
                 .and_then(|takes| takes.max_output)
                 .map(u64::from),
-            stream_usage: provider.quirks.stream_usage,
+            stream_usage: provider.quirks.usage == StreamUsage::IfAsked,
             newest: provider.newest,
         };
         let mut losing = Losing { client: self.client, lost: &mut lost };
         let body = self.deployment.write_call(&neutral, &target, &mut losing)?;
         Ok((Bytes::from(body), lost))
+    }
+
+    /// What the client's format calls what the deployment's calls `name`; the same where it has no word for it.
+    pub(crate) fn in_clients_words(self, name: &str) -> Cow<'static, str> {
+        let param = Param::ALL.into_iter().find(|param| self.deployment.spelling(*param) == name);
+        param.map_or_else(|| name.to_owned().into(), |param| self.client.spelling(param).into())
     }
 
     /// A whole answer for the client, and what it says about itself.

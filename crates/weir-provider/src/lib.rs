@@ -27,21 +27,69 @@ pub enum Auth {
     Header(&'static str),
 }
 
+/// When a stream tells its usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// When `stream_options.include_usage` asks for it.
+    IfAsked,
+    /// Always; to be asked for it is refused, or means nothing.
+    Unasked,
+}
+
+/// What becomes of an assistant's turn at the end of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefills {
+    /// Nobody says.
+    Unknown,
+    /// It is gone on with.
+    Plain,
+    /// The same where these members, as they are written in JSON, stand beside the messages.
+    Beside(&'static str),
+    /// The same where they stand in the turn itself.
+    InTurn(&'static str),
+}
+
+impl Prefills {
+    /// The members beside the messages, and those in the turn.
+    pub fn members(self) -> (&'static str, &'static str) {
+        match self {
+            Prefills::Unknown | Prefills::Plain => ("", ""),
+            Prefills::Beside(members) => (members, ""),
+            Prefills::InTurn(members) => ("", members),
+        }
+    }
+}
+
 /// Where a vendor's API differs from the one it is compatible with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// Whether `stream_options.include_usage` is understood; without it usage of streams is estimated.
-    pub stream_usage: bool,
-    /// Top-level fields to be renamed on the way out, old name first. Only applied when the new name is absent.
+    /// When its streams tell usage.
+    pub usage: StreamUsage,
+    /// Top-level members to be renamed on the way out, old name first. Only applied when the new name is absent.
     pub rename: &'static [(&'static str, &'static str)],
-    /// Members, as they are written in JSON, by which it knows that the assistant's turn at the end of a chat is to be gone
-    /// on with.
-    pub prefill: &'static str,
+    /// Top-level members that it answers with 400, or does not heed: they are left out, and the client is told.
+    pub refuses: &'static [&'static str],
+    /// What it does with an answer's beginning.
+    pub prefill: Prefills,
+    /// Whether ids of tool calls have to be nine letters and digits.
+    pub short_tool_ids: bool,
 }
 
 impl Quirks {
     /// A vendor that behaves as OpenAI does.
-    pub const NONE: Quirks = Quirks { stream_usage: true, rename: &[], prefill: "" };
+    pub const NONE: Quirks = Quirks {
+        usage: StreamUsage::IfAsked,
+        rename: &[],
+        refuses: &[],
+        prefill: Prefills::Unknown,
+        short_tool_ids: false,
+    };
+
+    /// Whether a body that was written by us, in the vendor's format, has to be changed all the same.
+    pub fn edit(&self) -> bool {
+        let said_by_the_writer = |(from, _): &(&str, &str)| *from == "max_completion_tokens";
+        !self.refuses.is_empty() || self.short_tool_ids || !self.rename.iter().all(said_by_the_writer)
+    }
 }
 
 /// A kind of provider: everything that is known about one vendor's API.
@@ -75,12 +123,19 @@ pub struct Kind {
     pub source: &'static str,
 }
 
-/// What OpenAI's API and its likenesses have.
+/// What OpenAI's API and many of its likenesses have.
 pub const OPENAI: &[Endpoint] = &[Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings];
+/// What most of its likenesses have.
+pub const CHAT: &[Endpoint] = &[Endpoint::Chat];
+/// And those that complete a text, too.
+pub const CHAT_AND_TEXT: &[Endpoint] = &[Endpoint::Chat, Endpoint::Completions];
+/// And those that embed.
+pub const CHAT_AND_EMBEDDINGS: &[Endpoint] = &[Endpoint::Chat, Endpoint::Embeddings];
 
-/// Every kind of provider. A new one is one file or one row, and one line here or in [`compatible::ROWS`].
+/// Every kind of provider. A new one is one file and one line here, or one row in [`compatible`].
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
-    [&openai::KIND, &anthropic::KIND].into_iter().chain(compatible::ROWS)
+    let own = [&openai::KIND, &anthropic::KIND];
+    own.into_iter().chain(compatible::SERVERS).chain(compatible::VENDORS)
 }
 
 /// The kind of that name.
@@ -89,6 +144,11 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// Whether it is a server that people run themselves, usually on this machine.
+    pub fn is_local(&self) -> bool {
+        self.base_url.is_some_and(|url| url.starts_with("http://127.0.0.1:"))
+    }
+
     /// The operations of its API at the kind's own address, or `elsewhere`: servers that speak OpenAI's API mostly have not
     /// what came late to it.
     pub fn speaks_at(&self, elsewhere: bool) -> &'static [Endpoint] {
@@ -183,11 +243,12 @@ pub fn reference() -> String {
     for kind in kinds() {
         let code = |text: Option<&str>| text.map_or("–".to_owned(), |t| format!("`{t}`"));
         let mut notes = kind.description.to_owned();
-        if !kind.quirks.stream_usage {
-            notes.push_str(" Usage of streams is estimated.");
-        }
         for (from, to) in kind.quirks.rename {
             notes.push_str(&format!(" `{from}` is sent as `{to}`."));
+        }
+        if !kind.quirks.refuses.is_empty() {
+            let refused: Vec<String> = kind.quirks.refuses.iter().map(|name| format!("`{name}`")).collect();
+            notes.push_str(&format!(" Left out: {}.", refused.join(", ")));
         }
         out.push_str(&format!(
             "| `{}` | [{}]({}) | {} | {} | `{}` | {} | {notes} |\n",

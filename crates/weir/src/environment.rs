@@ -14,6 +14,8 @@ use weir_config::{Config, Environment, Overrides, ProcessEnvironment};
 const CALLER_KEY: &str = "WEIR_KEY";
 /// Variables of vendors that people expect here. Those that a kind of provider reads are no news.
 const EXPECTED: [(&str, &str); 2] = [("GEMINI_API_KEY", "Gemini"), ("GOOGLE_API_KEY", "Gemini")];
+/// So many vendors' variables are named to those who have none.
+const VARIABLES_SHOWN: usize = 4;
 /// A name of a configuration at most.
 const LONGEST_NAME: usize = 128;
 
@@ -84,7 +86,7 @@ fn is_set(env: &dyn Environment, variable: &str) -> bool {
 /// Every vendor whose key is set.
 fn vendors(env: &dyn Environment, notes: &mut Vec<String>) -> Vec<Source> {
     let mut found = Vec::new();
-    for kind in weir_provider::kinds() {
+    for kind in weir_provider::kinds().filter(|kind| kind.base_url.is_some()) {
         let Some(variable) = kind.key_variable.filter(|variable| is_set(env, variable)) else { continue };
         let models: Vec<String> = kind.models.iter().map(|&model| model.to_owned()).collect();
         notes.push(format!("{}, by {variable}: {}", kind.title, models.join(", ")));
@@ -105,12 +107,13 @@ fn not_yet(env: &dyn Environment) -> Vec<String> {
 
 /// The way out, in four lines.
 fn nothing_found() -> String {
-    let variables: Vec<&str> = weir_provider::kinds().filter_map(|kind| kind.key_variable).collect();
-    let servers: Vec<&str> =
-        weir_provider::kinds().filter(|kind| kind.key_variable.is_none()).map(|kind| kind.title).collect();
+    // The first of the roster are those that most people have a key of.
+    let variables = weir_provider::kinds().filter(|kind| kind.base_url.is_some());
+    let variables: Vec<&str> = variables.filter_map(|kind| kind.key_variable).take(VARIABLES_SHOWN).collect();
+    let servers: Vec<&str> = Local::usual().iter().map(|place| place.kind.title).collect();
     format!(
         "Nothing to serve: no weir.yaml in this folder, no vendor's key in the environment, no local model server.\n  \
-         with a vendor's key:   export {}\n  \
+         with a vendor's key:   export {}  (or another one's: docs/reference/providers.md)\n  \
          with a local server:   start one on its usual port: {}\n  \
          with a file, or none:  weir serve -c weir.yaml   or, to look around first:   weir demo",
         variables.iter().map(|v| format!("{v}=…")).collect::<Vec<_>>().join("  or  "),
