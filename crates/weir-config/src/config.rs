@@ -409,6 +409,8 @@ pub struct Route {
     pub hedge: Option<Hedge>,
     /// Which answers are of no use.
     pub answers: Answers,
+    /// Whether what a deployment's format has no place for is left out of a call; else the call is not made there.
+    pub drop_params: bool,
     /// Its own limits of time.
     pub timeouts: Timeouts,
     /// Where it is written.

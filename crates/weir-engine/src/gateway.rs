@@ -69,6 +69,8 @@ pub(crate) struct Route {
     pub(crate) queue_counts: crate::queue::Counts,
     /// Which answers are of no use.
     pub(crate) answers: weir_config::Answers,
+    /// Whether what a deployment's format has no place for is left out of a call.
+    pub(crate) drop_params: bool,
     pub(crate) timeouts: Timeouts,
     /// When a second call is made beside one that is slow.
     pub(crate) hedge: Option<Hedge>,
@@ -584,6 +586,7 @@ fn compile_routes(
             queue: route.queue,
             queue_counts: crate::queue::Counts::default(),
             answers: route.answers,
+            drop_params: route.drop_params,
             timeouts: route.timeouts,
             hedge: route.hedge.map(hedge),
             usual_output: AtomicU32::new(0),

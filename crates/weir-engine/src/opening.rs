@@ -8,7 +8,7 @@ use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
 use crate::record::TRACEPARENT;
-use crate::translation::{Translation, too_large, watch_as_it_comes};
+use crate::translation::{Translation, cannot_be_told, too_large, watch_as_it_comes};
 use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
@@ -25,6 +25,7 @@ use weir_provider::{Quirks, Refusal, StreamUsage, fault, unexpected_status};
 use weir_routing::Lease;
 use weir_wire::call::CallFacts;
 use weir_wire::format::{Begun as Has, Framing};
+use weir_wire::neutral::Lost;
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
@@ -239,7 +240,7 @@ fn request(
         } else {
             Pieces::new([body])
         };
-        record.lost = (!lost.is_empty()).then(|| Box::new(lost));
+        leaves_out(record, call, lost)?;
         return Ok(Request::new(head, &more, body));
     }
     let prefill = prefilled.map(|joint| {
@@ -247,8 +248,23 @@ fn request(
         Prefill { text: joint.text, members, in_turn }
     });
     let body = splice(&call.body, &call.facts, &rewrite(provider, deployment, prefill));
-    record.lost = (!body.lost.is_empty()).then(|| Box::new(body.lost));
+    leaves_out(record, call, body.lost)?;
     Ok(Request::new(head, &more, Pieces::new(body.pieces)))
+}
+
+/// Notes what the deployment is not told.
+///
+/// # Errors
+/// Where the route lets nothing be left out.
+fn leaves_out(record: &mut CallRecord<'_>, call: &Call, lost: Lost) -> Result<(), Fault> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
+        return Err(cannot_be_told(&lost));
+    }
+    record.lost = Some(Box::new(lost));
+    Ok(())
 }
 
 /// How a deployment wants a body that is in its format.

@@ -132,6 +132,15 @@ pub(crate) fn watch_as_it_comes(
     }
 }
 
+/// The fault of a call that asks for what the deployment's format has no place for, or its vendor refuses, where the route
+/// lets nothing be left out. Another deployment may take it.
+pub(crate) fn cannot_be_told(lost: &Lost) -> Fault {
+    let first = lost.names().next().unwrap_or_default().to_owned();
+    let message =
+        format!("the model's server cannot be told: {lost}; leave it out, or ask for another model");
+    Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
+}
+
 /// The fault of an answer that is too large to be translated.
 pub(crate) fn too_large(most: usize) -> Fault {
     let message = format!("the model's answer is larger than {most} bytes, the most that is translated");

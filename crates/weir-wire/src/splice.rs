@@ -157,7 +157,9 @@ fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewri
         let replaced = rename.is_some_and(|(_, to)| has(to));
         let refused = rewrite.refuses.iter().find(|refused| *refused == key);
         if (replaced || refused.is_some()) && at != facts.model_at {
-            if let Some(refused) = refused.filter(|_| body.get(span.value()) != Some(b"null")) {
+            // A vendor that refuses to be asked for usage tells it all the same: nothing is lost.
+            let asks = body.get(span.value()) != Some(b"null") && key != "stream_options";
+            if let Some(refused) = refused.filter(|_| asks) {
                 lost.note(*refused);
             }
             // With its comma: the one before it, or, while nothing before it stays, the one behind.

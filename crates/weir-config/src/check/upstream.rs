@@ -399,6 +399,7 @@ pub(super) fn check_routes(
             queue: check_queue(&route.queue, &place.key("queue"), problems),
             hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
             answers: check_answers(&route.answers, &place.key("answers"), problems),
+            drop_params: route.drop_params,
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
             name: Arc::from(name),
@@ -476,6 +477,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             queue: Queue::default(),
             hedge: None,
             answers: Answers::default(),
+            drop_params: true,
             timeouts: Timeouts::default(),
             at: place.key_at.clone(),
         });

@@ -58,6 +58,7 @@ impl Format for Chat {
             Param::Cache => "cache_control",
             Param::Name => "messages.name",
             Param::Detail => "image_url.detail",
+            Param::ToolError => "messages.is_error",
             Param::Image => "image_url",
             Param::Audio => "input_audio",
             Param::Video => "video_url",

@@ -63,6 +63,7 @@ impl Format for Completions {
             Param::Cache => "prompt_cache_key",
             Param::Name => "name",
             Param::Detail => "detail",
+            Param::ToolError => "is_error",
             Param::Image => "image",
             Param::Audio => "audio",
             Param::Video => "video",

@@ -77,6 +77,7 @@ impl Format for Gemini {
             Param::Cache => "cachedContent",
             Param::Name => "contents.name",
             Param::Detail => "mediaResolution",
+            Param::ToolError => "contents.parts.functionResponse.response.error",
             Param::Image | Param::Audio | Param::Video | Param::Document => "contents.parts.inlineData",
             Param::Citations => "citationMetadata",
             Param::ServiceTier => "serviceTier",

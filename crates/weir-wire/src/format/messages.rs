@@ -55,6 +55,7 @@ impl Format for Messages {
             Param::Cache => "cache_control",
             Param::Name => "messages.name",
             Param::Detail => "detail",
+            Param::ToolError => "tool_result.is_error",
             Param::Image => "image",
             Param::Audio => "audio",
             Param::Video => "video",

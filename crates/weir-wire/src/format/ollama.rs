@@ -182,6 +182,7 @@ fn spelling(param: Param) -> &'static str {
         Param::Cache => "keep_alive",
         Param::Name => "messages.name",
         Param::Detail => "detail",
+        Param::ToolError => "messages.is_error",
         Param::Image | Param::Audio | Param::Video | Param::Document => "images",
         Param::Citations => "citations",
         Param::ServiceTier => "service_tier",

@@ -84,6 +84,7 @@ impl Format for Responses {
             Param::Cache => "prompt_cache_key",
             Param::Name => "input.name",
             Param::Detail => "input_image.detail",
+            Param::ToolError => "input.is_error",
             Param::Image => "input_image",
             Param::Audio => "input_audio",
             Param::Video => "input_video",

@@ -193,7 +193,12 @@ routes: {{ m: {{ deployments: [m] }} }}
     let said = body["messages"].clone();
     (body["seed"], body["store"], body["logit_bias"]) = (7.into(), false.into(), Value::Null);
     let reply = ask(CHAT, &body);
-    assert_eq!((reply.status, reply.header("x-weir-dropped")), (200, Some("store")), "{}", reply.text());
+    assert_eq!(
+        (reply.status, reply.header("x-weir-dropped")),
+        (200, Some("store, user")),
+        "{}",
+        reply.text()
+    );
     let mut body = call("text", "messages", "m", false);
     body["metadata"] = json!({ "user_id": "u-1" });
     let reply = ask(MESSAGES, &body);

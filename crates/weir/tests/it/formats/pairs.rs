@@ -119,6 +119,8 @@ keys: { me: { key: wr-client-key } }
     for (api, _) in each() {
         config.push_str(&format!("  {0}: {{ deployments: [{0}], retries: {{ max: 0 }} }}\n", api.name));
     }
+    config.push_str("  strict: { deployments: [messages], drop_params: false, retries: { max: 0 } }\n");
+    config.push_str("  able: { deployments: [messages, chat], policy: priority, drop_params: false }\n");
     config.push_str(
         "  both: { deployments: [ollama, gemini], policy: priority, retries: { base: 1ms, cap: 1ms } }\n",
     );
@@ -286,6 +288,28 @@ fn faults_come_in_the_words_of_each_api() {
         let told = crate::told::told(&reply);
         assert_eq!((reply.status, &*told.message), (422, "That is too hot."), "{}", api.name);
     }
+}
+
+/// What cannot be told is left out and named; or, where the route wants that, keeps a call from being made.
+#[test]
+fn nothing_is_left_out_unsaid() {
+    let stage = stage();
+    stage.answers(0, "text", false);
+    stage.answers(1, "text", false);
+    let ask = |model: &str| {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "x" }], "seed": 7 });
+        stage.weir.post("/v1/chat/completions", &[("authorization", "Bearer wr-client-key")], &body)
+    };
+    let reply = ask("messages");
+    assert_eq!((reply.status, reply.header("x-weir-dropped")), (200, Some("seed")));
+    let reply = ask("strict");
+    let error = &reply.json()["error"];
+    assert_eq!((reply.status, &error["code"]), (400, &json!("unsupported_parameter")), "{error}");
+    assert_eq!(error["param"], "seed");
+    assert_eq!(stage.upstreams[1].calls().len(), 1, "the strict call was not made");
+    let reply = ask("able");
+    assert_eq!((reply.status, reply.header("x-weir-deployment")), (200, Some("chat")));
+    assert_eq!(stage.upstreams[0].calls()[0].json()["seed"], 7);
 }
 
 #[test]
