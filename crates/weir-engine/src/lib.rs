@@ -30,6 +30,7 @@ mod record;
 mod relay;
 mod reply;
 mod shown;
+mod tokens;
 mod translation;
 mod waiting;
 mod watch;

@@ -8,10 +8,11 @@ use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
 use crate::record::TRACEPARENT;
+use crate::tokens::Held;
 use crate::translation::{Translation, cannot_be_told, too_large, watch_as_it_comes};
 use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use http_body::Body;
 use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
@@ -175,7 +176,12 @@ pub(crate) async fn open(
     let provider = &snapshot.gateway.providers[deployment.provider];
     let made = provider.serves(call.endpoint).ok_or_else(|| not_served(call.endpoint))?;
     let translation = Translation::between(call.endpoint, made);
-    let request = request(record, call, (provider, deployment), (made, translation), joint)?;
+    let held = match &provider.tokens {
+        Some(kept) => Some(kept.token(record.clock, Instant::now() + limits.connect).await?),
+        None => None,
+    };
+    let to = (provider, deployment, held.as_deref());
+    let request = request(record, call, to, (made, translation), joint)?;
     let mut limits = limits;
     let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
     let answer = pool.send(request, within, record.clock, &mut record.setup).await;
@@ -191,6 +197,9 @@ pub(crate) async fn open(
         ..=399 => return Err(unexpected_status(head.status.as_u16())),
         status => {
             let body = Box::pin(refusal_body(source, limits)).await;
+            if let Some(kept) = provider.tokens.as_ref().filter(|_| status == 401) {
+                kept.was_refused(Instant::now());
+            }
             return Err(fault(Refusal {
                 status,
                 headers: &head.headers(),
@@ -213,7 +222,7 @@ pub(crate) async fn open(
 fn request(
     record: &mut CallRecord<'_>,
     call: &Call,
-    (provider, deployment): (&Provider, &Deployment),
+    (provider, deployment, held): (&Provider, &Deployment, Option<&Held>),
     (made, translation): (Endpoint, Option<Translation>),
     joint: Option<Joint<'_>>,
 ) -> Result<Request, Fault> {
@@ -221,6 +230,9 @@ fn request(
     let traceparent = record.trace.header();
     let mut more: SmallVec<[(&HeaderName, &[u8]); 3]> = SmallVec::new();
     more.push((&TRACEPARENT, &traceparent));
+    if let Some(held) = held {
+        more.push((&header::AUTHORIZATION, held.bearer.expose().as_bytes()));
+    }
     for (name, value) in &call.passed_on {
         // What the operator set for this provider stands. What is said to one vendor's API means nothing to another's.
         let foreign = translation.is_some() && *name != TRACESTATE;
@@ -269,14 +281,14 @@ fn leaves_out(record: &mut CallRecord<'_>, call: &Call, lost: Lost) -> Result<()
 
 /// How a deployment wants a body that is in its format.
 fn rewrite<'a>(provider: &Provider, deployment: &'a Deployment, prefill: Option<Prefill<'a>>) -> Rewrite<'a> {
-    let Quirks { usage, rename, refuses, short_tool_ids, .. } = provider.quirks;
+    let Quirks { usage, rename, refuses, short_tool_ids, instead_of_model, .. } = provider.quirks;
     Rewrite {
         model: &deployment.model,
         want_usage: usage == StreamUsage::IfAsked,
         rename,
         refuses,
         short_tool_ids,
-        instead_of_model: None,
+        instead_of_model,
         prefill,
     }
 }

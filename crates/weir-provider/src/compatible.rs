@@ -3,7 +3,7 @@
 mod servers;
 mod vendors;
 
-use crate::{Auth, CHAT, Kind, Probe, Quirks};
+use crate::{Auth, CHAT, Kind, Probe, Quirks, usual_path};
 
 pub use servers::SERVERS;
 pub use vendors::VENDORS;
@@ -14,6 +14,10 @@ pub const LIKENESS: Kind = Kind {
     title: "",
     description: "",
     base_url: None,
+    locate: None,
+    settings: &[],
+    paths: usual_path,
+    newest: false,
     key_variable: None,
     models: &[],
     auth: Auth::Bearer,

@@ -69,6 +69,7 @@ pub const VENDORS: &[Kind] = &[
             ],
             prefill: Prefills::InTurn(r#""prefix":true"#),
             short_tool_ids: true,
+            ..Quirks::NONE
         },
         source: "https://docs.mistral.ai/api/endpoint/chat",
         ..LIKENESS

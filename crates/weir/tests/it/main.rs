@@ -26,4 +26,5 @@ mod reloading;
 mod retries;
 mod rules;
 mod streams;
+mod tokens;
 mod told;
