@@ -1,5 +1,6 @@
 //! What the file means: names that lead somewhere, figures that can hold together, addresses that are safe to open.
 
+mod aws;
 mod cloud;
 mod doubts;
 mod listed;
@@ -40,7 +41,7 @@ pub(crate) fn check(file: File, tree: &Node, env: &dyn Environment) -> (Config, 
     let names = Names::new(&root, &mut problems);
     let keys = check_keys(file.keys, &root.key("keys"), &mut problems);
     let server = server::check_server(file.server, &root, &mut problems);
-    let providers = upstream::check_providers(file.providers, &root.key("providers"), &mut problems);
+    let providers = upstream::check_providers(file.providers, &root.key("providers"), env, &mut problems);
     let deployments = upstream::check_deployments(
         file.deployments,
         &root.key("deployments"),

@@ -1,8 +1,10 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
+mod aws;
 mod store;
 mod tokens;
 
+pub use aws::{Aws, AwsCredentials};
 pub use store::Store;
 pub use tokens::{Entra, TokenSource};
 
@@ -201,6 +203,8 @@ pub struct Provider {
     pub location: Option<Spanned<String>>,
     /// What tokens are had by that calls are made with; not yet looked into.
     pub tokens: Option<Spanned<TokenSource>>,
+    /// Where in AWS it is, and what calls are signed with.
+    pub aws: Option<Spanned<Aws>>,
     /// Headers added to every call: names in lower case and each only once, values of visible ASCII, space and tab.
     pub headers: Vec<(String, Secret)>,
     /// Its limits of time.

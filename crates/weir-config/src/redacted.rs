@@ -315,6 +315,13 @@ fn provider(provider: &Provider) -> Json {
             }),
             _ => Json::Null,
         },
+        "aws": provider.aws.as_ref().map(|aws| json!({
+            "region": aws.value.region,
+            "access_key_id": aws.value.credentials.as_ref().map(|found| secret(&found.access_key_id)),
+            "secret_access_key": aws.value.credentials.as_ref().map(|found| secret(&found.secret_access_key)),
+            "session_token":
+                aws.value.credentials.as_ref().and_then(|found| found.session_token.as_ref()).map(secret),
+        })),
         "headers": headers,
         "timeouts": timeouts(&provider.timeouts),
         "tls": { "ca": provider.ca.as_ref().map(|path| path.display().to_string()) },

@@ -6,11 +6,13 @@ use crate::tokens::Kept;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use smallvec::SmallVec;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use weir_config::{Continues, ResponseHeaders};
 use weir_core::{Endpoint, ModelClass, Pricing, Secret, Timeouts};
-use weir_net::{Head, Origin};
+use weir_net::{Head, Origin, Pieces, Request};
+use weir_provider::sigv4::{self, Signable, Signer};
 use weir_provider::{Place, Private, Quirks, served};
 use weir_routing::{Credential, Health};
 use weir_wire::HeaderLines;
@@ -82,6 +84,8 @@ pub(crate) struct Provider {
     pub(crate) gauges: Option<Gauges>,
     /// What calls are made with that have no credential of their own.
     pub(crate) tokens: Option<Arc<Kept>>,
+    /// What signs calls, each for itself, where they are signed.
+    signer: Option<Box<Signer>>,
 }
 
 impl Provider {
@@ -91,6 +95,7 @@ impl Provider {
         kind: &weir_provider::Kind,
         origin: Origin,
         tokens: Option<Arc<Kept>>,
+        signer: Option<Box<Signer>>,
     ) -> Result<Self, String> {
         let place = place(config);
         let headers_with = |key: Option<&Secret>| {
@@ -114,6 +119,7 @@ impl Provider {
         };
         let heads = headers.iter().map(heads_with).collect::<Result<_, String>>()?;
         let secrets = config.api_keys.iter().chain(config.headers.iter().map(|(_, value)| value));
+        let secrets = secrets.chain(signer.iter().flat_map(|signer| signer.credentials.secrets()));
         let authority = origin.host_header().to_str().unwrap_or_default();
         let private = Private::new(secrets, authority, config.base_url.is_some());
         let (name, quirks) = (config.name.clone(), kind.quirks);
@@ -141,6 +147,7 @@ impl Provider {
             private,
             gauges,
             tokens,
+            signer,
         })
     }
 
@@ -184,6 +191,33 @@ impl Provider {
         Ok((!own.is_empty()).then(|| own.into_boxed_slice()))
     }
 
+    /// A request with the prepared `head`, and with `more` headers of the moment; signed where the provider's are.
+    pub(crate) fn request(&self, head: &Head, more: &[(&HeaderName, &[u8])], body: Pieces) -> Request {
+        match &self.signer {
+            None => Request::new(head, more, body),
+            Some(signer) => self.signed(signer, head, more, body),
+        }
+    }
+
+    #[inline(never)]
+    fn signed(&self, signer: &Signer, head: &Head, more: &[(&HeaderName, &[u8])], body: Pieces) -> Request {
+        let text = |name| self.headers.first().and_then(|headers| headers.get(name)?.to_str().ok());
+        let mut covered: SmallVec<[(&str, &str); 2]> = SmallVec::new();
+        covered.push(("host", text(header::HOST).unwrap_or_default()));
+        let content_type = text(header::CONTENT_TYPE).filter(|_| !body.is_empty());
+        covered.extend(content_type.map(|content_type| ("content-type", content_type)));
+        let (method, path) = head.line();
+        let digest = sigv4::digest(body.iter());
+        let signable = Signable { method, path, headers: &covered, body: &digest };
+        let signed = signer.sign(signable, SystemTime::now());
+        let mut all: SmallVec<[(&HeaderName, &[u8]); 6]> = SmallVec::from_slice(more);
+        all.push((&header::AUTHORIZATION, signed.authorization.as_bytes()));
+        all.push((&sigv4::DATE, signed.date.as_bytes()));
+        let token = signer.credentials.session_token.as_ref();
+        all.extend(token.map(|token| (&sigv4::TOKEN, token.expose().as_bytes())));
+        Request::new(head, &all, body)
+    }
+
     /// What a call to `endpoint` is made as; `None` when that cannot be.
     pub(crate) fn serves(&self, endpoint: Endpoint) -> Option<Endpoint> {
         self.serves[endpoint as usize]
@@ -208,6 +242,7 @@ pub(crate) fn place(config: &weir_config::Provider) -> Place<'_> {
         api_version: text(config.api_version.as_ref()),
         project: text(config.project.as_ref()),
         location: text(config.location.as_ref()),
+        region: config.aws.as_ref().and_then(|aws| aws.value.region.as_deref()),
     }
 }
 

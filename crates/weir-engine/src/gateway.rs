@@ -345,6 +345,7 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
         };
         let before = problems.len();
         let tokens = cloud::tokens(provider, kind, problems);
+        let signer = cloud::signer(provider, kind, problems);
         let project = tokens.as_ref().and_then(|source| source.project());
         let url = cloud::address(provider, kind, project);
         let at = provider.base_url.as_ref().map_or(&provider.kind.at, |url| &url.at);
@@ -376,7 +377,7 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
                 problems.push(Problem::new(at, path("base_url"), message).with_help(help));
                 None
             }
-            Ok(origin) => match Provider::compile(provider, kind, origin, kept) {
+            Ok(origin) => match Provider::compile(provider, kind, origin, kept, signer) {
                 Ok(compiled) => Some((compiled, kind)),
                 Err(message) => {
                     let path = path_key("providers", &provider.name);

@@ -256,7 +256,7 @@ fn request(
             Pieces::new([body])
         };
         leaves_out(record, call, lost)?;
-        return Ok(Request::new(head, &more, body));
+        return Ok(provider.request(head, &more, body));
     }
     let prefill = prefilled.map(|joint| {
         let (members, in_turn) = provider.quirks.prefill.members();
@@ -264,7 +264,7 @@ fn request(
     });
     let body = splice(&call.body, &call.facts, &rewrite(provider, deployment, prefill));
     leaves_out(record, call, body.lost)?;
-    Ok(Request::new(head, &more, Pieces::new(body.pieces)))
+    Ok(provider.request(head, &more, Pieces::new(body.pieces)))
 }
 
 /// Notes what the deployment is not told.

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_core::{Class, Endpoint, Fault, Moment, Timeouts, TraceContext};
-use weir_net::{Head, Limits, Pieces, Request, Setup};
+use weir_net::{Head, Limits, Pieces, Setup};
 use weir_provider::gauges;
 use weir_routing::gauges::Reading;
 use weir_wire::reply::reply_facts;
@@ -173,7 +173,8 @@ impl Core {
             TraceContext { trace: u128::from(self.random()) | 1, span: self.random() | 1, sampled: false };
         let now = Instant::now();
         let until = now + within;
-        let held = match &snapshot.gateway.providers[provider].tokens {
+        let asked = &snapshot.gateway.providers[provider];
+        let held = match &asked.tokens {
             Some(kept) => Some(kept.token(now, until).await?),
             None => None,
         };
@@ -183,7 +184,7 @@ impl Core {
         if let Some(held) = &held {
             more.push((&header::AUTHORIZATION, held.bearer.expose().as_bytes()));
         }
-        let request = Request::new(head, &more, Pieces::from(body));
+        let request = asked.request(head, &more, Pieces::from(body));
         let limits = Limits::by(until, connect);
         let mut answer = snapshot.pools[provider].send(request, limits, now, &mut Setup::default()).await?;
         let status = answer.head.status.as_u16();

@@ -41,6 +41,13 @@ impl Head {
         }
         Head(text.freeze())
     }
+
+    /// Method and path, as they stand in its first line.
+    pub fn line(&self) -> (&str, &str) {
+        let line = self.0.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ');
+        (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    }
 }
 
 /// A body made of slices of one or more buffers, sent in order with their exact total length.
@@ -62,6 +69,11 @@ impl Pieces {
             }
         }
         all
+    }
+
+    /// Its pieces, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map(|piece| &**piece)
     }
 
     /// All of it, in bytes.
@@ -218,6 +230,7 @@ mod tests {
 
     #[test]
     fn a_head_prints_without_its_credential() {
+        assert_eq!(head().line(), ("POST", "/v1/x?y=1"));
         assert_eq!(format!("{:?}", head()), "Head(\"POST /v1/x?y=1 HTTP/1.1\")");
     }
 

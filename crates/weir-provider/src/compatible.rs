@@ -16,6 +16,7 @@ pub const LIKENESS: Kind = Kind {
     base_url: None,
     locate: None,
     settings: &[],
+    signed_as: None,
     paths: usual_path,
     newest: false,
     key_variable: None,

@@ -15,7 +15,7 @@ use weir_wire::splice::{Rewrite, splice};
 const SECRET: &str = "sk-fixture-credential";
 
 /// Formats that have cases of vendors.
-const FORMATS: [&str; 4] = ["anthropic", "google", "ollama", "openai"];
+const FORMATS: [&str; 6] = ["anthropic", "bedrock", "cohere", "google", "ollama", "openai"];
 
 /// The files of every format's cases whose extension is `extension`, in order.
 fn files(extension: &str) -> Vec<PathBuf> {
@@ -72,8 +72,12 @@ fn called(operation: &str) -> (Endpoint, Option<InAddress<'static>>) {
 fn request(kind: &Kind, call: &str) -> String {
     let (operation, body) = head_and_body(call);
     let (endpoint, address) = called(operation);
-    let place =
-        Place { api_version: Some("2024-10-21"), project: Some("project"), location: Some("us-east5") };
+    let place = Place {
+        api_version: Some("2024-10-21"),
+        project: Some("project"),
+        location: Some("us-east5"),
+        region: Some("eu-central-1"),
+    };
     let base = kind.locate.map(|locate| locate(&place).unwrap());
     let base = base.as_deref().or(kind.base_url).unwrap_or("https://api.example/base");
     let base: http::Uri = base.parse().unwrap();

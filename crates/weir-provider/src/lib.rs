@@ -5,6 +5,8 @@
 
 pub mod anthropic;
 pub mod azure;
+pub mod bedrock;
+pub mod cohere;
 pub mod compatible;
 mod fault;
 pub mod gauges;
@@ -13,6 +15,7 @@ pub mod ollama;
 pub mod openai;
 mod probe;
 mod retry_after;
+pub mod sigv4;
 pub mod token;
 pub mod vertex;
 
@@ -109,8 +112,10 @@ pub struct Place<'a> {
     pub api_version: Option<&'a str>,
     /// The cloud's project.
     pub project: Option<&'a str>,
-    /// The cloud's region.
+    /// Google Cloud's region.
     pub location: Option<&'a str>,
+    /// AWS's region.
+    pub region: Option<&'a str>,
 }
 
 /// Finds the address of a place; an error says what of that is missing.
@@ -129,6 +134,8 @@ pub enum Setting {
     ServiceAccount,
     /// `entra`: an application of Microsoft's that tokens are had by.
     Entra,
+    /// `aws`: a region of AWS's, and what calls to it are signed with.
+    Aws,
 }
 
 impl Setting {
@@ -140,6 +147,7 @@ impl Setting {
             Setting::Location => "location",
             Setting::ServiceAccount => "service_account",
             Setting::Entra => "entra",
+            Setting::Aws => "aws",
         }
     }
 }
@@ -159,6 +167,8 @@ pub struct Kind {
     pub locate: Option<Locate>,
     /// The keys of the configuration that it takes and most do not.
     pub settings: &'static [Setting],
+    /// The name of its service in [signatures](sigv4), where calls that have no key are signed.
+    pub signed_as: Option<&'static str>,
     /// The path of an operation below its API's own.
     pub paths: fn(&str, &Place<'_>, Endpoint, bool) -> String,
     /// It knows the newest words of OpenAI's API, which its likenesses refuse.
@@ -204,9 +214,20 @@ pub const CHAT_AND_EMBEDDINGS: &[Endpoint] = &[Endpoint::Chat, Endpoint::Embeddi
 
 /// Every kind of provider. A new one is one file and one line here, or one row in [`compatible`].
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
-    let own =
-        [&openai::KIND, &anthropic::KIND, &gemini::KIND, &azure::KIND, &vertex::GEMINI, &vertex::CLAUDE];
-    own.into_iter().chain(compatible::SERVERS).chain([&ollama::KIND]).chain(compatible::VENDORS)
+    let own = [
+        &openai::KIND,
+        &anthropic::KIND,
+        &gemini::KIND,
+        &azure::KIND,
+        &vertex::GEMINI,
+        &vertex::CLAUDE,
+        &bedrock::KIND,
+    ];
+    own.into_iter()
+        .chain(compatible::SERVERS)
+        .chain([&ollama::KIND])
+        .chain(compatible::VENDORS)
+        .chain([&cohere::KIND])
 }
 
 /// The kind of that name.

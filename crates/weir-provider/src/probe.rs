@@ -118,12 +118,13 @@ impl Probe {
                 }
                 Err(unwell(status, "probe_model", format!("{model:?} is not loaded")))
             }
-            // By format: OpenAI's, Anthropic's, Google's, OpenAI's Responses; Ollama's one answer stands in no list.
+            // By format: OpenAI's, Anthropic's, Google's, OpenAI's Responses; the one answer of Ollama and Cohere stands in
+            // no list, and Bedrock's neither.
             Probe::Completion
                 if ["choices", "content", "candidates", "output"]
                     .iter()
                     .all(|name| list(name).is_empty())
-                    && body.get("message").is_none() =>
+                    && body.get("message").or(body.pointer("/output/message")).is_none() =>
             {
                 Err(unwell(status, "probe_malformed", "an answer without choices".to_owned()))
             }

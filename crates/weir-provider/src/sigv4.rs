@@ -3,11 +3,17 @@
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
+use http::HeaderName;
 use ring::digest::{Context, SHA256};
 use ring::hmac;
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use weir_core::Secret;
+
+/// The header that says when a request was signed.
+pub static DATE: HeaderName = HeaderName::from_static("x-amz-date");
+/// The header of temporary credentials.
+pub static TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -20,6 +26,13 @@ pub struct Credentials {
     pub secret_access_key: Secret,
     /// What shows that the key was lent, for credentials that expire.
     pub session_token: Option<Secret>,
+}
+
+impl Credentials {
+    /// What must not be shown of them.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.secret_access_key).chain(&self.session_token)
+    }
 }
 
 /// Signs requests of one caller to one service in one region.
@@ -132,17 +145,8 @@ fn hex(bytes: &[u8]) -> String {
 
 /// `now` as ISO 8601's basic form has it, in UTC: `20150830T123600Z`.
 fn timestamp(now: SystemTime) -> String {
-    let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // Days in eras of 400 years that begin in March, so that a leap day is the last of its year.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = era * 400 + year + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    let utc = jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::MAX);
+    utc.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
 #[cfg(test)]

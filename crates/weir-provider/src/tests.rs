@@ -70,7 +70,7 @@ fn azure_is_addressed_by_its_version() {
 #[test]
 fn vertex_is_where_its_project_is() {
     let locate = vertex::GEMINI.locate.unwrap();
-    let place = |location| Place { project: Some("p"), location, api_version: None };
+    let place = |location| Place { project: Some("p"), location, ..Place::default() };
     let regional = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1";
     assert_eq!(locate(&place(Some("europe-west1"))).unwrap(), regional);
     let global = "https://aiplatform.googleapis.com/v1/projects/p/locations/global";

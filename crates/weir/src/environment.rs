@@ -15,8 +15,11 @@ const CALLER_KEY: &str = "WEIR_KEY";
 /// Variables that the same vendor's tools read where the first is not set, and the kind.
 const ALSO: [(&str, &str); 1] = [("GOOGLE_API_KEY", "gemini")];
 /// Variables of clouds, whose models have names that only their operator knows.
-const CLOUDS: [(&str, &str); 2] =
-    [("AZURE_OPENAI_API_KEY", "Azure OpenAI"), ("GOOGLE_APPLICATION_CREDENTIALS", "Vertex AI")];
+const CLOUDS: [(&str, &str); 3] = [
+    ("AZURE_OPENAI_API_KEY", "Azure OpenAI"),
+    ("GOOGLE_APPLICATION_CREDENTIALS", "Vertex AI"),
+    ("AWS_BEARER_TOKEN_BEDROCK", "AWS Bedrock"),
+];
 /// So many vendors' variables are named to those who have none.
 const VARIABLES_SHOWN: usize = 4;
 /// A name of a configuration at most.

@@ -1,16 +1,17 @@
 //! The sections `providers`, `deployments` and `routes`.
 
-use super::cloud;
 use super::listed::{self, Stated};
 use super::names::Names;
 use super::price::check_price;
 use super::rules;
 use super::server::{above_zero, optional};
+use super::{aws, cloud};
 use crate::catalog::{Catalog, Limits};
 use crate::config::{
     Answers, Breaker, Continues, Deployment, Fallback, Gauges, HealthCheck, Hedge, Hint, LeadsTo, Otherwise,
     Pool, Provider, Queue, Retries, Route,
 };
+use crate::environment::Environment;
 use crate::file::text::{Named, SecretText};
 use crate::file::upstream as file;
 use crate::format::duration_text;
@@ -42,6 +43,7 @@ const MOST_KEYS: usize = 64;
 pub(super) fn check_providers(
     providers: Named<file::Provider>,
     place: &Place<'_>,
+    env: &dyn Environment,
     problems: &mut Vec<Problem>,
 ) -> Vec<Provider> {
     let mut checked = Vec::new();
@@ -56,6 +58,9 @@ pub(super) fn check_providers(
                 Problem::new(&tokens.at, place.path.clone(), "tokens and an API key are two credentials");
             problems.push(problem.with_help("leave one of them out"));
         }
+        let aws = provider
+            .aws
+            .map(|aws| aws::check_aws(aws, !api_keys.is_empty(), &place.key("aws"), env, problems));
         let ca = provider.tls.ca.map(PathBuf::from);
         if ca.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             problems.push(place.key("tls").key("ca").problem("the path is empty"));
@@ -71,6 +76,7 @@ pub(super) fn check_providers(
             project: cloud::check_name(provider.project, &place.key("project"), problems),
             location: cloud::check_name(provider.location, &place.key("location"), problems),
             tokens,
+            aws,
             headers: check_headers(provider.headers, &place.key("headers"), problems),
             timeouts: check_timeouts(provider.timeouts, &place.key("timeouts"), problems),
             ca,

@@ -53,6 +53,8 @@ pub(crate) struct Provider {
     /// An application of Microsoft Entra ID, by which tokens are had, kept and renewed before they expire. Only for kind
     /// `azure`.
     pub entra: Option<Entra>,
+    /// AWS's region, and what calls there are signed with. Only for kind `bedrock`.
+    pub aws: Option<Aws>,
     /// Headers added to every call. Their values are treated as secrets.
     #[serde(default)]
     #[schemars(example = serde_json::json!({ "x-team": "search" }), extend("x-default" = "none"))]
@@ -93,6 +95,29 @@ pub(crate) struct Entra {
     /// Where tokens are given out, for national clouds.
     #[schemars(example = &"https://login.microsoftonline.us", extend("x-default" = "https://login.microsoftonline.com"))]
     pub authority: Option<UrlText>,
+}
+
+/// AWS's region, and what calls there are signed with: `access_key_id` and `secret_access_key`; else `profile`; else what is
+/// in the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`); else the profile `AWS_PROFILE`, or
+/// `default`. Read when the configuration is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Aws {
+    /// The region that serves the models.
+    #[schemars(example = &"eu-central-1", extend("x-default" = "that in `AWS_REGION` or `AWS_DEFAULT_REGION`"))]
+    pub region: Option<String>,
+    /// Whose calls they are.
+    #[schemars(example = &"${AWS_ACCESS_KEY_ID}", extend("x-default" = "none"))]
+    pub access_key_id: Option<SecretText>,
+    /// What signs them; it is never sent.
+    #[schemars(example = &"${AWS_SECRET_ACCESS_KEY}", extend("x-default" = "none"))]
+    pub secret_access_key: Option<SecretText>,
+    /// What temporary credentials have beside these.
+    #[schemars(example = &"${AWS_SESSION_TOKEN}", extend("x-default" = "none"))]
+    pub session_token: Option<SecretText>,
+    /// A profile of AWS's file of credentials: `AWS_SHARED_CREDENTIALS_FILE`, or `~/.aws/credentials`.
+    #[schemars(example = &"production", extend("x-default" = "none"))]
+    pub profile: Option<String>,
 }
 
 /// Reading, at the server, how busy it is: with requests that did not come from here, too. Text in Prometheus' format, by

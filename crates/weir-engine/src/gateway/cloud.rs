@@ -3,6 +3,8 @@
 use crate::deployment::place;
 use std::hash::{Hash, Hasher};
 use weir_config::{Problem, Provider, TokenSource, path_key};
+use weir_core::Secret;
+use weir_provider::sigv4::{Credentials, Signer};
 use weir_provider::token::{Entra, Source};
 use weir_provider::{Kind, Place, Setting};
 
@@ -35,6 +37,7 @@ pub(super) fn tokens(provider: &Provider, kind: &Kind, problems: &mut Vec<Proble
         (Setting::ApiVersion, provider.api_version.as_ref().map(|text| &text.at)),
         (Setting::Project, provider.project.as_ref().map(|text| &text.at)),
         (Setting::Location, provider.location.as_ref().map(|text| &text.at)),
+        (Setting::Aws, provider.aws.as_ref().map(|aws| &aws.at)),
     ];
     let tokens = of_tokens.zip(source).map(|(setting, source)| (setting, Some(&source.at)));
     for (setting, at) in stated.into_iter().chain(tokens) {
@@ -63,10 +66,36 @@ pub(super) fn tokens(provider: &Provider, kind: &Kind, problems: &mut Vec<Proble
     }
 }
 
+/// What signs a provider's calls, if anything does.
+pub(super) fn signer(provider: &Provider, kind: &Kind, problems: &mut Vec<Problem>) -> Option<Box<Signer>> {
+    let service = kind.signed_as.filter(|_| provider.api_keys.is_empty())?;
+    let aws = provider.aws.as_ref().map(|aws| &aws.value);
+    let found = aws.and_then(|aws| aws.credentials.as_ref()).zip(place(provider).region);
+    let Some((credentials, region)) = found else {
+        let message =
+            format!("kind \"{}\" has neither a key nor a region and what signs calls there", kind.name);
+        let path = path_key(&path_key("providers", &provider.name), "aws");
+        problems.push(
+            Problem::new(&provider.at, path, message).with_help("give api_key, or aws with its region"),
+        );
+        return None;
+    };
+    let credentials = Credentials {
+        access_key_id: credentials.access_key_id.expose().to_owned(),
+        secret_access_key: credentials.secret_access_key.clone(),
+        session_token: credentials.session_token.clone(),
+    };
+    Some(Box::new(Signer { credentials, region: region.to_owned(), service }))
+}
+
 /// What of this makes a provider another place, or its credential another one.
 pub(super) fn hash(provider: &Provider, hasher: &mut impl Hasher) {
-    let Place { api_version, project, location } = place(provider);
-    (api_version, project, location).hash(hasher);
+    let Place { api_version, project, location, region } = place(provider);
+    (api_version, project, location, region).hash(hasher);
+    if let Some(found) = provider.aws.as_ref().and_then(|aws| aws.value.credentials.as_ref()) {
+        (found.access_key_id.expose(), found.secret_access_key.expose()).hash(hasher);
+        found.session_token.as_ref().map(Secret::expose).hash(hasher);
+    }
     match provider.tokens.as_ref().map(|tokens| &tokens.value) {
         None => {}
         Some(TokenSource::ServiceAccount(file)) => file.expose().hash(hasher),

@@ -571,10 +571,8 @@ pub const VENDORS: &[Kind] = &[
     Kind {
         name: "cohere_compatible",
         title: "Cohere, compatible",
-        description: "Cohere by its endpoint for OpenAI's clients.",
+        description: "Cohere by its endpoint for OpenAI's clients; Weir's own `cohere` loses less.",
         base_url: Some("https://api.cohere.ai/compatibility/v1"),
-        key_variable: Some("CO_API_KEY"),
-        models: &["command-a-03-2025", "embed-v4.0"],
         speaks: CHAT_AND_EMBEDDINGS,
         quirks: Quirks {
             rename: FIRST_WORD,

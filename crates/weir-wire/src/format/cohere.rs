@@ -130,11 +130,11 @@ impl Format for Cohere {
 /// A count, which comes with a point (`71.0`) and is rounded up should there be something behind it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(transparent)]
-struct Count(f64);
+pub(crate) struct Count(f64);
 
 impl Count {
     /// None where it cannot be true.
-    fn whole(self) -> Option<u64> {
+    pub(crate) fn whole(self) -> Option<u64> {
         let Count(number) = self;
         #[expect(
             clippy::cast_possible_truncation,

@@ -1,6 +1,7 @@
 //! Cohere's `/v2/embed`.
 
 use super::{Embed, Inputs, Vector, VectorFormat, Vectors, numbers, texts};
+use crate::format::cohere::Count;
 use crate::format::{Losing, read};
 use crate::json::write::object;
 use crate::neutral::{Lost, Param, Raw, Str};
@@ -56,7 +57,7 @@ struct Meta {
 
 #[derive(Deserialize)]
 struct Billed {
-    input_tokens: Option<f64>,
+    input_tokens: Option<Count>,
 }
 
 impl VectorFormat for Cohere {
@@ -97,10 +98,11 @@ impl VectorFormat for Cohere {
     fn read_reply<'b>(&self, body: &'b [u8]) -> Result<Vectors<'b>, Fault> {
         let answer: Answer<'b> = read::answer(body)?;
         let billed = answer.meta.and_then(|meta| meta.billed_units).and_then(|units| units.input_tokens);
+        let tokens = billed.and_then(Count::whole);
         Ok(Vectors {
             vectors: answer.embeddings.float.into_iter().map(Vector::Numbers).collect(),
             model: Str::default(),
-            usage: billed.map(|tokens| Usage { input: tokens as u64, ..Usage::default() }),
+            usage: tokens.map(|input| Usage { input, ..Usage::default() }),
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod answers;
+mod bedrock;
 mod catalog;
 mod choosing;
 mod clients;
