@@ -60,6 +60,8 @@ pub(crate) struct Tried {
     pub(crate) cost_unknown: bool,
     /// It was cancelled because a call beside it answered first.
     pub(crate) aborted: bool,
+    /// Events of its stream that were left out, since nobody could read them.
+    pub(crate) left_out: u32,
     /// The status and the error code that a client would get for its fault.
     pub(crate) status: u16,
     pub(crate) code: Option<Cow<'static, str>>,
@@ -91,6 +93,7 @@ impl Tried {
             cost: Cost::ZERO,
             cost_unknown: false,
             aborted: false,
+            left_out: 0,
             status: 0,
             code: None,
             ready: None,
@@ -378,6 +381,19 @@ impl Record {
         self.usage = Some(self.usage.map_or(usage, |before| before.plus(usage)));
     }
 
+    /// So many events of the stream of the latest attempt were left out.
+    pub(crate) fn left_out(&mut self, events: u32) {
+        if events == 0 {
+            return;
+        }
+        let deployment = self.deployment().map_or("", |d| &*d.name);
+        let request = self.id.as_str();
+        tracing::warn!(request, deployment, left_out = events, "events of a stream were no JSON: left out");
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.left_out = tried.left_out.saturating_add(events);
+        }
+    }
+
     /// A stream begins: its overhead is settled.
     pub(crate) fn head_is_out(&mut self) {
         self.overhead = Some(self.overhead());
@@ -438,6 +454,7 @@ impl Record {
                 cost: tried.cost,
                 cost_unknown: tried.cost_unknown,
                 aborted: tried.aborted,
+                left_out: tried.left_out,
             })
             .collect();
         let deployment = self.deployment();

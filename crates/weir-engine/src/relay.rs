@@ -448,7 +448,7 @@ impl Relay {
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
             // Another route has another model, which cannot go on with this one's words.
-            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.text.is_empty())
+            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.words.is_empty())
         {
             self.leave(&fault);
             self.state = State::Seeking;
@@ -462,7 +462,7 @@ impl Relay {
     fn begun(&self) -> Option<Begun> {
         let Watched::Events(watch) = &self.watched else { return None };
         let same_as = self.record.as_ref()?.deployment()?.same_as.clone();
-        Some(Begun { text: watch.told()?.to_owned(), same_as })
+        Some(Begun { words: watch.told()?, same_as })
     }
 
     /// Seeks an upstream that completes the answer, and changes over to it.
@@ -558,6 +558,8 @@ impl Relay {
             None => fault,
         };
         self.state = State::Ended;
+        // Before the client is told what was spent.
+        self.count();
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {
                 self.ready.push(translation::last_event(record, &fault));
@@ -567,11 +569,19 @@ impl Relay {
         self.settle(Ending::Broken(fault));
     }
 
-    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once.
+    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once; of one that said
+    /// nothing, nothing.
     fn count(&mut self) {
-        let Some(record) = self.record.as_mut().filter(|_| !self.counted) else { return };
-        self.counted = true;
+        let Some(record) = &mut self.record else { return };
+        if let Watched::Events(watch) = &mut self.watched {
+            record.left_out(watch.take_left_out());
+        }
+        if std::mem::replace(&mut self.counted, true) {
+            return;
+        }
         record.spent(match &self.watched {
+            // As of any call that failed before it said anything: nobody knows what that is charged.
+            Watched::Events(watch) if !watch.has_first_token() => return,
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
             Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
             Watched::Bytes(usage) => *usage,
@@ -590,13 +600,6 @@ impl Relay {
                 let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
                 record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
             }
-        }
-        if let Watched::Events(watch) = &self.watched
-            && watch.unparsable() > 0
-        {
-            let deployment = record.deployment().map_or("", |d| &*d.name);
-            let (request, left_out) = (record.id.as_str(), watch.unparsable());
-            tracing::warn!(request, deployment, left_out, "events of a stream were no JSON: left out");
         }
         if let Some(mut lease) = self.lease.take() {
             match &ending {

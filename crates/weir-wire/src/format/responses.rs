@@ -137,13 +137,17 @@ impl Format for Responses {
         crate::error::body(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
         let mut asked = Asked { begun: Begun::Head, ..Asked::default() };
         if let Some(id) = id {
             asked.id = format!("{}{}", self.id_prefix(), id.as_str());
         }
         let mut out = Vec::new();
-        writer::Writer::new(asked).write(&Chunk::Error(fault.clone()), &mut out);
+        let mut writer = writer::Writer::new(asked);
+        if let Some(spent) = spent {
+            writer.write(&Chunk::Usage(*spent), &mut out);
+        }
+        writer.write(&Chunk::Error(fault.clone()), &mut out);
         Bytes::from(out)
     }
 
