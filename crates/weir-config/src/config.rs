@@ -1,7 +1,9 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
+mod store;
 mod tokens;
 
+pub use store::Store;
 pub use tokens::{Entra, TokenSource};
 
 use crate::catalog::Source;
@@ -30,6 +32,8 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// What deployments take from it that they do not state.
     pub catalog: CatalogSource,
+    /// What is kept after a restart; `None` for nothing.
+    pub store: Option<Store>,
     /// Access log, trace events and metrics.
     pub telemetry: Telemetry,
 }

@@ -19,12 +19,13 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
+use weir_core::endpoint::Gives;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Quirks, Refusal, StreamUsage, fault, unexpected_status};
 use weir_routing::Lease;
-use weir_wire::call::CallFacts;
+use weir_wire::call::{CallFacts, InAddress};
 use weir_wire::format::{Begun as Has, Framing};
 use weir_wire::neutral::Lost;
 use weir_wire::quality::Flaw;
@@ -245,7 +246,8 @@ fn request(
         let prefill = prefilled.map(|joint| joint.text);
         let (body, mut lost) = translation.request(record, call, prefill)?;
         let body = if provider.quirks.edit() {
-            let facts = CallFacts::read(&body, made)?;
+            let address = InAddress { model: &deployment.model, stream: call.facts.stream };
+            let facts = CallFacts::read_at(&body, made, made.names_model_in_address().then_some(address))?;
             let spliced = splice(&body, &facts, &rewrite(provider, deployment, None));
             spliced.lost.names().for_each(|name| lost.note(translation.in_clients_words(name)));
             Pieces::new(spliced.pieces)
@@ -331,7 +333,11 @@ async fn open_whole(
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
-    let most = record.snapshot.gateway.settings.limits.answer_buffer;
+    // Sound is not waited for: there is nothing to be read in it.
+    let most = match call.endpoint.gives() {
+        Gives::Bytes => 0,
+        _ => record.snapshot.gateway.settings.limits.answer_buffer,
+    };
     let (mut body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let mut content_type = content_type;
     let (facts, rest) = if let Some(translation) = translation {
@@ -342,8 +348,11 @@ async fn open_whole(
         (body, content_type) = (written, None);
         (Some(facts), None)
     } else if all {
-        let facts =
-            reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
+        let judged = crate::quality::wanted(record.snapshot, call).is_some();
+        let facts = match call.taken() {
+            Some(usage) => ReplyFacts::known(usage),
+            None => reply_facts(&body, call.endpoint, judged)?,
+        };
         (Some(facts), None)
     } else {
         (None, Some(source))

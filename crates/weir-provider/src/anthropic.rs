@@ -13,7 +13,7 @@ pub const KIND: Kind = Kind {
     key_variable: Some("ANTHROPIC_API_KEY"),
     models: &["claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5"],
     auth: Auth::Header("x-api-key"),
-    speaks: &[Endpoint::Messages],
+    speaks: &[Endpoint::Messages, Endpoint::CountTokens],
     fixed: &[("anthropic-version", "2023-06-01")],
     // Messages are gone on with by definition of the format.
     quirks: Quirks {

@@ -17,9 +17,15 @@ pub const KIND: Kind = Kind {
         "gemini-3.1-pro-preview",
         "gemini-2.5-pro",
         "gemini-2.5-flash",
+        "gemini-embedding-001",
     ],
     auth: Auth::Header("x-goog-api-key"),
-    speaks: &[Endpoint::GenerateContent],
+    speaks: &[
+        Endpoint::GenerateContent,
+        Endpoint::CountContents,
+        Endpoint::BatchEmbedContents,
+        Endpoint::EmbedContent,
+    ],
     source: "https://ai.google.dev/api/generate-content",
     ..LIKENESS
 };

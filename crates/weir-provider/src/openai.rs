@@ -23,7 +23,15 @@ pub const KIND: Kind = Kind {
         "text-embedding-3-small",
         "text-embedding-3-large",
     ],
-    speaks: &[Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings, Endpoint::Responses],
+    speaks: &[
+        Endpoint::Chat,
+        Endpoint::Completions,
+        Endpoint::Embeddings,
+        Endpoint::Responses,
+        Endpoint::Moderations,
+        Endpoint::Images,
+        Endpoint::Speech,
+    ],
     newest: true,
     source: "https://platform.openai.com/docs/api-reference",
     ..LIKENESS

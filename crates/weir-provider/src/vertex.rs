@@ -9,7 +9,7 @@ pub const GEMINI: Kind = Kind {
     name: "vertex",
     title: "Google Vertex AI",
     description: "Gemini on Vertex AI.",
-    speaks: &[Endpoint::GenerateContent],
+    speaks: &[Endpoint::GenerateContent, Endpoint::CountContents],
     paths: google,
     source: "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
     ..CLOUD

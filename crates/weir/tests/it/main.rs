@@ -25,6 +25,7 @@ mod regions;
 mod reloading;
 mod retries;
 mod rules;
+mod storing;
 mod streams;
 mod tokens;
 mod told;
