@@ -296,7 +296,7 @@ fn rewrite<'a>(provider: &Provider, deployment: &'a Deployment, prefill: Option<
 }
 
 #[cold]
-fn not_served(endpoint: Endpoint) -> Fault {
+pub(crate) fn not_served(endpoint: Endpoint) -> Fault {
     let message = format!("the model's vendor has nothing like {}; ask for another model", endpoint.path());
     Fault::new(Class::Refused, 400, "endpoint_not_supported", message)
 }
