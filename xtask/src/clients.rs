@@ -1,5 +1,5 @@
-//! Installs what the tests need and a fresh machine lacks: OpenAI's clients, in a private folder, at pinned versions.
-//! When everything is there nothing is fetched.
+//! Installs what the tests need and a fresh machine lacks: clients of many makers, in a private folder, at pinned
+//! versions. When everything is there nothing is fetched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,21 @@ use std::process::{Command, Stdio};
 #[derive(Debug)]
 pub(crate) struct Clients {
     python: Python,
+    others: Python,
     node_modules: PathBuf,
 }
 
 /// A Python that can import certain packages.
 #[derive(Debug)]
 pub(crate) struct Python {
-    program: PathBuf,
-    /// Where it finds the packages when they are not in the interpreter's own environment.
-    packages: Option<PathBuf>,
+    packages: PathBuf,
 }
 
 impl Python {
     /// A command that runs it; only arguments are missing.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.envs(self.packages.iter().map(|packages| ("PYTHONPATH", packages)));
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", &self.packages);
         command
     }
 
@@ -34,57 +33,67 @@ impl Python {
 }
 
 impl Clients {
-    /// The variables by which tests find them: `WEIR_PYTHON` is an interpreter that can import `openai` (with
-    /// `PYTHONPATH` where that needs it), `WEIR_NODE_PATH` the `node_modules` folder that holds `openai`.
+    /// The variables by which tests find them: folders of packages for Python, two of them since not all clients agree on
+    /// the versions they need, and the `node_modules` folder for Node.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
-        let mut variables =
-            vec![("WEIR_PYTHON", self.python.program.clone()), ("WEIR_NODE_PATH", self.node_modules.clone())];
-        variables.extend(self.python.packages.clone().map(|path| ("PYTHONPATH", path)));
-        variables
+        vec![
+            ("WEIR_PYTHON_PATH", self.python.packages.clone()),
+            ("WEIR_PYTHON_PATH_OTHERS", self.others.packages.clone()),
+            ("WEIR_NODE_PATH", self.node_modules.clone()),
+        ]
     }
+}
+
+/// Installs what is missing, then runs the tests that need it and no others.
+pub(crate) fn test(args: &[String]) -> Result<(), String> {
+    if !args.is_empty() {
+        return Err("usage: cargo xtask clients".to_owned());
+    }
+    let root = crate::root();
+    let clients = install(&root)?;
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["test", "--locked", "-p", "weir", "--test", "it", "clients::"]).current_dir(&root);
+    run(command.envs(clients.environment()))
 }
 
 /// Installs what is missing.
 pub(crate) fn install(root: &Path) -> Result<Clients, String> {
+    let pins = root.join("xtask/clients/requirements-others.txt");
+    let others = python(&pins, &root.join(".cache/clients/python-others"), "openai")?;
     let node_modules = node(&root.join("xtask/clients"), &root.join(".cache/clients/node"))?;
-    Ok(Clients { python: python_client(root)?, node_modules })
+    Ok(Clients { python: python_client(root)?, others, node_modules })
 }
 
-/// Installs Python's client alone, when it is missing.
+/// Installs OpenAI's client for Python, and those that go with it, when it is missing.
 pub(crate) fn python_client(root: &Path) -> Result<Python, String> {
     let pins = root.join("xtask/clients/requirements.txt");
     python(&pins, &root.join(".cache/clients/python"), "openai")
 }
 
-/// Installs the packages of a list of pins into a folder of their own, unless they are there. `module` is one of
-/// theirs.
+/// Installs the packages of a complete list of pins into a folder of their own, unless they are there. `module` is one
+/// of theirs.
 pub(crate) fn python(pins: &Path, folder: &Path, module: &str) -> Result<Python, String> {
     let stamp = folder.join("requirements.txt");
-    let beside = folder.join("packages");
-    let found = || {
-        let own = Python { program: folder.join("bin/python"), packages: None };
-        let shared = Python { program: "python3".into(), packages: Some(beside.clone()) };
-        [own, shared].into_iter().find(|python| python.imports(module))
-    };
-    if same(pins, &stamp)
-        && let Some(ready) = found()
-    {
-        return Ok(ready);
+    let python = Python { packages: folder.join("packages") };
+    if same(pins, &stamp) && python.imports(module) {
+        return Ok(python);
     }
-    need("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv", "python3-pip"]);
+    need("python3", &["-m", "pip", "--version"], &["python3", "python3-pip"]);
     clear(folder)?;
-    println!("installing {module} for Python");
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    if run(Command::new("python3").args(["-m", "venv"]).arg(folder)).is_ok() {
-        run(Command::new(folder.join("bin/python")).args(pip).arg(pins))?;
-    } else {
-        // Some systems ship Python without its venv module: the packages then stand beside it.
-        clear(folder)?;
-        run(Command::new("python3").args(pip).arg(pins).arg("--target").arg(&beside))?;
+    println!("installing {}", pins.display());
+    // The list is complete, so that there is nothing to resolve.
+    let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action=ignore", "--requirement"];
+    run(Command::new("python3")
+        .args(pip)
+        .arg(pins)
+        .arg("--target")
+        .arg(&python.packages)
+        .env("PIP_DISABLE_PIP_VERSION_CHECK", "1"))?;
+    if !python.imports(module) {
+        return Err(format!("{module} was installed for Python but cannot be imported"));
     }
-    let ready = found().ok_or_else(|| format!("{module} was installed for Python but cannot be imported"))?;
     copy(pins, &stamp)?;
-    Ok(ready)
+    Ok(python)
 }
 
 fn node(wanted: &Path, folder: &Path) -> Result<PathBuf, String> {
@@ -98,13 +107,15 @@ fn node(wanted: &Path, folder: &Path) -> Result<PathBuf, String> {
     need("node", &["--version"], &["nodejs"]);
     need("npm", &["--version"], &["npm"]);
     clear(folder)?;
-    println!("installing Node's client");
+    println!("installing {}", lock.display());
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     copy(&wanted.join("package.json"), &folder.join("package.json"))?;
     copy(&lock, &folder.join("package-lock.json"))?;
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder))?;
+    run(Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(folder))?;
     if !works() {
-        return Err("Node's client was installed but cannot be loaded".to_owned());
+        return Err("Node's clients were installed but cannot be loaded".to_owned());
     }
     copy(&lock, &stamp)?;
     Ok(modules)

@@ -28,6 +28,11 @@ const CHORES: &[Chore] = &[
     },
     Chore { name: "tidy", about: "check the house's own rules: layers, sizes, names, docs", run: tidy::run },
     Chore {
+        name: "clients",
+        about: "install the clients of other makers, and run the tests that compare what they see behind Weir and without it",
+        run: clients::test,
+    },
+    Chore {
         name: "bench",
         about: "measure weir beside nginx and the pure parts alone; --secs N, --only compare|pure, --rig PATH",
         run: bench::run,

@@ -22,9 +22,9 @@ pub const KIND: Kind = Kind {
     auth: Auth::Header("x-goog-api-key"),
     speaks: &[
         Endpoint::GenerateContent,
-        Endpoint::CountContents,
         Endpoint::BatchEmbedContents,
         Endpoint::EmbedContent,
+        Endpoint::CountContents,
     ],
     source: "https://ai.google.dev/api/generate-content",
     ..LIKENESS

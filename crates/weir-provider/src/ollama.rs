@@ -10,7 +10,7 @@ pub const KIND: Kind = Kind {
     title: "Ollama, own API",
     description: "Ollama's own API, which tells thoughts and durations that its likeness of OpenAI's does not.",
     base_url: Some("http://127.0.0.1:11434/v1"),
-    speaks: &[Endpoint::OllamaChat, Endpoint::OllamaGenerate, Endpoint::OllamaEmbed],
+    speaks: &[Endpoint::OllamaChat, Endpoint::OllamaGenerate, Endpoint::OllamaEmbed, Endpoint::Embeddings],
     probe: Probe::Loaded,
     source: "https://docs.ollama.com/api",
     ..LIKENESS

@@ -1,6 +1,6 @@
 //! An answer of the scripted upstream as data: what it says, and in what manner, good or bad.
 
-use crate::Gate;
+use crate::{Gate, Said};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -29,6 +29,10 @@ pub(crate) enum Content {
     Events(Vec<String>),
     /// These bytes, one piece after the other, called an event stream.
     EventBytes(Vec<Bytes>),
+    /// What a model says, in the format of the call.
+    Said(Box<Said>, Option<Failure>),
+    /// An error in the format of the call.
+    Refused(Failure),
     Whole {
         content_type: &'static str,
         body: Bytes,
@@ -36,6 +40,14 @@ pub(crate) enum Content {
     Nothing,
     /// These bytes instead of an HTTP answer, then the end of the connection.
     Wire(Bytes),
+}
+
+/// An error, in no vendor's words.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 #[derive(Clone, Debug)]
@@ -142,6 +154,28 @@ impl Answer {
     /// delta, one with the finish reason, one with usage when the call asked for it, and `[DONE]`.
     pub fn stream<T: Into<String>>(deltas: impl IntoIterator<Item = T>) -> Self {
         Answer::of(200, Content::Stream(deltas.into_iter().map(Into::into).collect()))
+    }
+
+    /// What a model says, whole or streamed, in the format of the call: OpenAI's chats and responses, Anthropic's
+    /// messages, Gemini's. A call whose conversation no vendor would take is refused by 400.
+    pub fn said(said: Said) -> Self {
+        Answer::of(200, Content::Said(Box::new(said), None))
+    }
+
+    /// An error in the envelope of the API that is called, worded as its vendor would.
+    pub fn refused(status: u16, code: &str, message: &str) -> Self {
+        let failure = Failure { status, code: code.to_owned(), message: message.to_owned() };
+        Answer::of(status, Content::Refused(failure))
+    }
+
+    /// Breaks a stream of [`Answer::said`] off by such an error when all was said, and before the end.
+    #[must_use]
+    pub fn breaks_off(mut self, status: u16, code: &str, message: &str) -> Self {
+        if let Content::Said(_, failure) = &mut self.content {
+            let (code, message) = (code.to_owned(), message.to_owned());
+            *failure = Some(Failure { status, code, message });
+        }
+        self
     }
 
     /// A stream of events with exactly this data, then `[DONE]` (see [`Answer::without_done`]).

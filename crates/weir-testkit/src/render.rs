@@ -1,9 +1,12 @@
 //! From an answer and the call it meets to the bytes for the wire. Pure; the server only plays the result.
 
-use crate::answer::{Answer, Content, Framing};
+use crate::Said;
+use crate::answer::{Answer, Content, Failure, Framing};
 use crate::openai::{Operation, Terms, words};
+use crate::vendor::{Event, Frame, Vendor};
 use bytes::Bytes;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// An answer ready to be played.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +29,25 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: &'a Value,
 }
 
+impl Asked<'_> {
+    /// The model that is asked for, in the body or in the path.
+    pub(crate) fn model(&self) -> Option<&str> {
+        let in_path = || self.path.split_once("/models/")?.1.split(':').next();
+        self.body["model"].as_str().or_else(in_path)
+    }
+}
+
+/// The answer itself, or the refusal of a call that no vendor would take.
+fn checked<'a>(answer: &'a Answer, asked: &Asked<'_>) -> Cow<'a, Answer> {
+    let told = matches!(answer.content, Content::Said(..)).then(|| Vendor::of(asked.path).told(asked.body));
+    match told.and_then(|told| told.complaint()) {
+        Some(complaint) => Cow::Owned(Answer::refused(400, "invalid_value", &complaint)),
+        None => Cow::Borrowed(answer),
+    }
+}
+
 pub(crate) fn render(answer: &Answer, asked: &Asked<'_>) -> Rendered {
+    let answer = &*checked(answer, asked);
     if let Content::Wire(bytes) = &answer.content {
         return Rendered { head: Bytes::new(), events: vec![bytes.clone()], end: Bytes::new(), closes: true };
     }
@@ -63,7 +84,7 @@ fn pieces(answer: &Answer, asked: &Asked<'_>) -> (&'static str, Vec<Bytes>) {
     let manner = &answer.manner;
     let terms = Terms {
         role: manner.role,
-        model: asked.body["model"].as_str().unwrap_or("testkit"),
+        model: asked.model().unwrap_or("testkit"),
         usage: manner.usage,
         finish: manner.finish.as_deref(),
     };
@@ -73,6 +94,9 @@ fn pieces(answer: &Answer, asked: &Asked<'_>) -> (&'static str, Vec<Bytes>) {
     let stream =
         |deltas: &[String]| (EVENT_STREAM, events(answer, &terms.stream(operation, deltas, include_usage)));
     match &answer.content {
+        Content::Auto(text) if Vendor::of(asked.path) != Vendor::Chat => {
+            model(&Said::text(text), None, asked)
+        }
         Content::Auto(text) if asked.body["stream"] == true => stream(&words(text)),
         Content::Auto(text) => match operation {
             Operation::Completion => json(terms.completion(text)),
@@ -90,9 +114,37 @@ fn pieces(answer: &Answer, asked: &Asked<'_>) -> (&'static str, Vec<Bytes>) {
         Content::Stream(deltas) => stream(deltas),
         Content::Events(data) => (EVENT_STREAM, events(answer, data)),
         Content::EventBytes(pieces) => (EVENT_STREAM, pieces.clone()),
+        Content::Said(said, failure) => model(said, failure.as_ref(), asked),
+        Content::Refused(failure) => {
+            json(Vendor::of(asked.path).error(failure.status, &failure.code, &failure.message))
+        }
         Content::Whole { content_type, body } => (content_type, split(body.clone(), manner.piece)),
         Content::Nothing | Content::Wire(_) => ("", Vec::new()),
     }
+}
+
+/// What a model says, in the format of the call.
+fn model(said: &Said, failure: Option<&Failure>, asked: &Asked<'_>) -> (&'static str, Vec<Bytes>) {
+    let vendor = Vendor::of(asked.path);
+    let told = vendor.told(asked.body);
+    let said = said.settled(&told.to_string(), told.tools.first().map(|(name, _)| name.as_str()));
+    let usage = asked.body["stream_options"]["include_usage"] == true;
+    let frame = Frame { id: "testkit-1", model: asked.model().unwrap_or("testkit"), usage };
+    if !vendor.streams(asked.path, asked.body) {
+        return (JSON, vec![vendor.whole(&said, frame).to_string().into()]);
+    }
+    let mut events = vendor.stream(&said, frame);
+    let mut end = vendor.end();
+    if let Some(failure) = failure {
+        events.truncate(vendor.said_by(&events));
+        events.push(vendor.error_event(failure.status, &failure.code, &failure.message));
+        end = "";
+    }
+    let framed = |(name, data): Event| match name {
+        "" => format!("data: {data}\n\n").into(),
+        name => format!("event: {name}\ndata: {data}\n\n").into(),
+    };
+    (EVENT_STREAM, events.into_iter().map(framed).chain([end.into()]).collect())
 }
 
 fn events(answer: &Answer, data: &[String]) -> Vec<Bytes> {
@@ -149,6 +201,8 @@ fn reason(status: u16) -> &'static str {
         304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",

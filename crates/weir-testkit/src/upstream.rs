@@ -105,7 +105,9 @@ struct State {
     script: VecDeque<Answer>,
     always: Option<Answer>,
     by_path: Vec<(String, Answer)>,
-    by_model: Vec<(String, Answer)>,
+    /// By how often the model has spoken before.
+    by_model: Vec<(String, Vec<Answer>)>,
+    keys: Vec<String>,
 }
 
 /// What the handle and the server's thread share.
@@ -213,7 +215,19 @@ impl Upstream {
 
     /// The answer for every call of a model. Such calls use up nothing of the script.
     pub fn on_model(&self, model: &str, answer: Answer) {
-        self.shared.update(|state| state.by_model.insert(0, (model.to_owned(), answer)));
+        self.on_turns(model, [answer]);
+    }
+
+    /// The answers for calls of a model, by how often the model has spoken in the conversation that the call brings along;
+    /// the last of them for all later ones too. Such calls use up nothing of the script.
+    pub fn on_turns(&self, model: &str, answers: impl IntoIterator<Item = Answer>) {
+        let answers = answers.into_iter().collect();
+        self.shared.update(|state| state.by_model.insert(0, (model.to_owned(), answers)));
+    }
+
+    /// Refuses, by 401, every call that shows none of these keys.
+    pub fn only_keys<T: Into<String>>(&self, keys: impl IntoIterator<Item = T>) {
+        self.shared.update(|state| state.keys = keys.into_iter().map(Into::into).collect());
     }
 
     /// Everything seen so far.

@@ -5,6 +5,7 @@ use super::{How, Seen, Shared, State};
 use crate::Answer;
 use crate::answer::{CutHow, Manner};
 use crate::render::{Asked, Rendered, render};
+use crate::vendor::Vendor;
 use bytes::BytesMut;
 use std::io;
 use std::sync::Arc;
@@ -69,8 +70,8 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
         let says_close = request.says_close();
         let body = serde_json::from_slice(&request.body).unwrap_or_default();
         let (index, answer, rendered) = shared.update(|state| {
-            let answer = choose(state, &request, &body);
             let asked = Asked { method: &request.method, path: &request.path, body: &body };
+            let answer = choose(state, &request, &asked);
             let rendered = render(&answer, &asked);
             (note(state, request, number, nth), answer, rendered)
         });
@@ -102,12 +103,21 @@ async fn wakes_within(stream: &TcpStream, idle: Option<Duration>) -> bool {
     }
 }
 
-fn choose(state: &mut State, request: &Request, body: &serde_json::Value) -> Answer {
+fn choose(state: &mut State, request: &Request, asked: &Asked<'_>) -> Answer {
+    let shown =
+        |key: &String| request.headers.iter().any(|(_, value)| value.split(' ').any(|word| word == key));
+    if !state.keys.is_empty() && !state.keys.iter().any(shown) {
+        return Answer::refused(401, "invalid_api_key", "Incorrect API key provided.");
+    }
     let path = request.path.split('?').next().unwrap_or_default();
-    let by_path = state.by_path.iter().find(|(p, _)| p == path);
-    let by_model = state.by_model.iter().find(|(model, _)| body["model"] == model.as_str());
-    if let Some((_, answer)) = by_path.or(by_model) {
+    if let Some((_, answer)) = state.by_path.iter().find(|(p, _)| p == path) {
         return answer.clone();
+    }
+    if let Some((_, turns)) = state.by_model.iter().find(|(model, _)| asked.model() == Some(model)) {
+        let turn = if turns.len() < 2 { 0 } else { Vendor::of(path).told(asked.body).answers() };
+        if let Some(answer) = turns.get(turn).or(turns.last()) {
+            return answer.clone();
+        }
     }
     let next = state.script.pop_front().or_else(|| state.always.clone());
     next.unwrap_or_else(|| Answer::auto("Hello from testkit"))

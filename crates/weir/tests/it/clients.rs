@@ -1,6 +1,8 @@
 //! OpenAI's own clients for Python and Node, unchanged but for the base URL.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alike;
+
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +45,7 @@ fn house() -> House {
     upstream.script([Answer::status(503).header("retry-after", "0"), Answer::chat("Now")]);
     let mut config = format!(
         "providers: {{ up: {{ kind: openai, base_url: {}, api_key: sk-upstream }} }}\n\
-         keys: {{ client: {{ key: {KEY} }} }}\ndeployments:\n",
+         keys: {{ client: {{ key: {KEY} }} }}\nstore: {{}}\ndeployments:\n",
         upstream.url()
     );
     models.iter().for_each(|name| config.push_str(&format!("  {name}: {{ provider: up, model: {name} }}\n")));
@@ -139,9 +141,9 @@ fn script(of: &str) -> PathBuf {
 
 #[test]
 fn pythons_client_works() {
-    let Some(python) = variable("WEIR_PYTHON") else { return };
-    let mut client = Command::new(python);
-    client.arg(script("python/checks.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    let Some(packages) = variable("WEIR_PYTHON_PATH") else { return };
+    let mut client = Command::new("python3");
+    client.arg(script("python/checks.py")).env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
     check(client, "leaving_a_stream");
 }
 

@@ -122,15 +122,14 @@ fn block(list: &mut List<'_>, part: &Part<'_>, answer: &str, calls: &mut u32) {
         Part::Text(text) => list.object(|block| {
             block.put("type", "text");
             block.put("text", &text.text);
-            match &text.citations {
-                Some((NAME, citations)) => block.put("citations", citations),
-                _ => block.put("citations", &()),
+            // Where there are none the member is left out: not every client takes null for it.
+            if let Some((NAME, citations)) = &text.citations {
+                block.put("citations", citations);
             }
         }),
         Part::Refusal(words) => list.object(|block| {
             block.put("type", "text");
             block.put("text", words);
-            block.put("citations", &());
         }),
         Part::Thinking(thought) => list.object(|block| {
             let seal = thought.proof.as_ref().map(|proof| seal_for(NAME, proof)).unwrap_or_default();
