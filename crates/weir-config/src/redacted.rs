@@ -258,6 +258,8 @@ fn store(store: &Store) -> Json {
         "max_total": size_text(store.max_total),
         "max_entry": size_text(store.max_entry),
         "timeout": duration_text(store.timeout),
+        "background": store.background,
+        "background_waiting": store.background_waiting,
     })
 }
 

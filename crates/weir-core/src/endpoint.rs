@@ -37,6 +37,10 @@ pub enum Endpoint {
     Images,
     /// `POST /v1/audio/speech`
     Speech,
+    /// AWS Bedrock's `POST /model/{model}/converse`, and `converse-stream`, the same as a stream
+    Converse,
+    /// Cohere's `POST /v2/chat`
+    CohereChat,
 }
 
 /// When an operation's answer is a stream.
@@ -88,7 +92,7 @@ const fn row(
 }
 
 /// In the order of the variants.
-const ROWS: [Row; 17] = {
+const ROWS: [Row; 19] = {
     use Endpoint as E;
     use Gives::{Bytes, Count, Object, Text, Vectors};
     use Streams::{ByAddress, IfAsked, Never, UnlessDeclined};
@@ -128,6 +132,8 @@ const ROWS: [Row; 17] = {
         row(E::Rerank, ("rerank", "/rerank"), "rerank", Object("results"), Never),
         row(E::Images, ("images", "/images/generations"), "image_generation", Object("data"), Never),
         row(E::Speech, ("speech", "/audio/speech"), "text_to_speech", Bytes, Never),
+        row(E::Converse, ("converse", "/model/{model}/converse"), "chat", Text, ByAddress),
+        row(E::CohereChat, ("cohere_chat", "/v2/chat"), "chat", Text, IfAsked),
     ]
 };
 
@@ -167,6 +173,7 @@ impl Endpoint {
     pub const fn streamed_path(self) -> &'static str {
         match self {
             Endpoint::GenerateContent => "/models/{model}:streamGenerateContent?alt=sse",
+            Endpoint::Converse => "/model/{model}/converse-stream",
             _ => self.path(),
         }
     }

@@ -40,6 +40,8 @@ pub struct Attempt<'a> {
     pub cost_unknown: bool,
     /// It was cancelled because a call beside it answered first.
     pub aborted: bool,
+    /// Events of its stream that were left out, since nobody could read them.
+    pub left_out: u32,
 }
 
 /// Why an upstream call was made.

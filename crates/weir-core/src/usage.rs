@@ -25,10 +25,21 @@ pub struct Usage {
     pub audio_output: u64,
     /// Of `output`: images.
     pub image_output: u64,
+    /// What the vendor bills, where that is not what was read and written (Cohere).
+    pub billed: Option<Billed>,
     /// What is not counted in tokens.
     pub pieces: Pieces,
     /// Where the figures come from.
     pub source: UsageSource,
+}
+
+/// Tokens that a vendor bills, where it says so apart from what it counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Billed {
+    /// Of the prompt.
+    pub input: u64,
+    /// Of the answer.
+    pub output: u64,
 }
 
 /// What answers take that is not counted in tokens.
@@ -107,15 +118,30 @@ impl Usage {
             reasoning: self.reasoning.saturating_add(other.reasoning),
             audio_output: self.audio_output.saturating_add(other.audio_output),
             image_output: self.image_output.saturating_add(other.image_output),
+            billed: self.billed_with(other),
             pieces: self.pieces.plus(other.pieces),
             source: if estimated { UsageSource::Estimated } else { UsageSource::Reported },
         }
+    }
+
+    /// What is billed of two answers together, where at least one of them says that it differs.
+    fn billed_with(&self, other: Usage) -> Option<Billed> {
+        if self.billed.is_none() && other.billed.is_none() {
+            return None;
+        }
+        let of = |usage: &Usage| usage.billed.unwrap_or(Billed { input: usage.input, output: usage.output });
+        let (one, two) = (of(self), of(&other));
+        Some(Billed {
+            input: one.input.saturating_add(two.input),
+            output: one.output.saturating_add(two.output),
+        })
     }
 
     /// Whether the figures can be true: within bounds, parts no larger than their whole.
     pub fn is_plausible(&self) -> bool {
         self.input <= Self::MOST_TOKENS
             && self.output <= Self::MOST_TOKENS
+            && self.billed.is_none_or(|billed| billed.input.max(billed.output) <= Self::MOST_TOKENS)
             && self.cache_read.saturating_add(self.cache_write) <= self.input
             && self.cache_write_1h <= self.cache_write
             && self.audio_input.max(self.image_input) <= self.input

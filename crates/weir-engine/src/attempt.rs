@@ -21,11 +21,12 @@ use std::time::{Duration, Instant};
 use weir_config::Continues;
 use weir_core::exchange::{AttemptCause, WaitCause};
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Fault, Moment, Need, Timeouts};
+use weir_core::{Class, Fault, Moment, Need, Timeouts, Usage};
 use weir_routing::hedge::Hedge;
 use weir_routing::retry_budget::{Share, allows};
 use weir_routing::windows::Latency;
 use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
+use weir_wire::watch::Words;
 
 /// An answer has begun and nothing of it has reached the client yet.
 pub(crate) enum Opened {
@@ -53,7 +54,7 @@ pub(crate) struct Attempts {
 /// The part of an answer that the client has when it breaks off.
 pub(crate) struct Begun {
     /// What it says.
-    pub(crate) text: String,
+    pub(crate) words: Words,
     /// Which model said it.
     pub(crate) same_as: Arc<str>,
 }
@@ -117,21 +118,24 @@ impl Attempts {
             event = match core.with_chance(|chance| self.machine.on(event, now, chance)) {
                 Action::Call { deployment, fallback, cause, spread } => {
                     let index = deployment as usize;
-                    let told = begun.is_some_and(|begun| !begun.text.is_empty());
+                    let told = begun.is_some_and(|begun| !begun.words.is_empty());
                     let there = place(&self.call, fallback);
                     match enter(record, &self.call, (asked, there), index, told, spread) {
                         Err(reason) => Event::NotEntered(reason),
                         Ok(lease) => {
                             if let Some(ticket) = self.ticket.take() {
-                                record.queued += ticket.ends(true, now);
+                                let waited = ticket.ends(true, now);
+                                record.queued += waited;
+                                lease.windows().queued(waited, now);
                             }
                             let cause = if told { AttemptCause::Continuation } else { cause };
                             let others = others(record, &self.call, &self.machine, fallback);
                             let made =
                                 Made { deployment: index, fallback, cause, others, deadline: self.deadline };
                             let out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
-                            let joint = begun
-                                .map(|begun| joint(&snapshot, &self.call, index, begun, &self.unwilling));
+                            let joint = begun.map(|begun| {
+                                joint((&snapshot, record.usage), &self.call, index, begun, &self.unwilling)
+                            });
                             let prefilled = joint.is_some_and(|joint| joint.prefilled);
                             let hedge = route.hedge.filter(|_| begun.is_none() && !spread);
                             let raced = match hedge.and_then(|hedge| slow(&hedge, &out, &self.call)) {
@@ -292,19 +296,19 @@ async fn wait(record: &mut Record, until: Moment) -> Event {
 
 /// How a deployment takes up an answer that has begun.
 fn joint<'b>(
-    snapshot: &Snapshot,
+    (snapshot, spent): (&Snapshot, Option<Usage>),
     call: &Call,
     index: usize,
     begun: &'b Begun,
     unwilling: &[usize],
 ) -> Joint<'b> {
     let there = &snapshot.gateway.deployments[index];
-    let prefilled = !begun.text.is_empty()
+    let prefilled = !begun.words.text.is_empty()
         && there.continues == Continues::Prefill
         && call.endpoint.has_messages()
         && there.same_as == begun.same_as
         && !unwilling.contains(&index);
-    Joint { text: &begun.text, prefilled }
+    Joint { words: &begun.words, spent, prefilled }
 }
 
 /// Why, after what has been tried for it, a call makes no sense at a deployment of the pool in this place: it has another

@@ -3,6 +3,7 @@
 use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
+use crate::kept::{self, Keep};
 use crate::line::Called;
 use crate::record::{Asked, Purpose, Record};
 use crate::waiting::Waits;
@@ -56,6 +57,8 @@ pub(crate) struct Call {
     pub(crate) passed_on: SmallVec<[(HeaderName, HeaderValue); 2]>,
     /// Whether the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4).
     pub(crate) trailers: bool,
+    /// What becomes of its answer, where that is kept.
+    pub(crate) keep: Option<Box<Keep>>,
     /// For as long as the call lasts. Private, so that nobody else makes a call.
     _admitted: Admitted,
 }
@@ -92,7 +95,31 @@ where
 {
     let snapshot = record.snapshot.clone();
     let body = read(body, headers, &snapshot.gateway.settings.limits, record).await?;
+    if called.endpoint == Endpoint::Responses {
+        return Box::pin(kept_parts(record, admitted, called, headers, body)).await;
+    }
     parse(record, admitted, called, headers, body)
+}
+
+/// The same for a call that may refer to what is kept, and whose answer may be.
+async fn kept_parts(
+    record: &mut Record,
+    admitted: Admitted,
+    called: &Called,
+    headers: &Headers,
+    body: Bytes,
+) -> Result<Box<Call>, Fault> {
+    let sent = body.len() as u64;
+    record.request_bytes = sent;
+    let (body, keep) = kept::resolve(record, body).await?;
+    let parsed = parse(record, admitted, called, headers, body);
+    record.request_bytes = sent;
+    let mut call = parsed?;
+    if call.facts.stream && keep.as_ref().is_some_and(|keep| keep.in_background()) {
+        return Err(kept::no_stream_of_background());
+    }
+    call.keep = keep;
+    Ok(call)
 }
 
 /// The facts of a body that has been read, its route, and where that sends it.
@@ -141,7 +168,17 @@ pub(crate) fn parse(
         .all(&header::TE)
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    Ok(Box::new(Call { endpoint, body, facts, chosen, hints, passed_on, trailers, _admitted: admitted }))
+    Ok(Box::new(Call {
+        endpoint,
+        body,
+        facts,
+        chosen,
+        hints,
+        passed_on,
+        trailers,
+        keep: None,
+        _admitted: admitted,
+    }))
 }
 
 /// What keeps a call together with earlier ones, as far as it has that.

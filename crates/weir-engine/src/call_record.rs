@@ -41,6 +41,8 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) first_token: Option<Duration>,
     /// What it took although it came to nothing.
     pub(crate) spent: Option<Usage>,
+    /// Events of its stream that were left out, of one that came to nothing.
+    pub(crate) left_out: u32,
     /// Its stream, while that is read to see whether it is good.
     pub(crate) opening: Option<Box<StreamAnswer>>,
     /// How long the request's prompt is.
@@ -137,6 +139,7 @@ impl<'a> CallRecord<'a> {
             waited: Duration::ZERO,
             first_token: None,
             spent: None,
+            left_out: 0,
             opening: None,
             prompt_bytes,
             setup: Setup::default(),
@@ -200,6 +203,12 @@ impl<'a> CallRecord<'a> {
             Awaits { waited: &mut self.waited, first_token: &mut self.first_token, started: self.started },
             self.opening.insert(stream),
         )
+    }
+
+    /// Its stream has come to nothing.
+    pub(crate) fn came_to_nothing(&mut self) {
+        self.spent = self.generated();
+        self.left_out = self.opening.as_mut().map_or(0, |open| open.watch.take_left_out());
     }
 
     /// What has been generated of a stream that nobody has got. It is paid for.
@@ -287,6 +296,7 @@ impl Record {
         if let Some(usage) = call.spent {
             self.spent(usage);
         }
+        self.left_out(call.left_out);
         self.attempt_went(call.times);
         if let Some(fault) = fault {
             self.attempt_failed(fault);

@@ -12,6 +12,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use weir_core::Moment;
 use weir_net::{Pool, Pools};
 use weir_routing::adjust::Weights;
@@ -46,6 +47,30 @@ pub(crate) struct Snapshot {
 /// A pool, a kind that was asked for there, and the policy made of them.
 type Hinted = (usize, &'static Kind, Rc<dyn Policy>);
 
+/// How much is done on a core while nobody waits for it.
+#[derive(Default)]
+pub(crate) struct Behind {
+    under_way: Cell<usize>,
+    ended: Notify,
+}
+
+impl Behind {
+    pub(crate) fn begins(&self) {
+        self.under_way.set(self.under_way.get() + 1);
+    }
+
+    pub(crate) fn ends(&self) {
+        self.under_way.set(self.under_way.get().saturating_sub(1));
+        self.ended.notify_one();
+    }
+
+    async fn rests(&self) {
+        while self.under_way.get() > 0 {
+            self.ended.notified().await;
+        }
+    }
+}
+
 /// A look at the gateway from one core: holds the core's own reference, so that cores do not contend for a shared count.
 pub struct View(Rc<Snapshot>);
 
@@ -69,6 +94,8 @@ pub struct Core {
     pub(crate) decisions: Book,
     /// What others want to know, taken out by the chores.
     jobs: RefCell<Option<Jobs>>,
+    /// What it does while nobody waits for it.
+    pub(crate) behind: Behind,
     snapshot: RefCell<Rc<Snapshot>>,
     generation: Cell<u64>,
 }
@@ -95,9 +122,15 @@ impl Core {
             scratch,
             decisions,
             jobs,
+            behind: Behind::default(),
             snapshot,
             generation: Cell::new(generation),
         })
+    }
+
+    /// Waits until nothing is done here that nobody waits for.
+    pub async fn rests(&self) {
+        self.behind.rests().await;
     }
 
     /// The process-wide engine.

@@ -12,7 +12,7 @@ mod shown;
 
 pub(crate) use book::Book;
 pub(crate) use names::Names;
-pub use search::{Found, Listed, Query};
+pub use search::{Found, Listed, Query, Unknown};
 pub(crate) use shown::shown;
 
 use crate::choose::Place;

@@ -4,6 +4,7 @@ mod samples;
 
 use crate::asking::Questions;
 use crate::gateway::{Gateway, Rosters};
+use crate::kept::background::Background;
 use crate::shown::shown;
 use crate::watch::Watch;
 use arc_swap::ArcSwap;
@@ -66,6 +67,7 @@ pub struct Engine {
     pub(crate) requests: AtomicUsize,
     /// What is kept after a restart, where that is wanted.
     store: OnceLock<Store>,
+    background: OnceLock<Background>,
     started: Instant,
 }
 
@@ -100,6 +102,7 @@ impl Engine {
             block_key: std::hash::RandomState::new(),
             requests: AtomicUsize::new(0),
             store: OnceLock::new(),
+            background: OnceLock::new(),
             started: Instant::now(),
         });
         let source = Arc::downgrade(&engine);
@@ -147,9 +150,11 @@ impl Engine {
         }
     }
 
-    /// What is to be kept after a restart goes there from now on. Once, before anything is served.
-    pub fn keep_in(&self, store: Store) {
-        if self.store.set(store).is_err() {
+    /// What is to be kept after a restart goes there from now on. So many answers are made at once while nobody waits for
+    /// them, and so many more wait for that. Once, before anything is served.
+    pub fn keep_in(&self, store: Store, (at_once, waiting): (usize, usize)) {
+        let background = self.background.set(Background::new(at_once, waiting));
+        if self.store.set(store).is_err() || background.is_err() {
             tracing::warn!("there is a store already; a second one is not used");
         }
     }
@@ -157,6 +162,11 @@ impl Engine {
     /// What is kept after a restart; `None` where nothing is.
     pub fn store(&self) -> Option<&Store> {
         self.store.get()
+    }
+
+    /// What is made while nobody waits for it. Nothing where nothing is kept.
+    pub(crate) fn background(&self) -> &Background {
+        self.background.get_or_init(|| Background::new(0, 0))
     }
 
     /// A seed for one core's chance. Request ids come from it, so it is not to be guessed.

@@ -8,9 +8,11 @@ use crate::core::Core;
 use crate::count;
 use crate::explain;
 use crate::headers;
+use crate::kept::{self, Kept, background};
 use crate::panics::{caught, caught_at_once};
 use crate::record::{Address, Asked, Record};
 use crate::reply::Response;
+use crate::waiting::Waiting;
 use bytes::Bytes;
 use std::rc::Rc;
 use std::time::Instant;
@@ -30,6 +32,8 @@ pub enum Operation {
     Model(Listing, Box<str>),
     /// The same, named in the body (Ollama's `POST /api/show`).
     Show,
+    /// An answer that is kept, and what is asked of it.
+    Kept(Kept),
     /// What this is, and of which version (Ollama's `GET /api/version`).
     Version,
     /// Nothing that exists: the fault says why. Travels the line all the same, so that it is counted and logged.
@@ -120,6 +124,11 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
             let admitted = admit(record, &caller)?;
             return shown(record, &admitted, &ingress.headers, ingress.body).await;
         }
+        Err(Operation::Kept(asked)) => {
+            let admitted = admit(record, &caller)?;
+            let told = kept::serve(record, &admitted, &asked, &ingress.headers, ingress.body);
+            return Box::pin(told).await.map(Done::Listing);
+        }
         Err(operation) => return listing(record, &caller, &operation),
     };
     // 4 admit: before the body is read, so that a full gateway costs nothing but the head
@@ -131,12 +140,22 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
         let told = explain::tell(record, call, &ingress.headers);
         return Ok(Done::Listing(told.to_string().into()));
     }
+    // (whoever does not wait for the answer is told where it will be)
+    if call.keep.as_ref().is_some_and(|keep| keep.in_background()) {
+        return Box::pin(background::begin(record, call)).await.map(Done::Listing);
+    }
     // (what nobody of the route counts is estimated here)
     if let Some(counted) = count::estimated(gateway, &call) {
         return Ok(Done::Listing(counted));
     }
     // 7 route, 8 attempt
-    let (opened, attempts) = attempt(record, call).await?;
+    let (mut opened, attempts) = attempt(record, call).await?;
+    if let (Opened::Whole(answer), Some(keep)) = (&mut opened, &attempts.call.keep)
+        && answer.rest.is_none()
+    {
+        let _waiting = Waiting::begin(&mut record.waited);
+        answer.body = Box::pin(keep.whole(&answer.body)).await;
+    }
     Ok(Done::Opened(opened, attempts))
 }
 

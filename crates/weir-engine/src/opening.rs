@@ -20,16 +20,16 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use weir_core::endpoint::Gives;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Class, Endpoint, Fault};
+use weir_core::{Class, Endpoint, Fault, Usage};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
-use weir_wire::format::{Begun as Has, Framing};
+use weir_wire::format::Framing;
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
 use weir_wire::sse;
-use weir_wire::watch::{End, Step, StreamWatch};
+use weir_wire::watch::{End, Step, StreamWatch, Words};
 
 /// So much of a refusal's body is read.
 const REFUSAL_READ: usize = 64 * 1024;
@@ -152,7 +152,9 @@ impl Source {
 #[derive(Clone, Copy)]
 pub(crate) struct Joint<'a> {
     /// What the client has; nothing where that is a role alone.
-    pub(crate) text: &'a str,
+    pub(crate) words: &'a Words,
+    /// What was taken for it.
+    pub(crate) spent: Option<Usage>,
     /// The deployment is given that, and goes on behind it; else it begins anew and has to repeat it.
     pub(crate) prefilled: bool,
 }
@@ -170,7 +172,7 @@ pub(crate) async fn open(
     let snapshot = record.snapshot;
     let deployment = &snapshot.gateway.deployments[record.deployment];
     let pool = &snapshot.pools[deployment.provider];
-    let joint = begun.filter(|begun| !begun.text.is_empty());
+    let joint = begun.filter(|begun| !begun.words.is_empty());
     let provider = &snapshot.gateway.providers[deployment.provider];
     let made = provider.serves(call.endpoint).ok_or_else(|| not_served(call.endpoint))?;
     let translation = Translation::between(call.endpoint, made);
@@ -201,7 +203,7 @@ pub(crate) async fn open(
     let content_type = content_type(head.content_type(), call.facts.stream);
     if call.facts.stream {
         let content_type = content_type.filter(|_| translation.is_none());
-        let comes = Comes { again: begun.is_some(), joint, translation };
+        let comes = Comes { begun, translation };
         open_stream(record, call, comes, source, content_type, limits).await
     } else {
         open_whole(record, call, translation, source, content_type, limits).await
@@ -229,7 +231,7 @@ fn request(
     }
     let head = provider.head(deployment, record.called.credential, made, call.facts.stream);
     if let Some(translation) = translation {
-        let prefill = prefilled.map(|joint| joint.text);
+        let prefill = prefilled.map(|joint| &*joint.words.text);
         let (body, lost) = translation.request(record, call, prefill)?;
         if !lost.is_empty() {
             if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
@@ -243,7 +245,7 @@ fn request(
         model: &deployment.model,
         want_usage: provider.quirks.stream_usage,
         rename: provider.quirks.rename,
-        prefill: prefilled.map(|joint| Prefill { text: joint.text, members: provider.quirks.prefill }),
+        prefill: prefilled.map(|joint| Prefill { text: &joint.words.text, members: provider.quirks.prefill }),
     };
     let body = splice(&call.body, &call.facts, &rewrite);
     Ok(Request::new(head, &more, Pieces::new(body.pieces)))
@@ -292,6 +294,9 @@ async fn open_whole(
         Gives::Bytes => 0,
         _ => record.snapshot.gateway.settings.limits.answer_buffer,
     };
+    // What is to be kept is put under our name before it goes out. Beyond what may be kept it is an answer like any other.
+    let keeps = call.keep.as_ref().filter(|_| translation.is_none());
+    let most = keeps.map_or(most, |keep| most.max(keep.largest()));
     let (mut body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let mut content_type = content_type;
     let (facts, rest) = if let Some(translation) = translation {
@@ -354,9 +359,7 @@ async fn held(
 #[derive(Clone, Copy)]
 struct Comes<'a> {
     /// The client has the beginning of an answer, if only a role.
-    again: bool,
-    /// And some of its text.
-    joint: Option<Joint<'a>>,
+    begun: Option<Joint<'a>>,
     translation: Option<Translation>,
 }
 
@@ -370,20 +373,16 @@ async fn open_stream(
 ) -> Result<Opened, Fault> {
     let most = record.snapshot.gateway.settings.limits.stream_buffer;
     let watch = StreamWatch::new(call.facts.include_usage, most);
-    let Comes { again, joint, translation } = comes;
-    let begun = match joint {
-        None if again => Has::Head,
-        None => Has::Nothing,
-        Some(_) => Has::Text,
-    };
+    let Comes { begun, translation } = comes;
+    let (again, joint) = (begun.is_some(), begun.filter(|begun| !begun.words.is_empty()));
+    let has = begun.map(|begun| begun.words);
     let watch = match translation {
-        Some(translation) => translation.watch(watch, record, call, begun),
-        None => watch_as_it_comes(watch, record, call, begun),
+        Some(translation) => translation.watch(watch, record, call, has),
+        None => watch_as_it_comes(watch, record, call, has),
     };
-    let watch = match joint {
-        None if again => watch.taking_up("", true),
+    let watch = match begun {
         None => watch.remembering(),
-        Some(joint) => watch.taking_up(joint.text, !joint.prefilled),
+        Some(begun) => watch.taking_up(begun.words, !begun.prefilled).adding(begun.spent),
     };
     let ready = sse::Pieces::new();
     let held = crate::quality::holds(record.snapshot, call);
@@ -411,17 +410,16 @@ async fn open_stream(
         }
         begun => begun,
     };
-    let spent = begun.is_err().then(|| record.generated()).flatten();
+    if begun.is_err() {
+        record.came_to_nothing();
+    }
     match (begun, record.opening.take()) {
         (Ok(None), Some(open)) => Ok(Opened::Stream(open)),
         (Ok(Some(piece)), Some(open)) => {
             Err(Box::pin(not_a_stream(piece, open.source, call, most, limits)).await)
         }
         (Ok(_), None) => Err(lost_track()),
-        (Err(fault), _) => {
-            record.spent = spent;
-            Err(fault)
-        }
+        (Err(fault), _) => Err(fault),
     }
 }
 
@@ -548,6 +546,8 @@ fn looks_like_events(framing: Framing, piece: &[u8]) -> bool {
         Framing::Events => !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')),
         // An error looks like an event there, and is read as one.
         Framing::Lines => !matches!(piece.trim_ascii_start().first(), Some(b'[' | b'<')),
+        // A message begins with its length, whose first byte is 0 for any that is held.
+        Framing::Frames => matches!(piece.first(), None | Some(0)),
     }
 }
 

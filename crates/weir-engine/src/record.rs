@@ -22,6 +22,7 @@ use weir_wire::format::chat::Chat;
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The model a client asked for: one of ours, or the beginning of what it wrote.
+#[derive(Clone)]
 pub(crate) enum Asked {
     /// Index in the snapshot's list of models.
     Known(usize),
@@ -59,6 +60,8 @@ pub(crate) struct Tried {
     pub(crate) cost_unknown: bool,
     /// It was cancelled because a call beside it answered first.
     pub(crate) aborted: bool,
+    /// Events of its stream that were left out, since nobody could read them.
+    pub(crate) left_out: u32,
     /// The status and the error code that a client would get for its fault.
     pub(crate) status: u16,
     pub(crate) code: Option<Cow<'static, str>>,
@@ -90,6 +93,7 @@ impl Tried {
             cost: Cost::ZERO,
             cost_unknown: false,
             aborted: false,
+            left_out: 0,
             status: 0,
             code: None,
             ready: None,
@@ -119,6 +123,17 @@ impl Purpose {
     pub(crate) fn is_recorded(self) -> bool {
         self != Purpose::Explain
     }
+}
+
+/// What outlives a request of what is known of it.
+pub(crate) struct Origin {
+    snapshot: Rc<Snapshot>,
+    trace: TraceContext,
+    endpoint: Option<Endpoint>,
+    client: &'static dyn Format,
+    asked: Option<Asked>,
+    key: Option<u32>,
+    request_bytes: u64,
 }
 
 /// A call to a deployment: what its latency is to be judged by.
@@ -249,6 +264,30 @@ impl Record {
         })
     }
 
+    /// What a request says of itself to what is done for it after it has been answered.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            snapshot: self.snapshot.clone(),
+            trace: self.trace,
+            endpoint: self.endpoint,
+            client: self.client,
+            asked: self.asked.clone(),
+            key: self.key,
+            request_bytes: self.request_bytes,
+        }
+    }
+
+    /// Begins the record of what is done for a request after it has been answered: one of its own, in the same trace.
+    pub(crate) fn behind(core: &Rc<Core>, origin: Origin) -> Box<Record> {
+        let mut record = Record::begin(core, &Headers::default(), Instant::now());
+        let Origin { snapshot, trace, endpoint, client, asked, key, request_bytes } = origin;
+        record.trace = TraceContext { span: record.trace.span, ..trace };
+        record.parent_span = Some(trace.span);
+        (record.snapshot, record.endpoint, record.client) = (snapshot, endpoint, client);
+        (record.asked, record.key, record.request_bytes) = (asked, key, request_bytes);
+        record
+    }
+
     /// Looks at the clock.
     pub(crate) fn look_at_clock(&mut self) -> Instant {
         self.clock = Instant::now();
@@ -342,6 +381,19 @@ impl Record {
         self.usage = Some(self.usage.map_or(usage, |before| before.plus(usage)));
     }
 
+    /// So many events of the stream of the latest attempt were left out.
+    pub(crate) fn left_out(&mut self, events: u32) {
+        if events == 0 {
+            return;
+        }
+        let deployment = self.deployment().map_or("", |d| &*d.name);
+        let request = self.id.as_str();
+        tracing::warn!(request, deployment, left_out = events, "events of a stream were no JSON: left out");
+        if let Some(tried) = self.attempts.get_mut(self.current) {
+            tried.left_out = tried.left_out.saturating_add(events);
+        }
+    }
+
     /// A stream begins: its overhead is settled.
     pub(crate) fn head_is_out(&mut self) {
         self.overhead = Some(self.overhead());
@@ -402,6 +454,7 @@ impl Record {
                 cost: tried.cost,
                 cost_unknown: tried.cost_unknown,
                 aborted: tried.aborted,
+                left_out: tried.left_out,
             })
             .collect();
         let deployment = self.deployment();

@@ -5,6 +5,7 @@
 use crate::attempt::{Attempts, Begun, Opened};
 use crate::call::Call;
 use crate::headers;
+use crate::kept::Keeping;
 use crate::opening::{AFTER_END_MARK, AFTER_FINISH, CallLimits, Source, StreamAnswer, timed_out};
 use crate::panics::caught;
 use crate::record::Record;
@@ -90,6 +91,8 @@ pub struct Relay {
     record: Option<Box<Record>>,
     /// What may still be tried when the stream breaks off. Not there for answers that cannot be taken up.
     attempts: Option<Box<Attempts>>,
+    /// What becomes of the answer, where it is kept.
+    keeping: Option<Box<Keeping>>,
     broken_off: Option<Box<BrokenOff>>,
     /// The present upstream goes on with an answer that another one began: what time lies between is not all its own.
     takes_up: bool,
@@ -116,7 +119,7 @@ impl Relay {
     pub(crate) fn stream(
         record: Box<Record>,
         answer: Box<StreamAnswer>,
-        attempts: Box<Attempts>,
+        mut attempts: Box<Attempts>,
     ) -> Pin<Box<Relay>> {
         let first_token_at = record.first_token.map(|after| record.started + after);
         let answer = *answer;
@@ -126,6 +129,7 @@ impl Relay {
         relay.ready = answer.ready;
         relay.first_token_at = first_token_at;
         relay.keep_pace();
+        relay.keeping = attempts.call.keep.take().map(Keeping::new);
         relay.counted = answer.flaw.is_some();
         relay.attempts = Some(attempts).filter(|attempts| attempts.call.body.len() <= BODY_KEPT);
         if answer.ended {
@@ -180,6 +184,7 @@ impl Relay {
             lease,
             record: Some(record),
             attempts: None,
+            keeping: None,
             broken_off: None,
             takes_up: false,
             counted: false,
@@ -199,12 +204,21 @@ impl Relay {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let relay = &mut *self;
         loop {
+            if let Some(keeping) = &mut relay.keeping
+                && let Some(piece) = std::task::ready!(keeping.poll_next(cx))
+            {
+                return Poll::Ready(Some(relay.goes_out(piece)));
+            }
             if let Some(piece) = relay.ready.get_mut(relay.sent).map(std::mem::take) {
                 relay.sent += 1;
-                if let Some(record) = &mut relay.record {
-                    record.response_bytes += piece.len() as u64;
+                if let Some(keeping) = &mut relay.keeping {
+                    if keeping.take(piece).is_err() {
+                        (relay.keeping, relay.broken) = (None, true);
+                        relay.give_up(cut_off());
+                    }
+                    continue;
                 }
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
+                return Poll::Ready(Some(relay.goes_out(piece)));
             }
             relay.ready.clear();
             relay.sent = 0;
@@ -235,6 +249,13 @@ impl Relay {
                 },
             }
         }
+    }
+
+    fn goes_out(&mut self, piece: Bytes) -> Result<Frame<Bytes>, Broken> {
+        if let Some(record) = &mut self.record {
+            record.response_bytes += piece.len() as u64;
+        }
+        Ok(Frame::data(piece))
     }
 
     /// Begins to watch how fast the present upstream is.
@@ -427,7 +448,7 @@ impl Relay {
             && self.attempts.is_some()
             && let Some(begun) = self.begun()
             // Another route has another model, which cannot go on with this one's words.
-            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.text.is_empty())
+            && (matches!(retry, Retry::Elsewhere | Retry::SameOrElsewhere) || begun.words.is_empty())
         {
             self.leave(&fault);
             self.state = State::Seeking;
@@ -441,7 +462,7 @@ impl Relay {
     fn begun(&self) -> Option<Begun> {
         let Watched::Events(watch) = &self.watched else { return None };
         let same_as = self.record.as_ref()?.deployment()?.same_as.clone();
-        Some(Begun { text: watch.told()?.to_owned(), same_as })
+        Some(Begun { words: watch.told()?, same_as })
     }
 
     /// Seeks an upstream that completes the answer, and changes over to it.
@@ -537,6 +558,8 @@ impl Relay {
             None => fault,
         };
         self.state = State::Ended;
+        // Before the client is told what was spent.
+        self.count();
         match (&self.watched, &self.record) {
             (Watched::Events(_), Some(record)) => {
                 self.ready.push(translation::last_event(record, &fault));
@@ -546,11 +569,19 @@ impl Relay {
         self.settle(Ending::Broken(fault));
     }
 
-    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once.
+    /// What the present upstream took, or as much of it as there will ever be, comes into the record, once; of one that said
+    /// nothing, nothing.
     fn count(&mut self) {
-        let Some(record) = self.record.as_mut().filter(|_| !self.counted) else { return };
-        self.counted = true;
+        let Some(record) = &mut self.record else { return };
+        if let Watched::Events(watch) = &mut self.watched {
+            record.left_out(watch.take_left_out());
+        }
+        if std::mem::replace(&mut self.counted, true) {
+            return;
+        }
         record.spent(match &self.watched {
+            // As of any call that failed before it said anything: nobody knows what that is charged.
+            Watched::Events(watch) if !watch.has_first_token() => return,
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
             Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
             Watched::Bytes(usage) => *usage,
@@ -569,13 +600,6 @@ impl Relay {
                 let gaps = u32::try_from(watch.token_events().saturating_sub(1)).unwrap_or(u32::MAX);
                 record.inter_token = self.last.saturating_duration_since(first).checked_div(gaps);
             }
-        }
-        if let Watched::Events(watch) = &self.watched
-            && watch.unparsable() > 0
-        {
-            let deployment = record.deployment().map_or("", |d| &*d.name);
-            let (request, left_out) = (record.id.as_str(), watch.unparsable());
-            tracing::warn!(request, deployment, left_out, "events of a stream were no JSON: left out");
         }
         if let Some(mut lease) = self.lease.take() {
             match &ending {

@@ -6,12 +6,12 @@ use crate::record::Record;
 use bytes::Bytes;
 use weir_core::{Class, Endpoint, Fault};
 use weir_wire::error;
-use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
+use weir_wire::format::{self, Asked, Format, Losing, Target};
 use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
 use weir_wire::reply::ReplyFacts;
 use weir_wire::splice::Prefill;
 use weir_wire::vectors::{self, VectorFormat, Vectors};
-use weir_wire::watch::StreamWatch;
+use weir_wire::watch::{StreamWatch, Words};
 
 /// What stands between the two formats, the client's and the deployment's.
 #[derive(Clone, Copy, Debug)]
@@ -92,10 +92,10 @@ impl Translation {
         watch: StreamWatch,
         record: &CallRecord<'_>,
         call: &Call,
-        begun: Begun,
+        has: Option<&Words>,
     ) -> StreamWatch {
         match self {
-            Translation::Text(between) => between.watch(watch, record, call, begun),
+            Translation::Text(between) => between.watch(watch, record, call, has),
             Translation::Vectors(..) => watch,
         }
     }
@@ -176,22 +176,35 @@ impl Between {
             Err(fault) => return Err(error::stated_inside(body).unwrap_or(fault)),
         };
         let facts = ReplyFacts::of(&reply);
-        let written = self.client.write_reply(&reply, &self.asked(record, call, Begun::Nothing));
+        let written = self.client.write_reply(&reply, &self.asked(record, call));
         Ok((Bytes::from(written), facts))
     }
 
-    /// `watch` over a stream of the deployment's, for the client.
-    fn watch(self, watch: StreamWatch, record: &CallRecord<'_>, call: &Call, begun: Begun) -> StreamWatch {
-        watch.translating(self.deployment, self.client, &self.asked(record, call, begun))
+    /// `watch` over a stream of the deployment's, for the client, who may have the beginning of an answer already.
+    fn watch(
+        self,
+        watch: StreamWatch,
+        record: &CallRecord<'_>,
+        call: &Call,
+        has: Option<&Words>,
+    ) -> StreamWatch {
+        let mut asked = self.asked(record, call);
+        if let Some(has) = has {
+            (asked.begun, asked.after_thought) = (has.begun, has.after_thought);
+            asked.told.clone_from(&has.text);
+        }
+        watch.translating(self.deployment, self.client, &asked)
     }
 
-    fn asked(self, record: &CallRecord<'_>, call: &Call, begun: Begun) -> Asked {
+    fn asked(self, record: &CallRecord<'_>, call: &Call) -> Asked {
         let mut asked = Asked {
             model: call.facts.model.as_str().to_owned(),
             stream_usage: call.facts.include_usage,
-            id: format!("{}{}", self.client.id_prefix(), record.id.as_str()),
+            id: match &call.keep {
+                Some(keep) => keep.id().to_owned(),
+                None => format!("{}{}", self.client.id_prefix(), record.id.as_str()),
+            },
             now: record.unix_seconds,
-            begun,
             ..Asked::default()
         };
         self.client.remember(&call.body, &mut asked);
@@ -205,19 +218,21 @@ pub(crate) fn watch_as_it_comes(
     watch: StreamWatch,
     record: &CallRecord<'_>,
     call: &Call,
-    begun: Begun,
+    has: Option<&Words>,
 ) -> StreamWatch {
     match (call.endpoint, format::of(call.endpoint)) {
         (endpoint, _) if endpoint.answers_in_choices() => watch,
         (_, None) => watch,
-        (_, Some(own)) if begun == Begun::Nothing => watch.reading(own),
-        (_, Some(own)) => Between { client: own, deployment: own }.watch(watch, record, call, begun),
+        (_, Some(own)) if has.is_none() => watch.reading(own),
+        (_, Some(own)) => Between { client: own, deployment: own }.watch(watch, record, call, has),
     }
 }
 
 /// The fault of an answer that is too large to be translated.
 pub(crate) fn too_large(most: usize) -> Fault {
-    let message = format!("the model's answer is larger than {most} bytes, the most that is translated");
+    let message = format!(
+        "the model's answer is larger than {most} bytes, the most that is translated, or kept in the background"
+    );
     Fault::new(Class::Malformed, 502, "upstream_answer_too_large", message)
 }
 
@@ -226,7 +241,7 @@ pub(crate) fn refusal(record: &Record, fault: &Fault) -> Bytes {
     record.client.error(fault, Some(&record.id))
 }
 
-/// The same as the last event of a stream that has begun.
+/// The same as the last event of a stream that has begun, with what was spent on it.
 pub(crate) fn last_event(record: &Record, fault: &Fault) -> Bytes {
-    record.client.error_event(fault, Some(&record.id))
+    record.client.error_event(fault, Some(&record.id), record.usage.as_ref())
 }

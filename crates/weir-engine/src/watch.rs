@@ -173,6 +173,7 @@ impl Told {
         let (from, to, cause) = (from.name(), to.name(), cause.name());
         match (self.event.from, self.event.to) {
             (State::Closed, _) if credential.is_some() => tracing::warn!(
+                deployment,
                 provider,
                 credential,
                 from,
@@ -195,6 +196,7 @@ impl Told {
                 let after_seconds = self.after.map(|after| after.as_secs_f64());
                 match credential {
                     Some(_) => tracing::info!(
+                        deployment,
                         provider,
                         credential,
                         from,

@@ -4,6 +4,9 @@
 //! breaker of its own, and theirs learn nothing of it. What an upstream says of its rate limit holds for a deployment
 //! and a credential together, since providers limit models apart: that is kept in the `Seat`.
 //!
+//! A credential that fails, or is slow, at a deployment whose others are well is benched there alone, too: see
+//! [`apart`](crate::apart).
+//!
 //! A refusal may be the deployment's own matter, too: of a key that may not use that one model, say. While the credential is
 //! good at another deployment, who refuses it there is benched alone, by the seat's own breaker.
 
@@ -13,7 +16,7 @@ use crate::fault_policy::Effect;
 use crate::plan::Reason;
 use std::array;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use weir_core::{Class, Moment};
 
@@ -149,8 +152,10 @@ fn nanos(duration: Duration) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     pub(crate) credential: Arc<Credential>,
-    /// Of what is refused here while the credential is good elsewhere.
+    /// Of what is refused here while the credential is good elsewhere, and of what fails with this one alone.
     breaker: Breaker,
+    /// It was faults that opened it last, and no refusal.
+    failed: AtomicBool,
     teller: Teller,
     /// Nanoseconds of the clock: until then the upstream asked not to be called with it.
     resting_until: AtomicU64,
@@ -161,6 +166,13 @@ pub(crate) struct Seat {
 pub(crate) struct Pass {
     here: Ticket,
     key: Ticket,
+}
+
+impl Pass {
+    /// However well the call ends, its seat has learnt what there is to learn.
+    pub(crate) fn void_here(&mut self) {
+        self.here.void();
+    }
 }
 
 impl Seat {
@@ -189,6 +201,11 @@ impl Seat {
         self.breaker.state(now)
     }
 
+    /// Whether it is out, or on probation, since calls with it failed where others did not.
+    pub(crate) fn fails(&self, now: Moment) -> bool {
+        self.failed.load(Relaxed) && self.state(now) != State::Closed
+    }
+
     /// Why no call can be made with it now.
     pub(crate) fn refusal(&self, now: Moment) -> Option<Reason> {
         let until = self.resting_until();
@@ -196,6 +213,7 @@ impl Seat {
             return Some(Reason::Resting(until));
         }
         let here = self.breaker.refusal(SETTINGS.probes, now).map(|refusal| match refusal {
+            breaker::Refusal::Open(until) if self.failed.load(Relaxed) => Reason::BreakerOpen(until),
             breaker::Refusal::Open(until) => Reason::Refused(until),
             breaker::Refusal::Probing => Reason::Probing,
         });
@@ -240,7 +258,15 @@ impl Seat {
                 return self.credential.refused(&mut pass.key, surely, class, now, jitter);
             }
         };
+        self.failed.store(false, Relaxed);
         self.teller.tell(change, Cause::RefusedHere { class, faults: 0 }, now);
+    }
+
+    /// Calls with it fail, or are slow, where those with others are not: it is left alone here.
+    pub(crate) fn fails_alone(&self, pass: &mut Pass, cause: Cause, now: Moment, jitter: Jitter) {
+        let change = self.breaker.trip(&mut pass.here, &SETTINGS, now, jitter);
+        self.failed.store(true, Relaxed);
+        self.teller.tell(change, cause, now);
     }
 
     /// The call ended without a word about either.

@@ -1,6 +1,7 @@
 //! The live figures of a deployment, shared by every core, and the lease that one call holds.
 
 use crate::Chance;
+use crate::apart::Apart;
 use crate::bell::{Bell, Bells};
 use crate::breaker::{self, Breaker, Jitter, Refusal, State, Ticket};
 use crate::concurrency::{KEPT, KEPT_WHEN_LATE, KEPT_WHEN_SILENT, Learned};
@@ -83,6 +84,8 @@ pub struct Health {
     bells: Bells,
     gauges: Gauges,
     slow: Slow,
+    /// One for each credential, where there are several.
+    apart: Box<[Apart]>,
     in_flight: OwnLine<AtomicU32>,
     rate: OwnLine<Rate>,
 }
@@ -116,6 +119,7 @@ impl Health {
         if seats.is_empty() {
             seats.push(Seat::default());
         }
+        let several = if seats.len() > 1 { seats.len() } else { 0 };
         let health = Health {
             breaker: Breaker::default(),
             max_concurrency: AtomicU32::new(0),
@@ -135,6 +139,7 @@ impl Health {
             gauges: Gauges::default(),
             rate: OwnLine(Rate::over(rate::WINDOW)),
             slow: Slow::new(),
+            apart: (0..several).map(|_| Apart::new()).collect(),
         };
         health.adjust(settings);
         health
@@ -151,6 +156,7 @@ impl Health {
         self.cooldown_max.store(nanos(settings.breaker.cooldown_max), Relaxed);
         self.ramp.store(nanos(settings.breaker.ramp), Relaxed);
         self.slow.adjust(&settings.slow);
+        self.apart.iter().for_each(|apart| apart.adjust(&settings.slow));
     }
 
     /// Why a call would be refused now; `None` when it would not. Changes nothing. Being full is named before all else:
@@ -422,12 +428,26 @@ impl Lease {
             health.learned.complained(self.began, health.in_flight(), KEPT_WHEN_LATE, now);
         }
         let alone = health.breaker.state(now) != State::Closed;
-        let Some(slow) = health.slow.judge(sample, &health.windows, alone, now) else { return };
+        let found = match health.apart.get(self.seat) {
+            Some(apart) => {
+                let own = health.seats.get(self.seat).is_some_and(|seat| seat.fails(now));
+                apart.judge(&health.slow, sample, &health.windows, (alone, own), now)
+            }
+            None => health.slow.judge(sample, &health.windows, alone, now).map(|slow| (slow, false)),
+        };
+        let Some((slow, of_credential)) = found else { return };
+        let (latency, limit) = (slow.latency, slow.limit);
+        let cause = Cause::Slow { latency, calls: slow.share.calls, over: slow.share.wrong, limit };
+        if of_credential {
+            if let Some(seat) = health.seats.get(self.seat) {
+                seat.fails_alone(&mut self.key, cause, now, self.jitter);
+                self.key.void_here();
+            }
+            return;
+        }
         let change = health.breaker.trip(&mut self.ticket, &health.breaker_settings(), now, self.jitter);
         // However well it ends, it has said what there is to say.
         self.ticket.void();
-        let (latency, limit) = (slow.latency, slow.limit);
-        let cause = Cause::Slow { latency, calls: slow.share.calls, over: slow.share.wrong, limit };
         health.teller.tell(change, cause, now);
     }
 
@@ -459,6 +479,9 @@ impl Lease {
         let fault = match result {
             Ok(()) => {
                 health.rate.0.count(true, now);
+                if let Some(apart) = health.apart.get(self.seat) {
+                    apart.count(true, now);
+                }
                 let change = health.breaker.succeeded(&mut self.ticket, &health.breaker_settings(), now);
                 health.teller.tell(change, Cause::Answered, now);
                 seat.accepted(&mut self.key, now);
@@ -473,6 +496,9 @@ impl Lease {
             }
             other => other,
         };
+        if effect == Effect::Fault {
+            return self.failed(fault.class, now);
+        }
         match effect {
             Effect::None | Effect::Fault => {}
             Effect::Bench | Effect::Doubt | Effect::Missing => {
@@ -482,17 +508,44 @@ impl Lease {
         }
         // Where it has been refused, that has been settled.
         seat.abandoned(&mut self.key);
-        if effect == Effect::Fault {
-            self.faulted(fault.class, now);
-        } else {
-            self.health.breaker.abandoned(&mut self.ticket);
+        self.health.breaker.abandoned(&mut self.ticket);
+    }
+
+    /// The call ended in a fault of the deployment, or of this one of several credentials.
+    fn failed(&mut self, class: Class, now: Moment) {
+        let of_credential = self.fails_alone(class, now);
+        if let Some(seat) = self.health.seats.get(self.seat) {
+            seat.abandoned(&mut self.key);
         }
+        if of_credential {
+            self.health.breaker.abandoned(&mut self.ticket);
+        } else {
+            self.faulted(class, now);
+        }
+    }
+
+    /// Counts a fault, and says whether it is the doing of this one of several credentials: then its seat has learnt of it,
+    /// and the deployment need not.
+    fn fails_alone(&mut self, class: Class, now: Moment) -> bool {
+        let health = &self.health;
+        let apart = health.apart.get(self.seat).zip(health.seats.get(self.seat));
+        if let Some((_, seat)) = apart.filter(|(_, seat)| seat.fails(now)) {
+            seat.fails_alone(&mut self.key, Cause::Probe { class }, now, self.jitter);
+            return true;
+        }
+        health.rate.0.count(false, now);
+        let Some((apart, seat)) = apart else { return false };
+        apart.count(false, now);
+        let percent = health.error_percent.load(Relaxed);
+        let Some(share) = apart.fails_alone(&health.rate.0, percent, now) else { return false };
+        let cause = Cause::Share { calls: share.calls, faults: share.wrong, class };
+        seat.fails_alone(&mut self.key, cause, now, self.jitter);
+        true
     }
 
     fn faulted(&mut self, class: Class, now: Moment) {
         let health = &self.health;
         let settings = health.breaker_settings();
-        health.rate.0.count(false, now);
         // What happens to a breaker that is not closed decides by itself; the counts are for the panic then.
         let closed = health.breaker.state(now) == State::Closed;
         let exceeds = || health.rate.0.exceeds(health.error_percent.load(Relaxed), now);

@@ -11,6 +11,7 @@
 //! [`Windows`] keeps what the last minute was like at a deployment, and policies weigh it.
 
 pub mod adjust;
+mod apart;
 pub mod attempt;
 pub mod backoff;
 pub mod bell;

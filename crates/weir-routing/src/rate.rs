@@ -31,6 +31,12 @@ pub struct Share {
 }
 
 impl Share {
+    /// What is left of it without a part of it.
+    pub(crate) fn without(self, part: Share) -> Share {
+        let calls = self.calls.saturating_sub(part.calls);
+        Share { calls, wrong: self.wrong.saturating_sub(part.wrong).min(calls) }
+    }
+
     /// Whether so many of a hundred went wrong, or more; nobody is judged by no calls at all.
     pub fn reaches(self, percent: u32) -> bool {
         self.calls > 0 && u64::from(self.wrong) * 100 >= u64::from(self.calls) * u64::from(percent)

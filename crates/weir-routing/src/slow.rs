@@ -57,6 +57,8 @@ pub(crate) struct Slow {
 /// Too many calls took too long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TooSlow {
+    /// Its place among the latencies.
+    pub(crate) nth: usize,
     pub(crate) latency: &'static str,
     pub(crate) share: Share,
     pub(crate) limit: Duration,
@@ -94,8 +96,8 @@ impl Slow {
     ) -> Option<TooSlow> {
         let taken = [sample.first, sample.total];
         let mut found = None;
-        for (((latency, name), taken), (limit, rate)) in
-            LATENCIES.into_iter().zip(taken).zip(self.limits.iter().zip(&self.rates))
+        for (nth, (((latency, name), taken), (limit, rate))) in
+            LATENCIES.into_iter().zip(taken).zip(self.limits.iter().zip(&self.rates)).enumerate()
         {
             let limit = limit.load(Relaxed);
             let Some(taken) = taken.filter(|_| limit < u64::MAX) else { continue };
@@ -107,16 +109,26 @@ impl Slow {
                 rate.count(!over, now);
                 if over { self.found(rate, now) } else { Share::default() }
             };
-            if judged.wrong * 100 > judged.calls * ALLOWED_PERCENT {
+            if is_too_much(judged) {
                 rate.forget();
-                found = Some(TooSlow { latency: name, share: judged, limit });
+                found = Some(TooSlow { nth, latency: name, share: judged, limit });
             }
         }
         found
     }
 }
 
+/// Whether so many of these calls took longer than they may that their 95th percentile is above the limit.
+pub(crate) fn is_too_much(share: Share) -> bool {
+    u64::from(share.wrong) * 100 > u64::from(share.calls) * u64::from(ALLOWED_PERCENT)
+}
+
 impl Slow {
+    /// What the window that ends now holds of each latency.
+    pub(crate) fn shares(&self, now: Moment) -> [Share; 2] {
+        self.rates.each_ref().map(|rate| rate.share(now))
+    }
+
     /// The stretch of the window that says the most about slowness; nothing while there are too few calls.
     fn found(&self, rate: &Rate, now: Moment) -> Share {
         let stretches = rate.stretches(now);

@@ -15,7 +15,8 @@
 //! **Cost.** Decisions read a digest: a few atomic loads. The digest is made anew by whoever writes a sample, when it is
 //! stale or enough samples have come.
 //!
-//! **Memory.** [`Windows::MOST_BYTES`] per deployment, taken with its first sample and never more.
+//! **Memory.** [`Windows::MOST_BYTES`] per deployment and never more: taken with its first sample, but for what is kept of
+//! waits for a place, which comes with the first of these.
 
 mod digest;
 mod fit;
@@ -25,7 +26,7 @@ mod slice;
 pub use digest::{Forecast, Percentiles};
 
 use digest::Digest;
-use slice::Ring;
+use slice::{Ring, Waits};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -97,10 +98,13 @@ pub enum Series {
     FirstRatio,
     /// Whole answers as multiples of what was predicted.
     TotalRatio,
+    /// Waits for a place there, of the calls that had to, in seconds.
+    Queued,
 }
 
 impl Series {
-    const ALL: [Series; 6] =
+    /// Those that samples write.
+    const SAMPLED: [Series; 6] =
         [Series::First, Series::Total, Series::Gap, Series::Speed, Series::FirstRatio, Series::TotalRatio];
 }
 
@@ -136,13 +140,18 @@ pub struct Windows {
 
 impl Windows {
     /// The heap memory that the windows of one deployment take at most.
-    pub const MOST_BYTES: usize = size_of::<Ring>();
+    pub const MOST_BYTES: usize = size_of::<Ring>() + SLICES * size_of::<Waits>();
 
     /// A call has ended or its first token has come: what there is to learn from that.
     pub fn record(&self, sample: &Sample, now: Moment) {
         let ring = self.ring.get_or_init(Box::default);
         ring.record(sample, &self.digest, now);
         self.renew(ring, now);
+    }
+
+    /// A call has waited so long for its place here.
+    pub fn queued(&self, waited: Duration, now: Moment) {
+        self.ring.get_or_init(Box::default).queued(waited, now);
     }
 
     /// A call has ended: well, or by a fault with this blame.

@@ -2,7 +2,7 @@
 
 mod addresses;
 
-pub use addresses::{CALLS, Call, called};
+pub use addresses::{CALLS, Call, KEPT, called};
 
 use crate::connection::{self, Method, Request, TimeLimits};
 use crate::{Drain, Phase, cors, listen};
@@ -59,7 +59,7 @@ pub async fn run(
     .await?;
     // The listener is closed; what is under way goes on until it is done or the grace period is over.
     tokio::select! {
-        () = here.empty() => {}
+        () = async { here.empty().await; core.rests().await } => {}
         () = drain.reached(Phase::Ended) => {}
     }
     Ok(())

@@ -116,6 +116,11 @@ impl Store {
         self.shared.figures.is_open()
     }
 
+    /// The bound on one entry, in bytes.
+    pub fn max_entry(&self) -> u64 {
+        self.shared.limits.entry
+    }
+
     /// Ends in good order: what was taken is written, and the file is closed. Later requests are refused.
     pub async fn close(&self) {
         self.shared.closing.send_replace(true);

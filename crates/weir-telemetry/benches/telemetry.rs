@@ -41,6 +41,7 @@ fn answered(started_at: SystemTime) -> Exchange<'static> {
         cost: Cost::ZERO,
         cost_unknown: false,
         aborted: false,
+        left_out: 0,
     }];
     Exchange {
         id: RequestId::from_random(7),

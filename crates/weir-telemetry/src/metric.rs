@@ -151,6 +151,11 @@ pub(crate) const ATTEMPTS: Metric = Metric::counter(
     "Upstream calls; route is the one that served the request, cause is first, retry, fallback, \
      continuation or hedge, outcome is ok, client_gone, aborted (another answered first) or the class of the fault",
 );
+pub(crate) const LEFT_OUT: Metric = Metric::counter(
+    "weir_stream_events_left_out",
+    SERVED,
+    "Events of streams that were left out because nobody could read them; route is the one that served the request",
+);
 pub(crate) const RETRIES: Metric =
     Metric::counter("weir_retries", &["route"], "Upstream calls beyond the first in the same route");
 pub(crate) const HEDGES: Metric = Metric::counter(
@@ -271,6 +276,11 @@ const RECENT_SPEED: Metric = Metric::gauge(
     LAST_MINUTE,
     "Tokens per second of one answer, from its first token to its end, over the last minute",
 );
+const RECENT_QUEUED: Metric = Metric::gauge(
+    "weir_deployment_queued_seconds",
+    LAST_MINUTE,
+    "Waits for a place that ended at this deployment, of the calls that had to wait, over the last minute",
+);
 const RECENT_ERRORS: Metric = Metric::gauge(
     "weir_deployment_error_ratio",
     &["deployment", "blame"],
@@ -312,7 +322,7 @@ const STORE_SECONDS: Metric = Metric::counter(
 );
 
 /// Every metric counted here, in the order of the page.
-pub(crate) const COUNTED: [&Metric; 27] = [
+pub(crate) const COUNTED: [&Metric; 28] = [
     &REQUESTS,
     &DURATION,
     &FIRST_TOKEN,
@@ -327,6 +337,7 @@ pub(crate) const COUNTED: [&Metric; 27] = [
     &COST_UNKNOWN,
     &ESTIMATED,
     &ATTEMPTS,
+    &LEFT_OUT,
     &RETRIES,
     &HEDGES,
     &FALLBACKS,
@@ -343,7 +354,7 @@ pub(crate) const COUNTED: [&Metric; 27] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 24] = [
+pub(crate) const PULLED: [&Metric; 25] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
     &QUEUE,
@@ -358,6 +369,7 @@ pub(crate) const PULLED: [&Metric; 24] = [
     &RECENT_TOTAL,
     &RECENT_GAP,
     &RECENT_SPEED,
+    &RECENT_QUEUED,
     &RECENT_ERRORS,
     &SERVER_REQUESTS,
     &SERVER_MEMORY,

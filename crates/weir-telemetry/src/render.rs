@@ -193,6 +193,7 @@ impl Snapshot {
         }
         samples.retain(|(_, count)| *count > 0);
         counters(encoder, &metric::ATTEMPTS, &samples)?;
+        counters(encoder, &metric::LEFT_OUT, &self.by_pair(|c| positive(&c.left_out)))?;
         let caused = |wanted: AttemptCause| {
             move |counts: &Counts| {
                 let rows = CAUSES.into_iter().zip(&counts.attempts).filter(|(cause, _)| *cause == wanted);

@@ -144,6 +144,7 @@ pub(crate) struct Counts {
     pub(crate) queued_nanos: AtomicU64,
     pub(crate) estimated: AtomicU64,
     pub(crate) cost_unknown: AtomicU64,
+    pub(crate) left_out: AtomicU64,
 }
 
 impl Default for Counts {
@@ -155,6 +156,7 @@ impl Default for Counts {
             cost_pico_usd: AtomicU64::new(0),
             estimated: AtomicU64::new(0),
             cost_unknown: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             sums: Sums::default(),
@@ -232,6 +234,9 @@ impl Counts {
         if let Some(cell) = cell {
             add(cell, 1);
         }
+        if attempt.left_out > 0 {
+            add(&self.left_out, attempt.left_out.into());
+        }
     }
 
     /// Adds another shard's counts of the same pair. Only for counts that nobody else writes.
@@ -245,6 +250,7 @@ impl Counts {
             (&self.cost_pico_usd, &other.cost_pico_usd),
             (&self.estimated, &other.estimated),
             (&self.cost_unknown, &other.cost_unknown),
+            (&self.left_out, &other.left_out),
             (&self.request_bytes, &other.request_bytes),
             (&self.response_bytes, &other.response_bytes),
         ] {

@@ -12,6 +12,7 @@ const FIRST: Attempt<'static> = Attempt {
     cost: Cost::ZERO,
     cost_unknown: false,
     aborted: false,
+    left_out: 0,
 };
 
 /// An answered, streamed chat on deployment `a` of route `smart`.
@@ -69,7 +70,7 @@ pub(crate) fn rescued() -> Exchange<'static> {
         },
         deployment: Some("b"),
         attempts: &[
-            Attempt { fault: Some(Class::Rate), ..FIRST },
+            Attempt { fault: Some(Class::Rate), left_out: 2, ..FIRST },
             Attempt { cause: AttemptCause::Retry, fault: Some(Class::Timeout), ..FIRST },
             Attempt { deployment: "b", cause: AttemptCause::Fallback, ..FIRST },
         ],

@@ -10,7 +10,7 @@ use weir_wire::format::{Asked, Format, Losing, Target, format};
 use weir_wire::neutral::Lost;
 
 /// One token in each format, as its vendor sends it.
-const EVENTS: [(&str, &str); 6] = [
+const EVENTS: [(&str, &str); 8] = [
     (
         "chat",
         concat!(
@@ -59,7 +59,12 @@ const EVENTS: [(&str, &str); 6] = [
             r#""message":{"role":"assistant","content":" weather"},"done":false}"#,
         ),
     ),
+    ("converse", r#"{"contentBlockIndex":0,"delta":{"text":" weather"},"p":"abcdefghijklmnop"}"#),
+    ("cohere", r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":" weather"}}}}"#),
 ];
+
+/// By which Converse's events are told apart; others' say it in themselves.
+const NAME: Option<&[u8]> = Some(b"contentBlockDelta");
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -114,7 +119,7 @@ fn events(criterion: &mut Criterion) {
                 }
                 out.clear();
                 reader
-                    .read(None, black_box(event.as_bytes()), &mut |chunk| writer.write(&chunk, &mut out))
+                    .read(NAME, black_box(event.as_bytes()), &mut |chunk| writer.write(&chunk, &mut out))
                     .unwrap();
             });
         });

@@ -84,6 +84,8 @@ pub(crate) struct Answer<'b> {
     pub(crate) plain: usize,
     /// Where the last of those stands, between its quotes.
     pub(crate) plain_at: Range<usize>,
+    /// How many of them are thoughts: `reasoning_content`, or `reasoning`.
+    pub(crate) thoughts: usize,
     /// A `refusal` says something.
     pub(crate) refused: bool,
     /// `error` is there and says something.
@@ -171,9 +173,12 @@ impl<'b> Answer<'b> {
         reader.members(&mut |reader, key| {
             match &*key.unescape() {
                 "content" => self.read_plain(reader)?,
-                "reasoning" | "reasoning_content" | "tool_calls" | "function_call" | "audio" => {
+                "reasoning" | "reasoning_content" => {
+                    let before = self.generated;
                     self.read_generated(reader)?;
+                    self.thoughts += self.generated - before;
                 }
+                "tool_calls" | "function_call" | "audio" => self.read_generated(reader)?,
                 "refusal" => {
                     let before = self.generated;
                     self.read_generated(reader)?;
@@ -200,6 +205,11 @@ impl<'b> Answer<'b> {
     /// Whether this chunk brings nothing but text of the answer's first choice, or nothing generated at all.
     pub(crate) fn is_plain(&self) -> bool {
         self.generated == self.plain && self.plain <= 1 && matches!(self.choices.as_slice(), [] | [(0, _)])
+    }
+
+    /// Whether this chunk brings nothing but a thought of the answer's first choice.
+    pub(crate) fn is_thought(&self) -> bool {
+        self.thoughts > 0 && self.generated == self.thoughts && matches!(self.choices.as_slice(), [(0, _)])
     }
 
     /// A member that holds what the model generated: text, or a list or object of something else.

@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648), which Google's clients write in either alphabet, with padding or without.
+//! Base64 (RFC 4648), which clients write in either alphabet, with padding or without.
 
 use crate::neutral::Str;
 

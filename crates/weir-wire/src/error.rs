@@ -2,44 +2,51 @@
 //!
 //! The envelope and its words: <https://platform.openai.com/docs/guides/error-codes/api-errors>.
 
-use crate::json;
+use crate::json::write::{Object, object};
+use crate::usage;
 use bytes::Bytes;
-use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
-use weir_core::{Class, Fault, RequestId};
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    error: Body<'a>,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    message: &'a str,
-    r#type: &'a str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-}
+use weir_core::{Class, Fault, RequestId, Usage};
 
 /// The body a client gets for `fault`. `id` names the request to those who run the gateway.
 pub fn body(fault: &Fault, id: Option<&RequestId>) -> Bytes {
-    json::to_bytes(&Envelope {
-        error: Body {
-            message: &fault.message,
-            r#type: fault.kind.as_deref().unwrap_or_else(|| kind_of(fault.status)),
-            param: fault.param.as_deref(),
-            code: fault.code.as_deref(),
-            request_id: id.map(RequestId::as_str),
-        },
-    })
+    Bytes::from(envelope(fault, id, None))
 }
 
-/// The same as the last event of a stream that has begun. No `[DONE]` may follow it.
-pub fn event(fault: &Fault, id: Option<&RequestId>) -> Bytes {
-    Bytes::from([b"data: ", &body(fault, id)[..], b"\n\n"].concat())
+/// The same as the last event of a stream that has begun, with the tokens that were `spent` on it. No `[DONE]` may follow
+/// it. They stand within `error`, which is what OpenAI's libraries hand to their callers (`APIError.body`).
+pub fn event(fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+    Bytes::from([b"data: ", &*envelope(fault, id, spent), b"\n\n"].concat())
+}
+
+fn envelope(fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    object(&mut out, |envelope| {
+        envelope.object("error", |error| {
+            error.put("message", &*fault.message);
+            error.put("type", fault.kind.as_deref().unwrap_or_else(|| kind_of(fault.status)));
+            error.put("param", &fault.param.as_deref());
+            error.put("code", &fault.code.as_deref());
+            error.maybe("request_id", id.map(RequestId::as_str));
+            put_spent(error, spent, usage::write);
+        });
+    });
+    out
+}
+
+/// What was spent on an answer that is not whole, as a member `usage` of its error: in the members that the format has for
+/// it, which `write` writes, and with its `source`, since most such figures are estimates.
+pub(crate) fn put_spent(
+    error: &mut Object<'_>,
+    spent: Option<&Usage>,
+    write: impl FnOnce(&mut Object<'_>, Usage),
+) {
+    let Some(spent) = spent else { return };
+    error.object("usage", |usage| {
+        write(usage, *spent);
+        usage.put("source", spent.source.name());
+    });
 }
 
 /// The `type` that OpenAI's API gives to errors of a status.
@@ -70,7 +77,8 @@ pub struct UpstreamError {
 /// Reads the body of an upstream's error. `status` is that of the HTTP answer and only used where the body says nothing.
 ///
 /// Known shapes: OpenAI's envelope, also inside a list (Gemini); `{"error":"…"}` (Ollama); `{"detail":…}` (FastAPI: text
-/// or a list of complaints); the flat `{"object":"error","message":…}` (older vLLM) and `{"message":…}`; plain text.
+/// or a list of complaints); the flat `{"object":"error","message":…}` (older vLLM), `{"message":…}` and `{"Message":…}` (AWS);
+/// plain text.
 pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let mut error = match serde_json::from_slice::<Value>(body) {
         Ok(value) => UpstreamError::from_value(&value),
@@ -97,6 +105,15 @@ pub fn stated_inside(body: &[u8]) -> Option<Fault> {
 pub(crate) fn fault_inside(body: &[u8]) -> Fault {
     let error = read_error(200, body);
     let status = error.implied_status();
+    fault_of(error, status)
+}
+
+/// The same, where the format says otherwise than in the body what status the error would have had.
+pub(crate) fn fault_inside_with(status: u16, body: &[u8]) -> Fault {
+    fault_of(read_error(200, body), status)
+}
+
+fn fault_of(error: UpstreamError, status: u16) -> Fault {
     let class = error.class(status);
     if class == Class::Credential {
         return Fault::upstream_credentials(error.message);
@@ -137,7 +154,7 @@ impl UpstreamError {
         let envelope = value.get("error");
         let stated = envelope.filter(|error| error.is_object()).unwrap_or(value);
         let mut error = UpstreamError {
-            message: text_of(stated, "message").unwrap_or_default(),
+            message: text_of(stated, "message").or_else(|| text_of(stated, "Message")).unwrap_or_default(),
             // An event that is an error and no more says so, which is no kind of error.
             kind: text_of(stated, "type").filter(|kind| kind != "error"),
             code: text_of(stated, "code"),
@@ -205,10 +222,12 @@ impl UpstreamError {
         [&self.code, &self.kind].into_iter().flatten().any(|said| words.contains(&said.as_str()))
     }
 
-    /// Servers without a code for it say it in words (vLLM, SGLang, llama.cpp).
+    /// Servers without a code for it say it in words (vLLM, SGLang, llama.cpp; Anthropic, Bedrock).
     fn speaks_of_context(&self) -> bool {
+        const WORDS: [&str; 5] =
+            ["context length", "context window", "context size", "prompt is too long", "input is too long"];
         let message = self.message.to_ascii_lowercase();
-        ["context length", "context window", "context size"].iter().any(|words| message.contains(words))
+        WORDS.iter().any(|words| message.contains(words))
     }
 }
 

@@ -5,7 +5,9 @@
 //! N formats, not N × N translations.
 
 pub mod chat;
+pub mod cohere;
 pub mod completions;
+pub mod converse;
 pub mod gemini;
 mod held;
 #[cfg(test)]
@@ -23,7 +25,7 @@ mod write;
 use crate::neutral::{Call, Chunk, Lost, Param, Reply};
 use bytes::Bytes;
 use std::fmt::Debug;
-use weir_core::{Endpoint, Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// One public API for generated text.
 pub trait Format: Debug + Sync {
@@ -79,11 +81,17 @@ pub trait Format: Debug + Sync {
     /// The body a client gets for a fault. `id` names the request to those who run the gateway.
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes;
 
-    /// The same as the last event of a stream that has begun.
-    fn error_event(&self, fault: &Fault, _id: Option<&RequestId>) -> Bytes {
+    /// The same as the last event of a stream that has begun, with the tokens that were spent on it where its clients are
+    /// not put off by that.
+    fn error_event(&self, fault: &Fault, _id: Option<&RequestId>, _spent: Option<&Usage>) -> Bytes {
         let mut out = Vec::new();
         self.stream_writer(&Asked::default()).write(&Chunk::Error(fault.clone()), &mut out);
         Bytes::from(out)
+    }
+
+    /// Behind what of an answer its [`stream_writer`](Format::stream_writer) can go on.
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindText
     }
 
     /// What answers' names begin with, for answers that are named by Weir.
@@ -106,6 +114,8 @@ pub const FORMATS: &[&dyn Format] = &[
     &gemini::Gemini,
     &ollama::Ollama,
     &ollama::Generate,
+    &converse::Converse,
+    &cohere::Cohere,
 ];
 
 /// The format of that name.
@@ -128,6 +138,8 @@ pub enum Framing {
     Events,
     /// A JSON object a line (`application/x-ndjson`).
     Lines,
+    /// AWS's binary messages (`application/vnd.amazon.eventstream`), by [`crate::frames`].
+    Frames,
 }
 
 impl Framing {
@@ -136,6 +148,7 @@ impl Framing {
         match self {
             Framing::Events => "text/event-stream; charset=utf-8",
             Framing::Lines => "application/x-ndjson",
+            Framing::Frames => "application/vnd.amazon.eventstream",
         }
     }
 }
@@ -169,6 +182,8 @@ pub struct Asked {
     pub now: i64,
     /// The text of the answer that the client has already, where it is [`Begun::Text`].
     pub told: String,
+    /// Whether a thought, which is over, stands before that text.
+    pub after_thought: bool,
     /// Whether the answer goes by our name for it, whatever the vendor's is: where it is asked for by its name later, and
     /// where its parts are told by it.
     pub own_id: bool,
@@ -233,6 +248,32 @@ pub trait StreamReader: Debug + Send {
     /// The bytes are over, in order. Formats whose last event does not say that it is the last have their
     /// [`Chunk::End`] here, if the answer was whole; a stream that gives none was cut.
     fn end(&mut self, _give: &mut dyn FnMut(Chunk<'_>)) {}
+
+    /// Where a client stands that gets the events as they came, for formats whose parts have numbers; `None` for those
+    /// behind whose events no others fit.
+    fn stands(&self) -> Option<Stands> {
+        None
+    }
+}
+
+/// Behind what of an answer a stream can go on in its format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoesOn {
+    /// A text that is all there is.
+    BehindText,
+    /// That, or one that a thought went before ([`Asked::after_thought`]).
+    BehindThoughtAndText,
+    /// Texts and thoughts in whatever parts, since it does not tell those apart.
+    BehindAny,
+}
+
+/// The parts of a stream so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stands {
+    /// How many have begun, numbered from 0.
+    pub begun: u32,
+    /// The last of them is a text and stands open.
+    pub in_text: bool,
 }
 
 /// Writes one client's stream.

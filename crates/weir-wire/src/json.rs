@@ -15,8 +15,6 @@ pub(crate) use reader::Reader;
 pub use text::Text;
 pub(crate) use text::{is_inside_of_string, unescaped};
 
-use bytes::Bytes;
-use serde::Serialize;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -119,12 +117,6 @@ pub fn scan<'b>(body: &'b [u8], visit: &mut impl FnMut(&Field<'b>)) -> Result<()
         visit(&Field { key, value, kind });
         Ok(())
     })
-}
-
-/// Writes `value`, which must be made of structs, lists, text and numbers.
-pub(crate) fn to_bytes(value: &impl Serialize) -> Bytes {
-    // Only maps with odd keys and failing hand-written impls make this fail; neither is written here.
-    Bytes::from(serde_json::to_vec(value).unwrap_or_default())
 }
 
 /// Member names met so far. Few names are compared by a cheap mark first; many go into a set with a random hash, so

@@ -6,6 +6,7 @@ mod base64;
 pub mod call;
 pub mod error;
 pub mod format;
+pub mod frames;
 pub mod headers;
 pub mod json;
 pub mod json_schema;

@@ -31,6 +31,8 @@ pub enum Fate {
     Keep,
     /// It is left out.
     Drop,
+    /// It is left out, and an empty piece marks its place, for something else to stand there.
+    Instead,
     /// It is passed on, and everything after it is left out for good.
     Last,
     /// It and everything after it is left out for good.
@@ -101,8 +103,10 @@ impl Splitter {
             self.hold(chunk.get(..end).unwrap_or_default())?;
             let raw = std::mem::take(&mut self.carry).freeze();
             let fate = judge(&parse(&raw, std::mem::take(&mut self.fresh)));
-            if matches!(fate, Fate::Keep | Fate::Last) {
-                out.push(raw);
+            match fate {
+                Fate::Keep | Fate::Last => out.push(raw),
+                Fate::Instead => out.push(Bytes::new()),
+                Fate::Drop | Fate::Stop => {}
             }
             if matches!(fate, Fate::Last | Fate::Stop) {
                 self.stop(fate);
@@ -139,9 +143,12 @@ impl Splitter {
             at += length;
             match fate {
                 Fate::Keep => {}
-                Fate::Drop => {
+                Fate::Drop | Fate::Instead => {
                     push_slice(out, &chunk, run, before);
                     run = at;
+                    if fate == Fate::Instead {
+                        out.push(Bytes::new());
+                    }
                 }
                 Fate::Last | Fate::Stop => {
                     push_slice(out, &chunk, run, if fate == Fate::Last { at } else { before });

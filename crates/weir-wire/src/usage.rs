@@ -6,7 +6,10 @@
 //! (<https://api-docs.deepseek.com/guides/kv_cache>). xAI counts reasoning beside `completion_tokens`, which shows in
 //! `total_tokens`.
 
+use crate::json::write::{Object, object};
 use crate::json::{JsonFault, Kind, Reader};
+use smallvec::SmallVec;
+use std::ops::Range;
 use weir_core::Usage;
 use weir_core::usage::UsageSource;
 
@@ -116,6 +119,54 @@ fn count(reader: &mut Reader<'_>, broken: &mut bool) -> Result<Option<u64>, Json
             Ok(None)
         }
     }
+}
+
+/// `chunk` with this usage in every place where it states some; `None` when it states none.
+pub(crate) fn restated(chunk: &[u8], usage: Usage) -> Option<Vec<u8>> {
+    let mut places = SmallVec::<[Range<usize>; 2]>::new();
+    let mut note = |reader: &mut Reader<'_>| {
+        let (kind, at) = reader.value()?;
+        if kind == Kind::Object {
+            places.push(at);
+        }
+        Ok(())
+    };
+    let mut reader = Reader::new(chunk).ok()?;
+    let read = reader.whole_object(&mut |reader, key| match &*key.unescape() {
+        "usage" => note(reader),
+        "x_groq" => reader
+            .members(&mut |reader, key| match &*key.unescape() {
+                "usage" => note(reader),
+                _ => reader.skip(),
+            })
+            .map(|_| ()),
+        _ => reader.skip(),
+    });
+    read.ok().filter(|()| !places.is_empty())?;
+    let mut stated = Vec::new();
+    object(&mut stated, |object| write(object, usage));
+    let (mut out, mut at) = (Vec::with_capacity(chunk.len() + stated.len()), 0);
+    for place in places {
+        out.extend_from_slice(chunk.get(at..place.start)?);
+        out.extend_from_slice(&stated);
+        at = place.end;
+    }
+    out.extend_from_slice(chunk.get(at..)?);
+    Some(out)
+}
+
+/// Writes the members of a `usage` object.
+pub(crate) fn write(object: &mut Object<'_>, usage: Usage) {
+    object.put("prompt_tokens", &usage.input);
+    object.put("completion_tokens", &usage.output);
+    object.put("total_tokens", &usage.total());
+    object.object("prompt_tokens_details", |details| {
+        details.put("cached_tokens", &usage.cache_read);
+        if usage.cache_write > 0 {
+            details.put("cache_write_tokens", &usage.cache_write);
+        }
+    });
+    object.object("completion_tokens_details", |details| details.put("reasoning_tokens", &usage.reasoning));
 }
 
 /// A count for answers whose upstream states none: four bytes of prompt or text to a token, which is right for English

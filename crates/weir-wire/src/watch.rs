@@ -14,13 +14,14 @@ use crate::format::{Asked, Format, Framing};
 use crate::json::{self, HALF_A_PAIR, JsonFault};
 use crate::name::ModelName;
 use crate::splice::push_json_string;
-use crate::sse::{Event, EventTooLarge, Fate, Pieces};
+use crate::sse::{Event, Fate, Pieces};
 use crate::usage::{self, Stated};
 use bytes::Bytes;
 use cut::Cut;
 use pattern::Pattern;
 use smallvec::SmallVec;
 use through::Through;
+pub use told::Words;
 use told::{Heard, Told};
 use weir_core::{Class, Fault, Usage};
 
@@ -66,6 +67,8 @@ pub struct StreamWatch {
 struct Seen {
     wants_usage: bool,
     usage: Option<Usage>,
+    /// How many events with content had come when it was stated.
+    usage_of: u64,
     model: Option<ModelName>,
     choices: SmallVec<[(u32, Option<FinishReason>); 1]>,
     first_token: bool,
@@ -73,14 +76,20 @@ struct Seen {
     token_events: u64,
     text_bytes: usize,
     unparsable: u64,
+    /// Of these, those that have been told already.
+    told_of: u64,
     refused: bool,
     done: bool,
     error: Option<Fault>,
     usual: Pattern,
+    /// What the usual chunk brings is a thought.
+    usual_thinks: bool,
+    /// What was taken before this stream, which goes on with another one's answer: the client is told of both together.
+    before: Option<Usage>,
     /// `None` when nobody asked for it, or when something has gone out that no other stream could take up.
     told: Option<Told>,
-    /// An event of which only a part goes out, as it does.
-    instead: Option<Bytes>,
+    /// What goes out in the place of events that do not go out as they came, in their order.
+    instead: SmallVec<[Bytes; 1]>,
     /// For streams in another format than OpenAI's, and for clients who speak another one than the deployment.
     through: Option<Box<Through>>,
 }
@@ -94,6 +103,7 @@ impl StreamWatch {
             seen: Seen {
                 wants_usage,
                 usage: None,
+                usage_of: 0,
                 model: None,
                 choices: SmallVec::new(),
                 first_token: false,
@@ -101,19 +111,25 @@ impl StreamWatch {
                 token_events: 0,
                 text_bytes: 0,
                 unparsable: 0,
+                told_of: 0,
                 refused: false,
                 done: false,
                 error: None,
                 usual: Pattern::default(),
+                usual_thinks: false,
+                before: None,
                 told: None,
-                instead: None,
+                instead: SmallVec::new(),
                 through: None,
             },
         }
     }
 
-    /// The same watch over a stream in format `from`, to be passed on as it comes. Once it has told something, no other
-    /// stream can take it up: its events would not fit behind these.
+    /// The same watch over a stream in format `from`, to be passed on as it comes. Once it has told something, another
+    /// stream can take it up only if its format says where it stands ([`StreamReader::stands`]): else its events would not
+    /// fit behind these.
+    ///
+    /// [`StreamReader::stands`]: crate::format::StreamReader::stands
     #[must_use]
     pub fn reading(self, from: &dyn Format) -> Self {
         self.through(Through::new(from, from, None))
@@ -144,23 +160,35 @@ impl StreamWatch {
         self
     }
 
-    /// The same watch over a stream that takes up an answer of which the client has `told` already. With `repeats` the
-    /// stream begins the answer anew: what repeats `told` is left out, and the first word that differs is an error of
-    /// class [`Class::Diverged`]. Without, it goes on behind it, and where it begins anew all the same that is seen. Events that say nothing are left out until it has joined.
-    /// When `told` is nothing, whatever the stream says first is the answer's beginning.
+    /// The same watch over a stream that takes up an answer of which the client has these `words` already. With `repeats`
+    /// the stream begins the answer anew: what repeats them is left out, and the first word that differs is an error of
+    /// class [`Class::Diverged`]. Without, it goes on behind the text, and where it begins anew all the same that is seen.
+    /// What it thinks before it goes on with a text is left out. Events that say nothing are left out until it has joined.
+    /// When there are no words, whatever the stream says first is the answer's beginning.
     #[must_use]
-    pub fn taking_up(mut self, told: &str, repeats: bool) -> Self {
-        self.seen.told = Some(Told::joining(told, repeats));
+    pub fn taking_up(mut self, words: &Words, repeats: bool) -> Self {
+        self.seen.told = Some(Told::joining(words, repeats));
         self
     }
 
-    /// The text the client has been told, when another stream could take the answer up behind it: so far it is nothing,
-    /// or one choice's plain text, and unfinished.
-    pub fn told(&self) -> Option<&str> {
+    /// The same watch over a stream that goes on with an answer for which so much was taken `before`: the usage that the
+    /// client is told is of both together.
+    #[must_use]
+    pub fn adding(mut self, before: Option<Usage>) -> Self {
+        self.seen.before = before;
+        self
+    }
+
+    /// What the client has been told, when another stream could take the answer up behind it: so far it is nothing, or
+    /// one choice's plain text, perhaps behind a thought, and unfinished.
+    pub fn told(&self) -> Option<Words> {
         let finished = self.seen.choices.iter().any(|(_, reason)| reason.is_some());
-        let told = self.seen.told.as_ref().filter(|told| !finished && !told.is_joining())?;
-        let fixed = self.seen.through.as_ref().is_some_and(|through| through.passes_on());
-        Some(told.text()).filter(|text| text.is_empty() || !fixed)
+        let told = self.seen.told.as_ref().filter(|_| !finished)?;
+        let words = told.words()?;
+        match &self.seen.through {
+            Some(through) => through.takes_up_behind(words, told.has_ended()),
+            None => Some(words),
+        }
     }
 
     /// The text that has gone out, finished or not, when it is nothing but one choice's and not too long to be remembered.
@@ -173,23 +201,20 @@ impl StreamWatch {
         self.seen.refused
     }
 
-    /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only fault is an
-    /// event too large to hold.
+    /// Takes the next bytes from the upstream and appends to `out` what may go to the client now. The only faults
+    /// are an event too large to hold, and bytes that are no events.
     pub fn push(&mut self, chunk: Bytes, out: &mut Pieces) -> Result<Step, Fault> {
         let seen = &mut self.seen;
-        let before = out.len();
+        let first = out.len();
         let pushed = self.cut.push(chunk, out, &mut |event| seen.judge(event));
         if let Some(through) = self.seen.through.as_mut().filter(|through| !through.written.is_empty()) {
             out.push(Bytes::from(std::mem::take(&mut through.written)));
         }
-        if let Some(part) = self.seen.instead.take() {
-            // Whatever stood before it in this stream was left out.
-            out.insert(before, part);
+        if !self.seen.instead.is_empty() {
+            let places = out.iter_mut().skip(first).filter(|piece| piece.is_empty());
+            places.zip(self.seen.instead.drain(..)).for_each(|(place, part)| *place = part);
         }
-        pushed.map_err(|EventTooLarge { limit }| {
-            let message = format!("The upstream sent a stream event larger than {limit} bytes.");
-            Fault::new(Class::Malformed, 502, "upstream_event_too_large", message)
-        })?;
+        pushed?;
         Ok(match (self.seen.error.take(), self.seen.done) {
             (Some(fault), _) => Step::Error(fault),
             (None, true) => Step::Done,
@@ -208,7 +233,7 @@ impl StreamWatch {
             // What this says reaches the client only if the stream turns out to be whole.
             let told = self.seen.told.clone();
             let fate = self.seen.judge(&event);
-            let part = self.seen.instead.take();
+            let part = self.seen.instead.pop();
             if let Some(fault) = self.seen.error.take() {
                 self.seen.told = told;
                 let cut = fault.class == Class::Malformed;
@@ -251,10 +276,18 @@ impl StreamWatch {
         self.seen.usage
     }
 
-    /// The upstream's figures, else an estimate from what passed and from the prompt's size.
+    /// The upstream's figures, else an estimate from what passed and from the prompt's size; that also where more has come
+    /// than they can have counted, as of a stream that says at its start what its prompt took, and breaks off.
     pub fn usage_or_estimate(&self, prompt_bytes: usize) -> Usage {
         let seen = &self.seen;
-        seen.usage.unwrap_or_else(|| usage::estimate(prompt_bytes, seen.text_bytes, seen.token_events))
+        let estimate = usage::estimate(prompt_bytes, seen.text_bytes, seen.token_events);
+        match seen.usage {
+            Some(usage) if seen.usage_of == seen.token_events || usage.output >= estimate.output => usage,
+            Some(usage) if usage.input > 0 => {
+                Usage { output: estimate.output, source: estimate.source, ..usage }
+            }
+            _ => estimate,
+        }
     }
 
     /// The model that answers, by the upstream's account.
@@ -302,6 +335,12 @@ impl StreamWatch {
     pub fn unparsable(&self) -> u64 {
         self.seen.unparsable
     }
+
+    /// Those of them that came since this was asked last.
+    pub fn take_left_out(&mut self) -> u32 {
+        let told_of = std::mem::replace(&mut self.seen.told_of, self.seen.unparsable);
+        u32::try_from(self.seen.unparsable - told_of).unwrap_or(u32::MAX)
+    }
 }
 
 impl Seen {
@@ -321,7 +360,7 @@ impl Seen {
             self.events += 1;
             self.token_events += 1;
             self.text_bytes += text.len();
-            self.remember(text);
+            self.remember(text, self.usual_thinks);
             return Fate::Keep;
         }
         if data.trim_ascii() == b"[DONE]" {
@@ -342,14 +381,22 @@ impl Seen {
         }
         if let Some(text) = answer.only_text() {
             self.usual.learn(data, text);
+            self.usual_thinks = answer.thoughts > 0;
         }
-        if answer.is_plain() {
-            self.remember(data.get(answer.text_at.clone()).unwrap_or_default());
-        } else {
-            self.told = None;
-        }
+        self.remember_all(&answer, data);
         let is_usage_chunk = answer.choices.is_empty() && answer.usage != Stated::Nothing;
-        if is_usage_chunk && !self.wants_usage { Fate::Drop } else { Fate::Keep }
+        if is_usage_chunk && !self.wants_usage {
+            return Fate::Drop;
+        }
+        self.with_usage_of_both(&answer, data)
+    }
+
+    /// An event that goes out, as it came unless it states usage and something was taken before this stream.
+    fn with_usage_of_both(&mut self, answer: &Answer<'_>, data: &[u8]) -> Fate {
+        let (Some(before), Some(usage)) = (self.before, answer.usage.counted()) else { return Fate::Keep };
+        let Some(data) = usage::restated(data, before.plus(usage)) else { return Fate::Keep };
+        self.instead.push(Bytes::from([b"data: ", &*in_one_line(&data), b"\n\n"].concat()));
+        Fate::Instead
     }
 
     /// An event that cannot be read. One that says nothing is left out; a damaged chunk takes its text with it, and nothing
@@ -372,36 +419,58 @@ impl Seen {
         Fate::Drop
     }
 
-    /// Text that goes out.
-    fn remember(&mut self, text: &[u8]) {
+    /// Text that goes out, or a thought.
+    fn remember(&mut self, text: &[u8], thinks: bool) {
         let Some(told) = &mut self.told else { return };
-        let kept = json::unescaped(text).is_some_and(|text| told.hear(&text) == Heard::New);
+        let kept = json::unescaped(text).is_some_and(|text| {
+            let heard = if thinks { told.think(&text) } else { told.hear(&text) };
+            heard == Heard::New
+        });
         if !kept || told.is_too_long() {
             self.told = None;
+        }
+    }
+
+    /// Whatever a chunk says that goes out.
+    fn remember_all(&mut self, answer: &Answer<'_>, data: &[u8]) {
+        let Some(told) = &mut self.told else { return };
+        let said = data.get(answer.text_at.clone()).unwrap_or_default();
+        if answer.is_plain() {
+            if answer.plain > 0 {
+                self.remember(said, false);
+            }
+        } else if !answer.is_thought() || answer.thoughts > 1 && !told.thinks_somehow() {
+            self.told = None;
+        } else if answer.thoughts == 1 {
+            self.remember(said, true);
         }
     }
 
     /// An event of a stream that takes up an answer, none of which has gone out yet.
     fn join(&mut self, answer: &Answer<'_>, data: &[u8]) -> Fate {
         let finished = answer.choices.iter().any(|(_, reason)| reason.is_some());
-        if let Some(told) = self.told.as_mut().filter(|told| told.text().is_empty()) {
+        let Some(told) = &mut self.told else { return Fate::Keep };
+        if told.is_empty() {
             if answer.generated == 0 && !finished {
                 return Fate::Drop; // the client has its like already
             }
             told.join();
-            if answer.is_plain() {
-                self.remember(data.get(answer.text_at.clone()).unwrap_or_default());
-            } else {
-                self.told = None;
-            }
-            return Fate::Keep;
+            self.remember_all(answer, data);
+            return self.with_usage_of_both(answer, data);
         }
-        let text = data.get(answer.text_at.clone()).and_then(json::unescaped).filter(|_| answer.plain > 0);
-        let Some(told) = &mut self.told else { return Fate::Keep };
-        let heard = match (&text, answer.is_plain()) {
-            (_, false) => Heard::Differs,
-            (None, true) => Heard::Known,
-            (Some(text), true) => told.hear(text),
+        let said = data.get(answer.text_at.clone()).and_then(json::unescaped);
+        let thinks = answer.is_thought() && (answer.thoughts == 1 || !told.text().is_empty());
+        let (text, heard) = match said.filter(|_| answer.generated > 0) {
+            Some(thought) if thinks => {
+                let heard = told.think(&thought);
+                (Some(thought), heard)
+            }
+            Some(text) if answer.is_plain() => {
+                let heard = told.hear(&text);
+                (Some(text), heard)
+            }
+            None if answer.is_plain() => (None, Heard::Known),
+            _ => (None, Heard::Differs),
         };
         let ends_short = finished && told.is_repeating();
         let from = match heard {
@@ -420,19 +489,19 @@ impl Seen {
         };
         told.join();
         let held = told.take_held();
-        let Some(text) = text.filter(|_| from > 0 || !held.is_empty()) else { return Fate::Keep };
+        let Some(text) = text.filter(|_| from > 0 || !held.is_empty()) else {
+            return self.with_usage_of_both(answer, data);
+        };
         let mut new = String::new();
         push_json_string(&mut new, &(held + text.get(from..).unwrap_or_default()));
         // The text stands between quotes, which are written anew.
         let before = answer.text_at.start.checked_sub(1).and_then(|quote| data.get(..quote));
         let after = data.get(answer.text_at.end + 1..);
-        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-        // Line breaks between the members would each need a `data` of their own.
-        let line =
-            |part: &[u8]| part.iter().map(|b| if *b == b'\n' { b' ' } else { *b }).collect::<Vec<u8>>();
-        self.instead =
-            Some(Bytes::from([b"data: ", &*line(before), new.as_bytes(), &*line(after), b"\n\n"].concat()));
-        Fate::Drop
+        let event = [before.unwrap_or_default(), new.as_bytes(), after.unwrap_or_default()].concat();
+        if self.with_usage_of_both(answer, &event) == Fate::Keep {
+            self.instead.push(Bytes::from([b"data: ", &*in_one_line(&event), b"\n\n"].concat()));
+        }
+        Fate::Instead
     }
 
     fn note(&mut self, answer: &Answer<'_>) {
@@ -448,14 +517,14 @@ impl Seen {
                 self.choices.push((index, finish));
             }
         }
+        self.first_token |= answer.generated > 0;
+        self.token_events += u64::from(answer.generated > 0);
         // Zeros beside choices are what some servers write until they know better; in a chunk of their own they are meant.
         if let Some(usage) = answer.usage.counted()
             && (usage.total() > 0 || (self.usage.is_none() && answer.choices.is_empty()))
         {
-            self.usage = Some(usage);
+            (self.usage, self.usage_of) = (Some(usage), self.token_events);
         }
-        self.first_token |= answer.generated > 0;
-        self.token_events += u64::from(answer.generated > 0);
         self.text_bytes += answer.text_bytes;
         self.refused |= answer.refused;
     }
@@ -464,6 +533,11 @@ impl Seen {
     fn is_finished(&self) -> bool {
         !self.choices.is_empty() && self.choices.iter().all(|(_, reason)| reason.is_some())
     }
+}
+
+/// JSON without line breaks between its members, each of which would need a `data` of its own.
+fn in_one_line(json: &[u8]) -> Vec<u8> {
+    json.iter().map(|b| if *b == b'\n' { b' ' } else { *b }).collect()
 }
 
 fn diverged() -> Fault {

@@ -86,7 +86,9 @@ impl Running {
         running.server.cores = u32::try_from(count).ok();
         let engine = Engine::new(&running, Rosters::BUILT_IN, telemetry)?;
         if let Some(store) = &config.store {
-            engine.keep_in(runtime.block_on(Store::start(store_settings(store, source.path.as_deref()))));
+            let opened = Store::start(store_settings(store, source.path.as_deref()));
+            let background = (store.background as usize, store.background_waiting as usize);
+            engine.keep_in(runtime.block_on(opened), background);
         }
         let (stop, drain) = Stop::new();
         let from = source.to_string();

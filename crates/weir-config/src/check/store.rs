@@ -37,5 +37,7 @@ pub(super) fn check_store(
         max_total: store.max_total.0,
         max_entry: store.max_entry.0,
         timeout: store.timeout.0,
+        background: store.background,
+        background_waiting: store.background_waiting,
     }
 }

@@ -16,6 +16,10 @@ pub struct Store {
     pub max_entry: usize,
     /// How long a request waits for it; above zero.
     pub timeout: Duration,
+    /// How many answers are made at once in the background; 1 to 10000.
+    pub background: u32,
+    /// How many more may wait for that; at most 10000.
+    pub background_waiting: u32,
 }
 
 impl Default for Store {
@@ -26,6 +30,8 @@ impl Default for Store {
             max_total: 1 << 30,
             max_entry: 8 << 20,
             timeout: Duration::from_secs(2),
+            background: 64,
+            background_waiting: 128,
         }
     }
 }

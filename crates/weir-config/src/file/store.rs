@@ -26,6 +26,13 @@ pub(crate) struct Store {
     /// How long a request waits for the store.
     #[schemars(example = "500ms")]
     pub timeout: DurationText,
+    /// How many answers are made at once for calls with `background: true`, 1 to 10000.
+    #[schemars(range(min = 1, max = 10000), example = 16)]
+    pub background: u32,
+    /// How many more of these may wait for that, with their calls in memory, at most 10000; beyond them such a call is
+    /// refused (503 `background_full`).
+    #[schemars(range(max = 10000), example = 1000)]
+    pub background_waiting: u32,
 }
 
 impl Default for Store {
@@ -37,6 +44,8 @@ impl Default for Store {
             max_total: SizeText(from.max_total),
             max_entry: SizeText(from.max_entry),
             timeout: DurationText(from.timeout),
+            background: from.background,
+            background_waiting: from.background_waiting,
         }
     }
 }

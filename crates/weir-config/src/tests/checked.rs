@@ -38,13 +38,16 @@ fn sections_without_content_are_absent() {
 fn a_store_is_there_when_its_section_is() {
     assert_eq!(valid(&with("store:\n")).store, None);
     assert_eq!(valid(&with("store: {}\n")).store, Some(Store::default()));
-    let all = "store: {path: /var/w.db, keep_days: 7, max_total: 2MiB, max_entry: 1MiB, timeout: 300ms}\n";
+    let all = "store: {path: /var/w.db, keep_days: 7, max_total: 2MiB, max_entry: 1MiB, timeout: 300ms, \
+               background: 3, background_waiting: 0}\n";
     let store = Store {
         path: "/var/w.db".into(),
         keep_days: 7,
         max_total: 2 << 20,
         max_entry: 1 << 20,
         timeout: Duration::from_millis(300),
+        background: 3,
+        background_waiting: 0,
     };
     assert_eq!(valid(&with(all)).store, Some(store));
 }

@@ -250,10 +250,15 @@ impl Prices {
     /// What `usage` costs, exactly.
     ///
     /// Sound and images of a prompt count as the part of it that came from no cache; what is more of them than that is
-    /// part of what the cache held, and priced as such.
+    /// part of what the cache held, and priced as such. Where the vendor says what it bills, that is what is charged for.
     pub fn charge(&self, usage: &Usage) -> Charge {
         let rates = if self.steps.is_empty() { self.rates } else { self.rates_at(usage.input) };
         let mut charge = Charge::NOTHING;
+        if let Some(billed) = usage.billed {
+            charge.add(billed.input, &rates, Rate::Input);
+            charge.add(billed.output, &rates, Rate::Output);
+            return self.pieces(usage, charge);
+        }
         let mut fresh = usage.input_uncached();
         let part = |of: u64, left: &mut u64| {
             let part = of.min(*left);

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
+use weir_core::nearest::nearest;
 use weir_core::{Outcome, RequestId};
 
 /// Which decisions are asked for.
@@ -44,6 +45,17 @@ impl Query {
     }
 }
 
+/// A name that is asked for and that nothing has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// `route` or `deployment`.
+    pub what: &'static str,
+    /// The name.
+    pub name: String,
+    /// The names nearest to it, the best first.
+    pub near: Vec<String>,
+}
+
 /// What was found of one decision.
 #[derive(Debug)]
 pub enum Found {
@@ -76,6 +88,20 @@ impl Engine {
             Some((entry, names)) => Found::Decision(shown(&entry, &names)),
             None => Found::Nothing { missing: asked.missing },
         }
+    }
+
+    /// What `query` asks for that the present configuration does not know. Records of an earlier one may.
+    pub fn unknown(&self, query: &Query) -> Option<Unknown> {
+        let names = self.gateway().names.clone();
+        let routes: Vec<&str> = names.routes.iter().map(|route| &*route.name).collect();
+        let deployments: Vec<&str> = names.deployments.iter().map(|name| &**name).collect();
+        let unknown = |what: &'static str, name: &Option<String>, known: Vec<&str>| {
+            let name = name.clone().filter(|name| !known.contains(&name.as_str()))?;
+            let near = nearest(&name, known).into_iter().map(str::to_owned).collect();
+            Some(Unknown { what, name, near })
+        };
+        unknown("route", &query.route, routes)
+            .or_else(|| unknown("deployment", &query.deployment, deployments))
     }
 
     /// The latest decisions of all cores. Blocks for as long as the cores take to look.

@@ -11,6 +11,7 @@ fn tried(deployment: usize) -> Tried {
         cost: Cost::ZERO,
         cost_unknown: false,
         aborted: false,
+        left_out: 0,
         status: 0,
         code: None,
         ready: None,

@@ -38,6 +38,7 @@ pub(super) fn of_deployment(name: &str, health: &Health, now: Moment, samples: &
         ("weir_deployment_total_seconds", Series::Total),
         ("weir_deployment_inter_token_seconds", Series::Gap),
         ("weir_deployment_tokens_per_second", Series::Speed),
+        ("weir_deployment_queued_seconds", Series::Queued),
     ] {
         let Some(found) = windows.quantiles(series, QUANTILES.map(|(share, _)| share), now) else { continue };
         for ((_, quantile), value) in QUANTILES.iter().zip(found) {

@@ -186,7 +186,7 @@ impl Digest {
             }
             model.samples.set(ratios.total.max(1) as f64);
         }
-        for (series, slots) in Series::ALL.into_iter().zip(&self.raw) {
+        for (series, slots) in Series::SAMPLED.into_iter().zip(&self.raw) {
             let merged = ring.merged(series, now);
             let [p50, p95, p99] = merged.quantiles([0.5, 0.95, 0.99]);
             slots.iter().zip([p50, p95, p99, merged.total as f64]).for_each(|(slot, found)| slot.set(found));

@@ -4,6 +4,7 @@ use super::digest::Digest;
 use super::fit::{Sums, Total, row};
 use super::histogram::{Histogram, Merged, Octaves};
 use super::{Ends, Latency, SLICE, SLICES, Sample, Series};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
 use weir_core::Moment;
@@ -31,19 +32,31 @@ struct Slice {
     answers: AtomicU32,
     samples: AtomicU32,
     /// What the histograms of the series hold.
-    octaves: [Octaves; Series::ALL.len()],
+    octaves: [Octaves; Series::SAMPLED.len()],
     ends: [AtomicU32; 4],
+    /// Few deployments are ever waited for.
+    queued: OnceLock<Box<Waits>>,
     fits: [Sums; 2],
-    series: [Histogram; Series::ALL.len()],
+    series: [Histogram; Series::SAMPLED.len()],
 }
+
+/// How long calls waited for a place.
+#[derive(Debug, Default)]
+pub(super) struct Waits(Histogram, Octaves);
 
 impl Slice {
     fn of(&self, series: Series) -> Option<(&Histogram, &Octaves)> {
+        if series == Series::Queued {
+            return self.queued.get().map(|waits| (&waits.0, &waits.1));
+        }
         self.series.get(series as usize).zip(self.octaves.get(series as usize))
     }
 
     fn clear(&self) {
         self.series.iter().zip(&self.octaves).for_each(|(series, octaves)| series.clear(octaves));
+        if let Some(waits) = self.queued.get() {
+            waits.0.clear(&waits.1);
+        }
         self.fits.iter().for_each(Sums::clear);
         self.ends.iter().chain([&self.answers, &self.samples]).for_each(|count| count.store(0, Relaxed));
         for sum in [&self.prompt, &self.cached, &self.output] {
@@ -123,6 +136,12 @@ impl Ring {
         if let Some(time) = generating.filter(|time| !time.is_zero() && usage.output > 1) {
             add(Series::Speed, usage.output as f64 / time.as_secs_f64());
         }
+    }
+
+    pub(super) fn queued(&self, waited: Duration, now: Moment) {
+        let Some(slice) = self.slice(now) else { return };
+        let Waits(histogram, octaves) = &**slice.queued.get_or_init(Box::default);
+        histogram.add(waited.as_secs_f64(), octaves);
     }
 
     pub(super) fn ended(&self, end: Result<(), Blame>, now: Moment) {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use weir_core::nearest::nearest;
 use weir_core::{Class, Fault, RequestId};
-use weir_engine::decision::{Found, Query};
+use weir_engine::decision::{Found, Query, Unknown};
 use weir_engine::explain::Question;
 use weir_wire::Headers;
 
@@ -18,7 +18,12 @@ use weir_wire::Headers;
 pub(super) fn list(admin: &Admin, asked: &Asked) -> Response<Full<Bytes>> {
     match query(&asked.query) {
         Ok(query) => {
-            let listed = admin.engine.decisions(query);
+            let listed = admin.engine.decisions(query.clone());
+            // What an earlier configuration called so is found; of what is not, a slip of the pen is likelier.
+            let nothing = listed.decisions.is_empty() && listed.missing == 0;
+            if let Some(unknown) = nothing.then(|| admin.engine.unknown(&query)).flatten() {
+                return refuse(&unknown_name(&unknown));
+            }
             let body = json!({ "decisions": listed.decisions, "cores_without_answer": listed.missing });
             json_body(StatusCode::OK, &body)
         }
@@ -49,6 +54,13 @@ pub(super) fn explain(admin: &Admin, asked: &Asked) -> Response<Full<Bytes>> {
         Ok(None) => refuse(&unresponsive()),
         Err(fault) => refuse(&fault),
     }
+}
+
+fn unknown_name(Unknown { what, name, near }: &Unknown) -> Fault {
+    let shown: String = name.chars().take(64).collect();
+    let help = near.first().map_or(String::new(), |best| format!("; did you mean \"{best}\"?"));
+    let message = format!("there is no {what} \"{shown}\", and no decision about one that there was{help}");
+    Fault::new(Class::Caller, 400, "invalid_query", message)
 }
 
 fn unresponsive() -> Fault {

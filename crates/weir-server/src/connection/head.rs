@@ -24,6 +24,7 @@ pub(crate) enum Method {
     Get,
     Head,
     Post,
+    Delete,
     Options,
     Other,
 }
@@ -232,6 +233,7 @@ impl Found {
         let method = match part(&method_name) {
             b"POST" => Method::Post,
             b"GET" => Method::Get,
+            b"DELETE" => Method::Delete,
             b"HEAD" => Method::Head,
             b"OPTIONS" => Method::Options,
             _ => Method::Other,

@@ -7,6 +7,7 @@ use weir_core::endpoint::Streams;
 use weir_core::text::is_named;
 use weir_core::{Class, Endpoint, Fault};
 use weir_engine::line::{Addressed, Called, Operation};
+use weir_engine::{Kept, What};
 use weir_wire::Headers;
 use weir_wire::format::{self, Format};
 use weir_wire::models::Listing;
@@ -79,6 +80,39 @@ pub fn called(path: &str) -> Option<Called> {
     CALLS.iter().find_map(|call| call.at(path))
 }
 
+/// The addresses at which answers that are kept are asked for, with `{id}` for theirs. They travel the engine's line as
+/// calls do; tests walk this list, too.
+pub const KEPT: [(&str, &str, What); 4] = [
+    ("GET", "/v1/responses/{id}", What::Get),
+    ("DELETE", "/v1/responses/{id}", What::Delete),
+    ("GET", "/v1/responses/{id}/input_items", What::InputItems),
+    ("POST", "/v1/responses/{id}/cancel", What::Cancel),
+];
+
+/// What is asked of an answer that is kept, if this is the address of one.
+fn kept(method: Method, path: &str, query: &str, headers: &Headers) -> Option<Operation> {
+    let at = |(_, known, _): &&(&str, &str, What)| {
+        let (before, behind) = known.split_once("{id}")?;
+        path.strip_prefix(before)?.strip_suffix(behind).filter(|id| !id.is_empty() && !id.contains('/'))
+    };
+    let mut there = KEPT.iter().filter_map(|known| Some((known, at(&known)?))).peekable();
+    let (first, _) = there.peek()?;
+    let allow = if first.2 == What::Get { "GET, DELETE" } else { first.0 };
+    let wanted = match method {
+        Method::Get => "GET",
+        Method::Delete => "DELETE",
+        Method::Post => "POST",
+        Method::Head | Method::Options | Method::Other => "",
+    };
+    let Some(((.., what), id)) = there.find(|((method, ..), _)| *method == wanted) else {
+        return Some(Operation::Nothing(Fault::wrong_method(allow)));
+    };
+    if let Some(fault) = wrong_media(headers).filter(|_| method == Method::Post) {
+        return Some(Operation::Nothing(fault));
+    }
+    Some(Operation::Kept(Kept { what: *what, id: percent_decoded(id).into(), query: query.into() }))
+}
+
 /// Google's libraries say who they are.
 const GOOGLE: [HeaderName; 2] =
     [HeaderName::from_static("x-goog-api-key"), HeaderName::from_static("x-goog-api-client")];
@@ -95,6 +129,9 @@ pub(super) fn operation(method: Method, path: &str, query: &str, headers: &Heade
             Some(fault) => Operation::Nothing(fault),
             None => Operation::Call(called),
         };
+    }
+    if let Some(operation) = kept(method, path, query, headers) {
+        return operation;
     }
     let (wanted, listing) = match listed(path, headers) {
         Some(listing) => listing,
@@ -144,6 +181,7 @@ fn by_headers(headers: &Headers) -> Listing {
 pub(super) fn client_of(operation: &Operation, path: &str, headers: &Headers) -> &'static dyn Format {
     let endpoint = match operation {
         Operation::Call(called) => words_of(called.endpoint),
+        Operation::Kept(_) => Endpoint::Responses,
         _ if path.starts_with("/v1beta/") => Endpoint::GenerateContent,
         _ if path.starts_with("/api/") => Endpoint::OllamaChat,
         Operation::Models(listing) | Operation::Model(listing, _) => listing.endpoint(),

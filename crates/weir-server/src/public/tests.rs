@@ -5,6 +5,7 @@ fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Operatio
     let method = match method {
         "GET" => Method::Get,
         "POST" => Method::Post,
+        "DELETE" => Method::Delete,
         _ => Method::Other,
     };
     let mut map = http::HeaderMap::new();
@@ -23,6 +24,7 @@ fn check(method: &str, path: &str, headers: &[(&'static str, &str)], expect: &st
         },
         Operation::Models(listing) => format!("{listing:?} models"),
         Operation::Model(listing, name) => format!("{listing:?} model {name}"),
+        Operation::Kept(kept) => format!("{:?} {}?{}", kept.what, kept.id, kept.query),
         Operation::Show => "show".to_owned(),
         Operation::Version => "version".to_owned(),
         Operation::Nothing(fault) => fault.status.to_string(),

@@ -24,7 +24,7 @@ impl LineFormat {
     ///
     /// `ts` (RFC 3339, UTC, microseconds), `request_id`, `trace_id`, `key`, `endpoint`, `method` and `path` (of what is no call to a model), `model` (as asked), `route`,
     /// `deployment`, `provider`, `served_model`, `stream`, `status`, `outcome`, `code`, `blame` and `cause` of a
-    /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one or a fault), `retries`,
+    /// failure, `attempts` (how many), `attempted` (each of them, when there was more than one, a fault, or an event that was left out), `retries`,
     /// `fallbacks`, `hedges` (when there were any), `waits` (the pauses between them), `usage`, `cost_usd` (an exact decimal number, as a string), `request_bytes`, `response_bytes`,
     /// and the times `total_ms`, `first_token_ms`, `inter_token_ms`, `overhead_ms`; of the latest call `connect_ms`,
     /// `tls_ms` and `send_ms` where they took any time, `first_byte_ms` and `generation_ms`.
@@ -41,7 +41,8 @@ impl LineFormat {
             line.text_if(name!("cause"), exchange.cause.map(|cause| first_chars(cause, CAUSE_CHARS)));
         }
         line.number(name!("attempts"), exchange.attempts.len() as u64);
-        if exchange.attempts.len() > 1 || exchange.attempts.iter().any(|attempt| attempt.fault.is_some()) {
+        let odd = |attempt: &Attempt<'_>| attempt.fault.is_some() || attempt.left_out > 0;
+        if exchange.attempts.len() > 1 || exchange.attempts.iter().any(odd) {
             attempts(line.member(name!("attempted")), exchange.attempts);
         }
         line.number(name!("retries"), exchange.retries() as u64);
@@ -154,6 +155,9 @@ fn attempts(out: &mut Vec<u8>, attempts: &[Attempt<'_>]) {
         object.text_if(name!("fault"), attempt.fault.map(|class| class.name()));
         if attempt.aborted {
             object.flag(name!("aborted"), true);
+        }
+        if attempt.left_out > 0 {
+            object.number(name!("events_left_out"), attempt.left_out.into());
         }
         if attempt.cost != Cost::ZERO {
             cost(&mut object, attempt.cost, attempt.cost_unknown);

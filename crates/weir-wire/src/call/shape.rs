@@ -49,6 +49,8 @@ pub(super) const fn shape(endpoint: Endpoint) -> &'static Shape {
         Endpoint::Rerank => &RERANKED,
         Endpoint::Images => &IMAGES,
         Endpoint::Speech => &SPEECH,
+        Endpoint::Converse => &CONVERSE,
+        Endpoint::CohereChat => &COHERE_CHAT,
     }
 }
 
@@ -201,6 +203,47 @@ fn see_in_ollama(found: &mut Found, key: &str, body: &[u8], field: &Field<'_>) {
         _ => {}
     }
 }
+
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>
+const CONVERSE: Shape = Shape {
+    prompt: "messages",
+    holds: Holds::Turns,
+    own: |found, key, body, field| {
+        let value = || body.get(field.value.clone()).unwrap_or_default();
+        match key {
+            "system" => found.system = Some(field.value.clone()),
+            "inferenceConfig" => found.at_most(member(value(), "maxTokens").unwrap_or_default()),
+            "outputConfig" if member(value(), "textFormat").is_some() => found.needs.add(Need::JsonSchema),
+            "additionalModelRequestFields" => {
+                let wishes = ["thinking", "reasoning_config", "reasoningConfig", "reasoning_effort"];
+                if wishes.iter().any(|wish| member(value(), wish).is_some()) {
+                    found.needs.add(Need::Reasoning);
+                }
+            }
+            _ => {}
+        }
+    },
+    example: r#""messages": [{"role": "user", "content": [{"text": "…"}]}]"#,
+};
+
+/// <https://docs.cohere.com/reference/chat>
+const COHERE_CHAT: Shape = Shape {
+    prompt: "messages",
+    holds: Holds::Turns,
+    own: |found, key, body, field| {
+        let value = || body.get(field.value.clone()).unwrap_or_default();
+        match key {
+            "response_format" if member(value(), "json_schema").is_some() => {
+                found.needs.add(Need::JsonSchema);
+            }
+            "thinking" if member(value(), "type").is_none_or(|kind| kind != br#""disabled""#) => {
+                found.needs.add(Need::Reasoning);
+            }
+            _ => {}
+        }
+    },
+    example: MESSAGES_EXAMPLE,
+};
 
 impl Found {
     /// Takes note of the most tokens that may be generated, where that is a number.

@@ -15,7 +15,41 @@ fn the_envelope_is_openais() {
     (bare.code, bare.kind) = (None, Some("own_type".into()));
     let expect = r#"{"error":{"message":"what \"happened\"","type":"own_type","param":null,"code":null}}"#;
     assert_eq!(body(&bare, None), expect);
-    assert_eq!(event(&bare, None), format!("data: {expect}\n\n"));
+    assert_eq!(event(&bare, None, None), format!("data: {expect}\n\n"));
+}
+
+/// Each format has it where its own libraries hand it to their callers.
+#[test]
+fn the_last_event_says_what_was_spent() {
+    let spent = Usage { input: 7, cache_read: 2, output: 3, ..usage::estimate(0, 0, 0) };
+    let bare = fault(Class::Truncated, 502);
+    let told = |event: &[u8]| {
+        let event = std::str::from_utf8(event).unwrap();
+        let (_, data) = event.trim_end().rsplit_once("data: ").unwrap();
+        serde_json::from_str::<Value>(data).unwrap()["error"]["usage"].clone()
+    };
+    let openai = serde_json::json!({
+        "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10,
+        "prompt_tokens_details": { "cached_tokens": 2 },
+        "completion_tokens_details": { "reasoning_tokens": 0 },
+        "source": "estimated",
+    });
+    assert_eq!(told(&event(&bare, None, Some(&spent))), openai);
+    for (name, expect) in [
+        ("chat", openai.clone()),
+        ("completions", openai),
+        (
+            "messages",
+            serde_json::json!({
+                "input_tokens": 5, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 2,
+                "output_tokens": 3, "source": "estimated",
+            }),
+        ),
+    ] {
+        let format = crate::format::format(name).unwrap();
+        assert_eq!(told(&format.error_event(&bare, None, Some(&spent))), expect, "{name}");
+        assert_eq!(told(&format.error_event(&bare, None, None)), Value::Null, "{name}");
+    }
 }
 
 #[test]
@@ -68,6 +102,7 @@ fn error_bodies_of_all_shapes_are_read() {
         ("too long", "BadRequestError", "400", "-"),
     );
     check(r#"{"message":"no credits"}"#, ("no credits", "-", "-", "-"));
+    check(r#"{"Message":"Signature expired"}"#, ("Signature expired", "-", "-", "-"));
     check(r#""just text""#, ("just text", "-", "-", "-"));
     check(
         "upstream connect error or disconnect/reset\n",
@@ -106,6 +141,8 @@ fn classes_follow_status_and_words() {
         (400, r#"{"error":{"code":"context_length_exceeded"}}"#, Class::ContextWindow),
         (400, r#"{"message":"This model's maximum context length is 4096 tokens."}"#, Class::ContextWindow),
         (400, r#"{"error":{"type":"exceed_context_size_error","message":"x"}}"#, Class::ContextWindow),
+        (400, r#"{"error":{"message":"prompt is too long: 9 tokens > 8 maximum"}}"#, Class::ContextWindow),
+        (400, r#"{"message":"Input is too long for requested model."}"#, Class::ContextWindow),
         (500, r#"{"error":"the context window is broken"}"#, Class::ServerError),
         (400, r#"{"error":{"code":"content_filter"}}"#, Class::ContentPolicy),
         (400, "{}", Class::Caller),

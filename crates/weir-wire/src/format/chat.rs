@@ -9,11 +9,11 @@ mod write;
 
 pub(super) use reply::write_usage;
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
+use super::{Asked, Format, GoesOn, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{CacheHint, Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
-use weir_core::{Endpoint, Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "chat";
@@ -102,8 +102,12 @@ impl Format for Chat {
         crate::error::body(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        crate::error::event(fault, id)
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        crate::error::event(fault, id, spent)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindAny
     }
 
     fn id_prefix(&self) -> &'static str {

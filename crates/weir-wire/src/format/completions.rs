@@ -18,10 +18,10 @@ mod stream;
 mod tests;
 mod write;
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
+use super::{Asked, Format, GoesOn, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
-use weir_core::{Endpoint, Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// OpenAI's completions of a text.
 #[derive(Debug)]
@@ -111,8 +111,12 @@ impl Format for Completions {
         crate::error::body(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        crate::error::event(fault, id)
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        crate::error::event(fault, id, spent)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindAny
     }
 
     fn id_prefix(&self) -> &'static str {

@@ -26,7 +26,7 @@ mod schema;
 mod stream;
 mod write;
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
+use super::{Asked, Format, GoesOn, Losing, StreamReader, StreamWriter, Target};
 use crate::json::write::{Object, object};
 use crate::neutral::{Call, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
@@ -115,18 +115,25 @@ impl Format for Gemini {
 
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         let mut out = Vec::new();
-        write_error(&mut out, fault, id);
+        write_error(&mut out, fault, id, None);
         Bytes::from(out)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        Bytes::from([b"data: ", &self.error(fault, id)[..], b"\n\n"].concat())
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        let mut out = b"data: ".to_vec();
+        write_error(&mut out, fault, id, spent);
+        out.extend_from_slice(b"\n\n");
+        Bytes::from(out)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindAny
     }
 }
 
 /// The envelope, with Google's standard details: our code as the reason, the field at fault, the request's name and when
 /// to try again (<https://cloud.google.com/apis/design/errors>).
-fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
+fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) {
     const DETAIL: &str = "type.googleapis.com/google.rpc.";
     let detail = |name: &str| format!("{DETAIL}{name}");
     object(out, |body| {
@@ -167,6 +174,9 @@ fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
                 }
             });
         });
+        if let Some(spent) = spent {
+            body.object("usageMetadata", |object| write_usage(object, *spent));
+        }
     });
 }
 
@@ -265,17 +275,12 @@ fn finish<'a>(word: Str<'a>, calls: bool) -> Finish<'a> {
 
 /// A seal as Google's clients can hold it: they decode it from base64.
 fn seal_for(proof: &Proof<'_>) -> String {
-    let sealed = super::read::seal_for(NAME, proof);
-    if proof.format == *NAME { sealed } else { crate::base64::encode(sealed.as_bytes()) }
+    super::read::blob_for(NAME, proof)
 }
 
 /// A seal as a client handed it back, whatever alphabet it writes base64 in.
 fn proof_of<'a>(seal: &Str<'a>) -> Proof<'a> {
-    let foreign = crate::base64::decode(seal)
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .map(|text| super::read::proof_of(NAME, &Str::from(text)))
-        .filter(|proof| super::format(&proof.format).is_some() && proof.format != *NAME);
-    foreign.unwrap_or_else(|| Proof { format: Str::from(NAME), seal: seal.clone() })
+    super::read::proof_of_blob(NAME, seal)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! No input makes a reader panic, and none makes a writer write what is no JSON or what is out of proportion: bytes at
 //! random, and what the cases hold, cut, overwritten, repeated, put out of order and taken for another format's.
 
-use super::tests::{TARGET, asked, cases, ending};
+use super::tests::{TARGET, asked, cases, ending, stream_of};
 use super::{FORMATS, Format, Framing, Losing};
+use crate::frames::{Frame, Frames};
 use crate::lines::Lines;
 use crate::neutral::Lost;
-use crate::sse::{Fate, Pieces, Splitter};
+use crate::sse::{self, Fate, Pieces, Splitter};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -58,40 +59,52 @@ fn take_reply(from: &dyn Format, body: &[u8]) {
     }
 }
 
-/// The data of each event, of a stream that comes in chunks of a size.
-fn datas(framing: Framing, stream: &[u8], size: usize) -> Vec<Vec<u8>> {
-    let mut datas = Vec::new();
+/// An event's name, and its data.
+type Event = (Option<Vec<u8>>, Vec<u8>);
+
+/// The events of a stream that comes in chunks of a size.
+fn events(framing: Framing, stream: &[u8], size: usize) -> Vec<Event> {
+    let mut events = Vec::new();
     let (mut splitter, mut lines) = (Splitter::new(1 << 20), Lines::new(1 << 20));
+    let mut frames = Frames::new(1 << 20);
     for chunk in stream.chunks(size) {
-        let taken = match framing {
+        match framing {
             Framing::Events => {
-                splitter.push(Bytes::copy_from_slice(chunk), &mut Pieces::new(), &mut |event| {
-                    datas.extend(event.data.as_ref().map(|data| data.to_vec()));
+                let mut judge = |event: &sse::Event<'_>| {
+                    let name = event.name.map(<[u8]>::to_vec);
+                    events.extend(event.data.as_ref().map(|data| (name, data.to_vec())));
                     Fate::Drop
-                })
+                };
+                splitter.push(Bytes::copy_from_slice(chunk), &mut Pieces::new(), &mut judge).unwrap();
             }
-            Framing::Lines => lines.push(chunk, &mut |line| datas.push(line.to_vec())),
-        };
-        taken.unwrap();
+            Framing::Lines => lines.push(chunk, &mut |line| events.push((None, line.to_vec()))).unwrap(),
+            Framing::Frames => {
+                let mut give = |frame: &Frame<'_>| {
+                    events.push((Some(frame.name.to_vec()), frame.data.to_vec()));
+                };
+                frames.push(chunk, &mut give).unwrap();
+            }
+        }
     }
-    lines.finish(&mut |line| datas.push(line.to_vec()));
-    datas
+    lines.finish(&mut |line| events.push((None, line.to_vec())));
+    events
 }
 
-fn take_stream(from: &dyn Format, stream: &[u8], size: usize) {
-    let events = datas(from.framing(), stream, size);
+/// `text`: a stream as files hold it.
+fn take_stream(from: &dyn Format, text: &[u8], size: usize) {
+    let events = events(from.framing(), &stream_of(from.framing(), text), size);
     for to in FORMATS {
         let (mut reader, mut writer) = (from.stream_reader(), to.stream_writer(&asked()));
         let mut out = Vec::new();
-        for event in &events {
-            let _ = reader.read(None, event, &mut |chunk| writer.write(&chunk, &mut out));
+        for (name, data) in &events {
+            let _ = reader.read(name.as_deref(), data, &mut |chunk| writer.write(&chunk, &mut out));
         }
         reader.end(&mut |chunk| writer.write(&chunk, &mut out));
         // An answer is repeated at its end at most thrice, and each event has a frame.
-        let taken: usize = events.iter().map(|event| 6 * event.len() + 8 * 1024).sum();
+        let taken: usize = events.iter().map(|(_, data)| 6 * data.len() + 8 * 1024).sum();
         assert!(out.len() <= taken + 64 * 1024, "{} of {taken} bytes", out.len());
-        for event in datas(to.framing(), &out, out.len().max(1)) {
-            check_json(from, *to, &event);
+        for (_, data) in self::events(to.framing(), &out, out.len().max(1)) {
+            check_json(from, *to, &data);
         }
     }
 }

@@ -5,7 +5,8 @@ mod reply;
 mod stream;
 mod write;
 
-use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
+use super::{Asked, Format, GoesOn, Losing, StreamReader, StreamWriter, Target};
+use crate::error::put_spent;
 use crate::json::write::{Object, object};
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
@@ -97,12 +98,19 @@ impl Format for Messages {
 
     fn error(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
         let mut out = Vec::new();
-        write_error(&mut out, fault, id);
+        write_error(&mut out, fault, id, None);
         Bytes::from(out)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        Bytes::from([b"event: error\ndata: ", &self.error(fault, id)[..], b"\n\n"].concat())
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        let mut out = b"event: error\ndata: ".to_vec();
+        write_error(&mut out, fault, id, spent);
+        out.extend_from_slice(b"\n\n");
+        Bytes::from(out)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindThoughtAndText
     }
 
     fn id_prefix(&self) -> &'static str {
@@ -116,7 +124,7 @@ impl Format for Messages {
 
 /// The envelope (<https://docs.anthropic.com/en/api/errors>). Its `type` is the only machine-readable word it has; the
 /// code that other formats show stands behind it.
-fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
+fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) {
     object(out, |body| {
         body.put("type", "error");
         body.object("error", |error| {
@@ -124,6 +132,7 @@ fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
             error.put("message", &*fault.message);
             error.maybe("code", fault.code.as_deref());
             error.maybe("param", fault.param.as_deref());
+            put_spent(error, spent, write_usage);
         });
         body.maybe("request_id", id.map(RequestId::as_str));
     });

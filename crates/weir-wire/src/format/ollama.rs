@@ -21,11 +21,11 @@ mod reply;
 mod stream;
 mod write;
 
-use super::{Asked, Format, Framing, Losing, StreamReader, StreamWriter, Target};
+use super::{Asked, Format, Framing, GoesOn, Losing, StreamReader, StreamWriter, Target};
 use crate::json::write::object;
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
-use weir_core::{Endpoint, Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "ollama";
@@ -95,8 +95,15 @@ impl Format for Ollama {
         error(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        Bytes::from([&error(fault, id)[..], b"\n"].concat())
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        let mut out = Vec::new();
+        write_error(&mut out, fault, id, spent);
+        out.push(b'\n');
+        Bytes::from(out)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindAny
     }
 }
 
@@ -150,8 +157,15 @@ impl Format for Generate {
         error(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
-        Bytes::from([&error(fault, id)[..], b"\n"].concat())
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
+        let mut out = Vec::new();
+        write_error(&mut out, fault, id, spent);
+        out.push(b'\n');
+        Bytes::from(out)
+    }
+
+    fn goes_on(&self) -> GoesOn {
+        GoesOn::BehindAny
     }
 }
 
@@ -193,16 +207,20 @@ fn spelling(param: Param) -> &'static str {
 /// The envelope: its clients read one member, `error`; our code and the request's name stand beside it.
 fn error(fault: &Fault, id: Option<&RequestId>) -> Bytes {
     let mut out = Vec::new();
-    write_error(&mut out, fault, id);
+    write_error(&mut out, fault, id, None);
     Bytes::from(out)
 }
 
-fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>) {
+fn write_error(out: &mut Vec<u8>, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) {
     object(out, |body| {
         body.put("error", &*fault.message);
         body.maybe("code", fault.code.as_deref());
         body.maybe("param", fault.param.as_deref());
         body.maybe("request_id", id.map(RequestId::as_str));
+        if let Some(spent) = spent {
+            body.put("prompt_eval_count", &spent.input);
+            body.put("eval_count", &spent.output);
+        }
     });
 }
 

@@ -1,5 +1,6 @@
 //! What readers of all formats share.
 
+use crate::base64;
 use crate::neutral::{Lost, Proof, Raw, Str};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -212,6 +213,21 @@ pub(super) fn proof_of<'a>(own: &'static str, seal: &Str<'a>) -> Proof<'a> {
         }
         None => Proof { format: Str::from(own), seal: seal.clone() },
     }
+}
+
+/// As [`seal_for`], for formats whose clients decode seals from base64.
+pub(super) fn blob_for(format: &str, proof: &Proof<'_>) -> String {
+    let sealed = seal_for(format, proof);
+    if proof.format == *format { sealed } else { base64::encode(sealed.as_bytes()) }
+}
+
+/// As [`proof_of`], for the same formats.
+pub(super) fn proof_of_blob<'a>(own: &'static str, seal: &Str<'a>) -> Proof<'a> {
+    let foreign = base64::decode(seal)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .map(|text| proof_of(own, &Str::from(text)))
+        .filter(|proof| super::format(&proof.format).is_some() && proof.format != *own);
+    foreign.unwrap_or_else(|| Proof { format: Str::from(own), seal: seal.clone() })
 }
 
 /// The media type and the base64 of a `data:` URL.

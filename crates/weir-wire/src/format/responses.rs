@@ -23,8 +23,11 @@
 
 mod answer;
 mod call;
+mod history;
 mod item;
 mod kept;
+mod members;
+mod own;
 mod reply;
 mod stream;
 #[cfg(test)]
@@ -32,7 +35,9 @@ mod tests;
 mod write;
 mod writer;
 
-pub use kept::{Kept, kept};
+pub use history::{Complete, Earlier, Order, answer_of, complete, find, page};
+pub use kept::{Kept, kept, no_answer};
+pub use own::{Ending, Naming, OwnStream, Passed, begun, deleted, in_state, is_of_background, since, status};
 
 use super::{Asked, Begun, Format, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
@@ -132,13 +137,17 @@ impl Format for Responses {
         crate::error::body(fault, id)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, spent: Option<&Usage>) -> Bytes {
         let mut asked = Asked { begun: Begun::Head, ..Asked::default() };
         if let Some(id) = id {
             asked.id = format!("{}{}", self.id_prefix(), id.as_str());
         }
         let mut out = Vec::new();
-        writer::Writer::new(asked).write(&Chunk::Error(fault.clone()), &mut out);
+        let mut writer = writer::Writer::new(asked);
+        if let Some(spent) = spent {
+            writer.write(&Chunk::Usage(*spent), &mut out);
+        }
+        writer.write(&Chunk::Error(fault.clone()), &mut out);
         Bytes::from(out)
     }
 

@@ -3,9 +3,12 @@
 //! `fixtures/formats/CASE/FORMAT.{call.json,reply.json,stream.sse}` say the same in each format. What A says, written in B's
 //! words, has to be what B's own file says, unless `A-to-B.…`, or for every A but B itself `others-to-B.…`, says what it is
 //! instead; `A-to-B.lost` lists what a call leaves behind. A to A goes through the neutral form as well. Streams that are
-//! not events but lines end in `.ndjson` instead of `.sse`.
+//! not events but lines end in `.ndjson` instead of `.sse`, those of binary messages in `.frames`, with the name and the data
+//! of each on a line. A format whose answers have no name, or do not say which model answers, has those files where Weir
+//! says so in its place.
 
 use super::{Asked, FORMATS, Format, Framing, Losing, Target};
+use crate::frames::{self, Frames};
 use crate::neutral::{Chunk, Lost};
 use crate::sse::{self, Splitter};
 use bytes::Bytes;
@@ -40,6 +43,7 @@ pub(super) fn ending(format: &dyn Format, kind: &'static str) -> &'static str {
     match (kind, format.framing()) {
         ("stream", Framing::Events) => "stream.sse",
         ("stream", Framing::Lines) => "stream.ndjson",
+        ("stream", Framing::Frames) => "stream.frames",
         (kind, _) => kind,
     }
 }
@@ -98,6 +102,8 @@ fn replies() {
         let reply = from.read_reply(source).unwrap();
         let got = to.write_reply(&reply, &asked());
         // What one format does not say, another cannot tell.
+        let theirs = to.read_reply(wanted.as_bytes()).unwrap();
+        let wanted = in_our_words(wanted, (&reply.id, &reply.model), (&theirs.id, &theirs.model));
         let mut wanted = json(wanted.as_bytes());
         if reply.created.is_none() && wanted.get("created").is_some() {
             wanted["created"] = asked().now.into();
@@ -106,13 +112,59 @@ fn replies() {
     });
 }
 
+/// What is wanted, with Weir's own words for the answer's id and model where what was read did not tell them.
+fn in_our_words(wanted: &str, (id, model): (&str, &str), (their_id, their_model): (&str, &str)) -> String {
+    let ours = asked();
+    let mut wanted = wanted.to_owned();
+    for (told, theirs, ours) in [(id, their_id, &ours.id), (model, their_model, &ours.model)] {
+        if told.is_empty() && !theirs.is_empty() {
+            wanted = wanted.replace(theirs, ours);
+        }
+    }
+    wanted
+}
+
+/// The id and the model that a stream tells.
+fn named(format: &dyn Format, stream: &[u8]) -> (String, String) {
+    let mut names = (String::new(), String::new());
+    read_stream(format, stream, &mut |chunk| {
+        if let Chunk::Begin { id, model, .. } = chunk {
+            names = (id.to_string(), model.to_string());
+        }
+    });
+    names
+}
+
+/// A stream as it comes, of a file's text.
+pub(super) fn stream_of(framing: Framing, text: &[u8]) -> Vec<u8> {
+    if framing != Framing::Frames {
+        return text.to_vec();
+    }
+    let mut stream = Vec::new();
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+        let (name, data) = line.split_at(end);
+        frames::write(&mut stream, &String::from_utf8_lossy(name), data.get(1..).unwrap_or_default());
+    }
+    stream
+}
+
 /// The events of a stream: name and data, JSON where it is some.
 pub(super) fn events(framing: Framing, stream: &[u8]) -> Vec<(String, Value)> {
+    let mut events = Vec::new();
     if framing == Framing::Lines {
         let lines = stream.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         return lines.map(|line| (String::new(), json(line))).collect();
     }
-    let mut events = Vec::new();
+    if framing == Framing::Frames {
+        let mut frames = Frames::new(Splitter::LIMIT);
+        let mut give = |frame: &frames::Frame<'_>| {
+            events.push((String::from_utf8_lossy(&frame.name).into_owned(), json(&frame.data)));
+        };
+        frames.push(stream, &mut give).unwrap();
+        assert!(frames.finish().is_empty(), "an unfinished message");
+        return events;
+    }
     let mut splitter = Splitter::new(Splitter::LIMIT);
     splitter
         .push(Bytes::copy_from_slice(stream), &mut sse::Pieces::new(), &mut |event| {
@@ -130,19 +182,23 @@ pub(super) fn events(framing: Framing, stream: &[u8]) -> Vec<(String, Value)> {
 
 /// A stream of one format in another's bytes.
 pub(super) fn translated_stream(from: &dyn Format, to: &dyn Format, source: &[u8]) -> Vec<u8> {
-    let mut reader = from.stream_reader();
     let mut writer = to.stream_writer(&asked());
     let mut got = Vec::new();
-    for (name, data) in events(from.framing(), source) {
+    read_stream(from, source, &mut |chunk| writer.write(&chunk, &mut got));
+    got
+}
+
+fn read_stream(format: &dyn Format, stream: &[u8], give: &mut dyn FnMut(Chunk<'_>)) {
+    let mut reader = format.stream_reader();
+    for (name, data) in events(format.framing(), stream) {
         let data = match &data {
             Value::String(text) => text.clone(),
             data => data.to_string(),
         };
         let name = (!name.is_empty()).then_some(name.as_bytes());
-        reader.read(name, data.as_bytes(), &mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got)).unwrap();
+        reader.read(name, data.as_bytes(), give).unwrap();
     }
-    reader.end(&mut |chunk: Chunk<'_>| writer.write(&chunk, &mut got));
-    got
+    reader.end(give);
 }
 
 /// A call of one format as another's deployment of `model` gets it, and what is left behind.
@@ -162,8 +218,13 @@ pub(super) fn translated_call(
 #[test]
 fn streams() {
     pairs("stream", |case, from, to, source, wanted| {
-        let got = translated_stream(from, to, source);
-        let (got, wanted) = (events(to.framing(), &got), events(to.framing(), wanted.as_bytes()));
+        let source = stream_of(from.framing(), source);
+        let got = translated_stream(from, to, &source);
+        let (id, model) = named(from, &source);
+        let theirs = named(to, &stream_of(to.framing(), wanted.as_bytes()));
+        let wanted = in_our_words(wanted, (&id, &model), (&theirs.0, &theirs.1));
+        let wanted = stream_of(to.framing(), wanted.as_bytes());
+        let (got, wanted) = (events(to.framing(), &got), events(to.framing(), &wanted));
         for (at, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
             assert!(
                 got == wanted,

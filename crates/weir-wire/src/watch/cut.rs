@@ -1,10 +1,12 @@
 //! Where each event of a stream ends.
 
 use crate::format::Framing;
+use crate::frames::{Frame, FrameFault, Frames};
 use crate::lines::Lines;
 use crate::sse::{self, Event, EventTooLarge, Fate, Pieces, Splitter};
 use bytes::Bytes;
 use std::borrow::Cow;
+use weir_core::{Class, Fault};
 
 /// Cuts a stream into its events, by whatever framing it has.
 #[derive(Debug)]
@@ -13,6 +15,11 @@ pub(super) enum Cut {
     Lines {
         lines: Box<Lines>,
         /// Nothing that comes is looked at any more.
+        stopped: bool,
+    },
+    Frames {
+        frames: Box<Frames>,
+        /// As of lines.
         stopped: bool,
     },
 }
@@ -29,6 +36,9 @@ impl Cut {
             (Cut::Events(splitter), Framing::Lines) => {
                 Cut::Lines { lines: Box::new(Lines::new(splitter.limit())), stopped: false }
             }
+            (Cut::Events(splitter), Framing::Frames) => {
+                Cut::Frames { frames: Box::new(Frames::new(splitter.limit())), stopped: false }
+            }
             (cut, _) => cut,
         }
     }
@@ -37,32 +47,43 @@ impl Cut {
         match self {
             Cut::Events(_) => Framing::Events,
             Cut::Lines { .. } => Framing::Lines,
+            Cut::Frames { .. } => Framing::Frames,
         }
     }
 
     /// As [`Splitter::push`].
+    ///
+    /// # Errors
+    /// The upstream's: what comes cannot be cut any more.
     pub(super) fn push(
         &mut self,
         chunk: Bytes,
         out: &mut Pieces,
         judge: &mut impl FnMut(&Event<'_>) -> Fate,
-    ) -> Result<(), EventTooLarge> {
-        let (lines, stopped) = match self {
-            Cut::Events(splitter) => return splitter.push(chunk, out, judge),
-            Cut::Lines { lines, stopped } => (lines, stopped),
-        };
+    ) -> Result<(), Fault> {
         let mut kept = Vec::new();
-        let pushed = lines.push(&chunk, &mut |line| {
+        let mut keep = |event: &Event<'_>, end: &[u8], stopped: &mut bool| {
             if *stopped {
                 return;
             }
-            let fate = judge(&line_event(line));
+            let fate = judge(event);
             *stopped = matches!(fate, Fate::Last | Fate::Stop);
             if matches!(fate, Fate::Keep | Fate::Last) {
-                kept.extend_from_slice(line);
-                kept.push(b'\n');
+                kept.extend_from_slice(event.raw);
+                kept.extend_from_slice(end);
             }
-        });
+        };
+        let pushed = match self {
+            Cut::Events(splitter) => return splitter.push(chunk, out, judge).map_err(too_large),
+            Cut::Lines { lines, stopped } => {
+                let mut give = |line: &[u8]| keep(&line_event(line), b"\n", stopped);
+                lines.push(&chunk, &mut give).map_err(too_large)
+            }
+            Cut::Frames { frames, stopped } => {
+                let mut give = |frame: &Frame<'_>| keep(&frame_event(frame), b"", stopped);
+                frames.push(&chunk, &mut give).map_err(not_framed)
+            }
+        };
         if !kept.is_empty() {
             out.push(Bytes::from(kept));
         }
@@ -78,6 +99,10 @@ impl Cut {
                 lines.finish(&mut |line| last.extend_from_slice(line));
                 if *stopped { Bytes::new() } else { Bytes::from(last) }
             }
+            Cut::Frames { frames, stopped } => {
+                let last = frames.finish();
+                if *stopped { Bytes::new() } else { Bytes::from(last) }
+            }
         }
     }
 
@@ -85,7 +110,8 @@ impl Cut {
     pub(super) fn unfinished<'t>(&self, tail: &'t [u8]) -> Event<'t> {
         match self {
             Cut::Events(_) => sse::parse_unfinished(tail),
-            Cut::Lines { .. } => line_event(tail),
+            // A piece of a message is nothing that its format's reader can make sense of.
+            Cut::Lines { .. } | Cut::Frames { .. } => line_event(tail),
         }
     }
 
@@ -94,11 +120,34 @@ impl Cut {
         let line_ended = tail.ends_with(b"\n") || tail.ends_with(b"\r");
         match self {
             Cut::Events(_) if !line_ended => b"\n\n",
+            Cut::Frames { .. } => b"",
             _ => b"\n",
         }
     }
 }
 
+fn too_large(EventTooLarge { limit }: EventTooLarge) -> Fault {
+    let message = format!("The upstream sent a stream event larger than {limit} bytes.");
+    Fault::new(Class::Malformed, 502, "upstream_event_too_large", message)
+}
+
+fn not_framed(fault: FrameFault) -> Fault {
+    match fault {
+        FrameFault::TooLarge { limit } => too_large(EventTooLarge { limit }),
+        FrameFault::Damaged(_) => {
+            let message = "The upstream's stream was damaged on its way.";
+            Fault::new(Class::Malformed, 502, "upstream_malformed", message).with_cause(fault.to_string())
+        }
+    }
+}
+
+fn frame_event<'f>(frame: &'f Frame<'_>) -> Event<'f> {
+    Event { raw: frame.raw, data: Some(Cow::Borrowed(&frame.data)), name: Some(&frame.name) }
+}
+
 fn line_event(line: &[u8]) -> Event<'_> {
     Event { raw: line, data: Some(Cow::Borrowed(line)), name: None }
 }
+
+#[cfg(test)]
+mod tests;

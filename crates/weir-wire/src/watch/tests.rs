@@ -1,6 +1,8 @@
 use super::*;
 use crate::sse::Splitter;
 
+mod joining;
+
 /// What a stream came to: bytes for the client (with what `end` appends), how it ended, what was learnt.
 #[derive(Debug, PartialEq)]
 struct Run {
@@ -82,7 +84,7 @@ fn run_through(mut watch: StreamWatch, pieces: &[&str]) -> (String, String, Opti
             error = Some(fault);
         }
     }
-    let told = watch.told().map(str::to_owned);
+    let told = watch.told().map(|words| words.text);
     let end = match (error, watch.end()) {
         (Some(fault), _) => format!("error {} {}", fault.class.name(), fault.status),
         (None, End::Failed(fault)) => fault.class.name().to_owned(),
@@ -129,12 +131,36 @@ fn a_stream_of_messages_passes_as_it_comes_and_is_understood() {
     let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, STOPPED]);
     assert_eq!((out.ends_with(OVER), end.as_str()), (true, "complete"));
     let (_, end, told) = run_through(watch(), &[STARTED, BLOCK, &one]);
-    assert_eq!((end.as_str(), told), ("truncated", None));
+    assert_eq!((end.as_str(), told.as_deref()), ("truncated", Some("one ")));
     // Before it has said anything, another may take its place.
     assert_eq!(run_through(watch(), &[STARTED, BLOCK]).2.as_deref(), Some(""));
     let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
     let (out, end, _) = run_through(watch(), &[STARTED, BLOCK, &one, error]);
     assert_eq!((out, end.as_str()), ([STARTED, BLOCK, &one].concat(), "error server_error 503"));
+}
+
+/// What a stream says of usage before it has said all is no account of that.
+#[test]
+fn figures_from_before_the_text_do_not_count_it() {
+    use crate::format::messages::Messages;
+    let (one, two) = (words("one two three "), words("four five six"));
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).reading(&Messages);
+    let mut usage_after = |pieces: &[&str]| {
+        watch.push(Bytes::from(pieces.concat()), &mut Pieces::new()).unwrap();
+        let usage = watch.usage_or_estimate(400);
+        (usage.input, usage.output, usage.source.name())
+    };
+    assert_eq!(usage_after(&[STARTED, BLOCK]), (3, 1, "reported"));
+    assert_eq!(usage_after(&[&one, &two]), (3, 7, "estimated"));
+    assert_eq!(usage_after(&[STOPPED, OVER]), (3, 5, "reported"));
+    // Figures beside each text count it.
+    let running = r#"{"choices":[{"index":0,"delta":{"content":"so much more text"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT);
+    watch.push(Bytes::from(format!("data: {running}\n\n")), &mut Pieces::new()).unwrap();
+    let usage = watch.usage_or_estimate(400);
+    assert_eq!((usage.input, usage.output, usage.source.name()), (9, 1, "reported"));
+    watch.push(Bytes::from(format!("data: {HI}\n\n")), &mut Pieces::new()).unwrap();
+    assert_eq!(watch.usage_or_estimate(400).output, 5);
 }
 
 #[test]
@@ -156,23 +182,29 @@ fn a_stream_of_messages_is_told_as_chat_and_can_be_taken_up() {
         vec![STARTED, BLOCK, &*repeats, &*goes_on, STOPPED, OVER],
         vec![STARTED, BLOCK, &*one, &*two, STOPPED],
     ] {
-        let (out, end, _) = run_through(watch(Begun::Text).taking_up("one ", true), &again);
+        let (out, end, _) = run_through(watch(Begun::Text).taking_up(&Words::text("one "), true), &again);
         assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
         assert!(out.ends_with("data: [DONE]\n\n") && !out.contains("role"), "{out}");
     }
     // One that says something else is not glued to it.
     let other = words("Two");
-    let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &other, STOPPED]);
+    let (out, end, _) = run_through(
+        watch(Begun::Text).taking_up(&Words::text("one "), true),
+        &[STARTED, BLOCK, &other, STOPPED],
+    );
     assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
     // One that stops short of it neither.
     let short = words("on");
-    let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up("one ", true), &[STARTED, BLOCK, &short, STOPPED, OVER]);
+    let (out, end, _) = run_through(
+        watch(Begun::Text).taking_up(&Words::text("one "), true),
+        &[STARTED, BLOCK, &short, STOPPED, OVER],
+    );
     assert_eq!((out.as_str(), end.as_str()), ("", "error diverged 502"));
     // With a declared prefill it goes on behind it.
-    let (out, end, _) =
-        run_through(watch(Begun::Text).taking_up("one ", false), &[STARTED, BLOCK, &two, STOPPED, OVER]);
+    let (out, end, _) = run_through(
+        watch(Begun::Text).taking_up(&Words::text("one "), false),
+        &[STARTED, BLOCK, &two, STOPPED, OVER],
+    );
     assert_eq!((chat_text(&out).as_str(), end.as_str()), ("two", "complete"));
 }
 
@@ -184,14 +216,17 @@ fn the_last_words_of_a_cut_stream_are_not_taken_for_told() {
     let mut out = Pieces::new();
     watch.push(Bytes::from(cut), &mut out).unwrap();
     assert!(matches!(watch.end(), End::Failed(_)));
-    assert_eq!((out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told()), (1, Some("hi")));
+    assert_eq!(
+        (out.concat().windows(4).filter(|w| w == b"\"hi\"").count(), watch.told().map(|words| words.text)),
+        (1, Some("hi".to_owned()))
+    );
 }
 
 #[test]
 fn the_last_event_of_a_repetition_may_lack_its_blank_line() {
     let last =
         r#"{"model":"m","choices":[{"index":0,"delta":{"content":"hi there"},"finish_reason":"stop"}]}"#;
-    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up("hi", true);
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(&Words::text("hi"), true);
     let mut out = Pieces::new();
     watch.push(Bytes::from(format!("data: {ROLE}\n\ndata: {last}")), &mut out).unwrap();
     let End::Complete { append: Some(append) } = watch.end() else { panic!("not complete") };
@@ -446,7 +481,7 @@ fn taken_up(told: &str, repeats: bool, texts: &[&str]) -> (String, Option<&'stat
     let stream = format!(": hello\n\ndata: {ROLE}\n\n{}", texts.iter().map(chunk).collect::<String>());
     let mut results = Vec::new();
     for size in [1, 50, stream.len()] {
-        let mut watch = StreamWatch::new(true, Splitter::LIMIT).taking_up(told, repeats);
+        let mut watch = StreamWatch::new(true, Splitter::LIMIT).taking_up(&Words::text(told), repeats);
         let (mut out, mut error) = (Pieces::new(), None);
         for piece in stream.as_bytes().chunks(size) {
             if let Step::Error(fault) = watch.push(Bytes::copy_from_slice(piece), &mut out).unwrap() {
@@ -459,7 +494,7 @@ fn taken_up(told: &str, repeats: bool, texts: &[&str]) -> (String, Option<&'stat
                 serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
             data["choices"][0]["delta"]["content"].as_str().unwrap().to_owned()
         });
-        results.push((text.collect::<String>(), error, watch.told().map(str::to_owned)));
+        results.push((text.collect::<String>(), error, watch.told().map(|words| words.text)));
     }
     assert!(results.windows(2).all(|two| two[0] == two[1]), "however it is cut: {results:?}");
     results.remove(0)
@@ -491,7 +526,7 @@ fn a_stream_that_says_something_else_takes_up_nothing() {
 
 /// What goes out of a stream that was given the beginning of an answer, or the class of its fault.
 fn behind(told: &str, pieces: &[&str]) -> Result<String, Class> {
-    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(told, false);
+    let mut watch = StreamWatch::new(false, Splitter::LIMIT).taking_up(&Words::text(told), false);
     let mut out = Pieces::new();
     let said = |text: &str| {
         let text = serde_json::to_string(text).unwrap();

@@ -2,9 +2,9 @@
 //! in another.
 
 use super::told::Heard;
-use super::{Seen, damaged, diverged};
+use super::{Seen, Words, damaged, diverged};
 use crate::answer::FinishReason;
-use crate::format::{Format, Framing, StreamReader, StreamWriter};
+use crate::format::{Begun, Format, Framing, GoesOn, Stands, StreamReader, StreamWriter};
 use crate::name::ModelName;
 use crate::neutral::{Chunk, Piece, Str};
 use crate::sse::{Event, Fate};
@@ -21,6 +21,7 @@ pub(super) struct Through {
     pub(super) end_mark: &'static [u8],
     /// What has been written and not been fetched.
     pub(super) written: Vec<u8>,
+    goes_on: GoesOn,
 }
 
 impl Through {
@@ -31,12 +32,38 @@ impl Through {
             framing: from.framing(),
             end_mark: to.end_mark(),
             written: Vec::new(),
+            goes_on: to.goes_on(),
         }
     }
 
     /// Whether bytes are passed on as they come.
     pub(super) fn passes_on(&self) -> bool {
         self.writer.is_none()
+    }
+
+    /// What a client with these words has, if what a writer writes fits behind it: no thought under way, since those have
+    /// an end of their own, and, behind events that were passed on, nothing but one text, or nothing at all. `ended`: the
+    /// text was a part that has ended.
+    pub(super) fn takes_up_behind(&self, mut words: Words, ended: bool) -> Option<Words> {
+        let fits = match self.goes_on {
+            GoesOn::BehindText => !words.after_thought && !ended,
+            GoesOn::BehindThoughtAndText => !ended,
+            GoesOn::BehindAny => true,
+        };
+        if !words.thought.is_empty() || !fits {
+            return None;
+        }
+        if self.passes_on() && self.goes_on != GoesOn::BehindAny {
+            words.begun = match self.reader.stands() {
+                Some(Stands { begun: 0, .. }) if words.is_empty() => Begun::Head,
+                Some(Stands { begun, in_text: true }) if begun == 1 + u32::from(words.after_thought) => {
+                    Begun::Text
+                }
+                None if words.is_empty() => Begun::Head,
+                _ => return None,
+            };
+        }
+        Some(words)
     }
 
     fn write(&mut self, chunk: &Chunk<'_>) {
@@ -127,9 +154,12 @@ impl Seen {
             }
             Chunk::Usage(usage) => {
                 if usage.total() > 0 || self.usage.is_none() {
-                    self.usage = Some(*usage);
+                    (self.usage, self.usage_of) = (Some(*usage), self.token_events);
                 }
-                through.write(chunk);
+                match self.before {
+                    Some(before) => through.write(&Chunk::Usage(before.plus(*usage))),
+                    None => through.write(chunk),
+                }
             }
             Chunk::End => {
                 self.done = true;
@@ -157,23 +187,45 @@ impl Seen {
             self.token_events += 1;
             self.text_bytes += bytes;
         }
-        let joining = self.told.as_ref().is_some_and(|told| told.is_joining());
+        let Some(told) = &mut self.told else { return through.write(chunk) };
+        if told.is_joining() {
+            if !told.is_empty() {
+                return self.join_piece(through, choice, piece, bytes);
+            }
+            if bytes == 0 && !matches!(piece, Piece::Proof(_)) {
+                return;
+            }
+            told.join();
+        }
+        let kept = match piece {
+            Piece::Text(text) => told.hear(text) == Heard::New,
+            Piece::Thinking(text) => told.think(text) == Heard::New,
+            Piece::Proof(_) => told.seal(),
+            Piece::End => {
+                told.part_ends();
+                true
+            }
+            Piece::Citation(..) | Piece::Logprobs(_) => true,
+            Piece::Refusal(_) | Piece::ToolCall { .. } | Piece::Arguments { .. } | Piece::Hidden(_) => {
+                bytes == 0
+            }
+        };
+        if !kept || told.is_too_long() {
+            self.told = None;
+        }
+        through.write(chunk);
+    }
+
+    /// A piece of a stream that takes up an answer, none of which has gone out yet. The client has words of that answer.
+    fn join_piece(&mut self, through: &mut Through, choice: u32, piece: &Piece<'_>, bytes: usize) {
         match piece {
-            Piece::Text(text) if joining => self.join_text(through, choice, text),
-            _ if joining && bytes == 0 => {}
-            _ if joining && self.told.as_ref().is_some_and(|told| !told.text().is_empty()) => {
+            Piece::Text(text) => self.join_text(through, choice, text),
+            // What it thinks on its way to the text is its own business.
+            Piece::Thinking(_) | Piece::Hidden(_) => self.first_token = false,
+            _ if bytes == 0 => {}
+            _ => {
                 self.first_token = false;
                 self.error = Some(diverged());
-            }
-            Piece::Text(text) => {
-                self.remember_plain(text);
-                through.write(chunk);
-            }
-            _ => {
-                if bytes > 0 {
-                    self.told = None;
-                }
-                through.write(chunk);
             }
         }
     }
@@ -198,14 +250,6 @@ impl Seen {
         let new = told.take_held() + text.get(from..).unwrap_or_default();
         let new = Str::from(&*new);
         through.write(&Chunk::More { choice, piece: Piece::Text(new) });
-    }
-
-    /// Text that goes out.
-    fn remember_plain(&mut self, text: &str) {
-        let Some(told) = &mut self.told else { return };
-        if told.hear(text) != Heard::New || told.is_too_long() {
-            self.told = None;
-        }
     }
 
     fn choice(&mut self, index: u32, finish: Option<FinishReason>) {

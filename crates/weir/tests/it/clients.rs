@@ -45,7 +45,7 @@ fn house() -> House {
     upstream.script([Answer::status(503).header("retry-after", "0"), Answer::chat("Now")]);
     let mut config = format!(
         "providers: {{ up: {{ kind: openai, base_url: {}, api_key: sk-upstream }} }}\n\
-         keys: {{ client: {{ key: {KEY} }} }}\ndeployments:\n",
+         keys: {{ client: {{ key: {KEY} }} }}\nstore: {{}}\ndeployments:\n",
         upstream.url()
     );
     models.iter().for_each(|name| config.push_str(&format!("  {name}: {{ provider: up, model: {name} }}\n")));

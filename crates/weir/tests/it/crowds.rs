@@ -122,6 +122,8 @@ fn a_request_waits_for_a_place_and_gets_it_in_its_turn() {
     waits(&weir, "placed", 4.0);
     assert!(weir.metric("weir_queue_wait_seconds_total", &[("route", "m")]).unwrap() > 0.0);
     weir.wait_for_metric("weir_queued_seconds_count", &[("route", "m")], 4.0);
+    let recent = [("deployment", "d0"), ("quantile", "0.5")];
+    assert!(weir.metric("weir_deployment_queued_seconds", &recent).is_some_and(|wait| wait > 0.0));
     let entry = weir.wait_for_log("one that waited", |entry| entry.get("queued_ms").is_some());
     let decision = weir.admin("GET", &format!("/admin/decisions/{}", entry["request_id"].as_str().unwrap()));
     assert_eq!(decision.json()["waits"][0]["why"], "queue", "{}", decision.text());

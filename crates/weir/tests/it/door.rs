@@ -478,6 +478,34 @@ fn every_public_operation_has_every_guard() {
         check("POST", path, &[auth], b"", (405, "method_not_allowed"));
         assert_eq!(call(weir.public, "GET", path, &[auth], b"").unwrap().status, 200);
     }
+    for (method, path, _) in weir_server::public::KEPT {
+        let path = &path.replace("{id}", "resp_1");
+        let wanted = |tried: &str| {
+            weir_server::public::KEPT
+                .iter()
+                .any(|(m, p, _)| *m == tried && p.replace("{id}", "resp_1") == *path)
+        };
+        for stranger in strangers.iter().filter(|stranger| stranger.len() > 1) {
+            let reply = call(weir.public, method, path, stranger, b"").unwrap();
+            assert_eq!(reply.status, 401, "{method} {path}: {}", reply.text());
+        }
+        for tried in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            if !wanted(tried) {
+                check(tried, path, &[auth], b"", (405, "method_not_allowed"));
+            }
+        }
+        check(method, path, &[auth], b"", (404, "response_not_found"));
+        if method == "POST" {
+            check(
+                method,
+                path,
+                &[auth, ("content-type", "text/plain")],
+                b"{}",
+                (415, "unsupported_media_type"),
+            );
+            check(method, path, &[auth, json], &large, (413, "request_too_large"));
+        }
+    }
     for path in ["/health/live", "/health/ready"] {
         assert_eq!(weir.get(path).status, 200, "health needs no key");
     }

@@ -169,11 +169,27 @@ fn a_decision_shows_every_call_its_blame_and_its_cost() {
         ("route=spare&outcome=ok", 1),
         ("deployment=d0", 1),
         ("outcome=failed", 0),
-        ("route=x", 0),
+        ("deployment=d1&outcome=failed", 0),
     ] {
         assert_eq!(list(query).as_array().map(Vec::len), Some(found), "{query}");
     }
     assert_eq!(list("limit=1")[0]["id"], told["id"]);
+    // A slip of the pen is no empty list.
+    for (query, what) in [
+        (
+            "route=spaer",
+            "there is no route \"spaer\", and no decision about one that there was; did you mean \"spare\"?",
+        ),
+        ("deployment=d", "there is no deployment \"d\","),
+    ] {
+        let refused = weir.admin("GET", &format!("/admin/decisions?{query}"));
+        assert_eq!(
+            (refused.status, &refused.json()["error"]["code"]),
+            (400, &json!("invalid_query")),
+            "{query}"
+        );
+        assert!(refused.json()["error"]["message"].as_str().unwrap().starts_with(what), "{}", refused.text());
+    }
     let by_request =
         weir.admin("GET", &format!("/admin/decisions/{}", reply.header("x-request-id").unwrap()));
     assert_eq!(by_request.json()["id"], told["id"]);
@@ -195,6 +211,12 @@ fn a_decision_shows_every_call_its_blame_and_its_cost() {
         let logged = weir.wait_for_log(cause, |entry| entry["waits"][0]["cause"] == cause);
         assert!(logged["waits"][0]["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{logged}");
     }
+    // A name that is gone from the configuration is known for as long as its decisions are.
+    let config = std::fs::read_to_string(&weir.config).unwrap();
+    weir.rewrite(&config.replace("spare", "other"));
+    assert_eq!(weir.reload().status, 200);
+    assert_eq!(list("route=spare").as_array().map(Vec::len), Some(1));
+    assert_eq!(list("route=other").as_array().map(Vec::len), Some(0));
     // What it asked for by headers says why nobody else was.
     first.script([Answer::status(503), Answer::chat("fine")]);
     let told = decision_of(&weir, &weir.post(CHAT, &[("x-weir-no-fallback", "1")], &chat("m", false)));

@@ -158,6 +158,11 @@ fn rows_6_and_7_silence_before_the_first_token_is_left_once() {
                 assert_eq!(primary.wait_for_end(0).how, How::PeerClosed);
                 assert_eq!(seen.reply.header("x-weir-deployment"), Some(began), "{row}");
                 assert_eq!(seen.chunks.last().unwrap()["model"], "other", "{row}");
+                // Who said nothing took nothing that is known of: the usage is that of the answer, to the letter.
+                let usage = seen.chunks.iter().find(|chunk| chunk["usage"].is_object()).unwrap();
+                let told = [&usage["usage"]["prompt_tokens"], &usage["usage"]["completion_tokens"]];
+                let (prompt, completion) = weir_testkit::answer::TOKENS;
+                assert_eq!(told, [&json!(prompt), &json!(completion)], "{row}: {usage}");
             });
         }
     });
@@ -217,7 +222,28 @@ fn row_10_a_malformed_event_is_left_out() {
     events.push(
         r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":60,"total_tokens":69}}"#.to_owned(),
     );
-    check("10", vec![], Answer::events(events), [1, 0]);
+    let (weir, ..) = check("10", vec![], Answer::events(events), [1, 0]);
+    weir.wait_for_metric("weir_stream_events_left_out_total", &[("deployment", "primary")], 1.0);
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(entry["attempted"][0]["events_left_out"], 1, "{entry}");
+}
+
+/// Those of an attempt that came to nothing count as well, at the deployment that sent them, before and after its first token.
+#[test]
+fn events_that_are_left_out_are_counted_where_they_came_from() {
+    for (row, events) in [
+        ("before its first token", vec!["{\"oops".to_owned()]),
+        ("behind it", vec![chunk(r#""content":"word0""#, "null", ""), "{\"oops".to_owned()]),
+    ] {
+        let upstreams = pair();
+        let count = events.len();
+        upstreams[0].always(Answer::events(events).broken_after_events(count));
+        upstreams[1].always(right());
+        let weir = weir(&upstreams, "continues: none", "");
+        ask(&weir).assert_right(row);
+        let sent = calls(&upstreams[0]) as f64;
+        weir.wait_for_metric("weir_stream_events_left_out_total", &[("deployment", "primary")], sent);
+    }
 }
 
 #[test]

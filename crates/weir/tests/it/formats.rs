@@ -218,22 +218,51 @@ fn a_stream_that_breaks_off_is_completed_in_the_clients_format() {
     stage.openai.always(answer("text", "chat", true));
     for (path, format) in [(CHAT, "chat"), (MESSAGES, "messages")] {
         let reply = stage.ask(path, &call("text", format, "both", true));
-        let text = reply.text();
-        if format == "chat" {
+        let (text, events) = (reply.text(), events(&reply.text()));
+        let spent = if format == "chat" {
             let said: String =
-                events(&text).iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+                events.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
             assert_eq!(said, "Bratislava.", "{text}");
             assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+            events[events.len() - 2]["usage"]["completion_tokens"].clone()
         } else {
-            // Bytes of its own vendor went out, behind which no other's fit: it is told so, in its own words.
-            let last = events(&text).pop().unwrap();
-            assert_eq!(
-                (&last["type"], &last["error"]["type"]),
-                (&json!("error"), &json!("api_error")),
-                "{text}"
-            );
-            assert!(!text.contains("message_stop"), "{text}");
-        }
+            // The first part went out as it came; the second is told in the block that stands open.
+            let said: String = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
+            assert_eq!(said, "Bratislava.", "{text}");
+            let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+            let expect = [
+                "message_start",
+                "content_block_start",
+                "content_block_delta",
+                "content_block_delta",
+                "content_block_stop",
+                "message_delta",
+                "message_stop",
+            ];
+            assert_eq!(kinds, expect, "{text}");
+            assert!(events.iter().all(|event| event["index"].as_u64().unwrap_or(0) == 0), "{text}");
+            events[5]["usage"]["output_tokens"].clone()
+        };
+        // Its own four, and an estimate of the first part.
+        assert_eq!(spent, 4 + 2, "{text}");
+    }
+}
+
+/// What cannot be completed ends in an error of the client's format, which says what was spent.
+#[test]
+fn a_stream_that_nobody_completes_ends_in_the_clients_words() {
+    let stage = stage();
+    stage.anthropic.always(answer("text", "messages", true).reset_after_events(3));
+    stage.openai.always(answer("text", "chat", true).reset_after_events(3));
+    let routes = [("claude", CHAT, "chat"), ("claude", MESSAGES, "messages"), ("gpt", MESSAGES, "messages")];
+    for (route, path, format) in routes {
+        let text = stage.ask(path, &call("text", format, route, true)).text();
+        let last = events(&text).pop().unwrap();
+        let kind = if format == "chat" { "server_error" } else { "api_error" };
+        let tokens = if format == "chat" { "completion_tokens" } else { "output_tokens" };
+        assert_eq!(last["error"]["type"], kind, "{route} {path}: {text}");
+        assert!(last["error"]["usage"][tokens].as_u64().unwrap() > 0, "{route} {path}: {text}");
+        assert!(!text.contains("message_stop") && !text.contains("[DONE]"), "{route} {path}: {text}");
     }
 }
 

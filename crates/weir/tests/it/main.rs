@@ -16,6 +16,7 @@ mod failover;
 mod faults;
 mod formats;
 mod framing;
+mod kept;
 mod lifecycle;
 mod outside;
 mod panics;

@@ -392,6 +392,46 @@ fn a_client_may_refuse_fallbacks() {
     assert_eq!(first.calls()[0].header("x-weir-no-fallback"), None);
 }
 
+/// R9: another model answers where the one that was asked for does not, streamed and not; a fallback that does not exist is
+/// named at the start and at a reload, and one whose model its server does not have is named by its health check.
+#[test]
+fn r9_a_fallback_serves_and_a_bad_one_is_named() {
+    let (first, second) = (Upstream::start(), Upstream::start());
+    first.always(Answer::status(503));
+    second.always(Answer::auto("spare words"));
+    let list = |id: &str| Answer::json(200, &json!({ "object": "list", "data": [{ "id": id }] }));
+    first.on_path("/v1/models", list("up0"));
+    second.on_path("/v1/models", list("up1"));
+    let weir = with_fallback(&[&first, &second], "health: { interval: 100ms }");
+    for stream in [false, true] {
+        let (reply, text) = ask(&weir, stream);
+        let served = (reply.status, reply.header("x-weir-deployment"), reply.header("x-weir-model"), &*text);
+        assert_eq!(served, (200, Some("d1"), Some("up1"), "spare words"), "stream: {stream}");
+    }
+    let good = std::fs::read_to_string(&weir.config).unwrap();
+    let bad = good.replace("fallbacks: [spare]", "fallbacks: [spaer]");
+    let named = "no route named \"spaer\"; did you mean \"spare\"?";
+    weir.rewrite(&bad);
+    let refused = weir.reload();
+    assert!(refused.status != 200 && refused.text().contains("no route named"), "{}", refused.text());
+    let scratch = weir_testkit::Scratch::new();
+    scratch.write("bad.yaml", &bad);
+    let started = std::process::Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["serve", "-c", "bad.yaml"])
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&started.stderr).into_owned();
+    assert!(started.status.code() == Some(2) && said.contains(named), "{said}");
+    weir.rewrite(&good);
+    assert_eq!(weir.reload().status, 200);
+    second.on_path("/v1/models", list("another"));
+    let names =
+        |line: &str| line.contains("health probe fails") && line.contains("d1") && line.contains("up1");
+    let told = weir.process.eventually(|| weir.logs().lines().any(names).then_some(()));
+    assert!(told.is_some(), "{}", weir.logs());
+}
+
 /// R4: when everything fails, repeats soon are a fifth of the traffic and no more.
 #[test]
 fn retries_are_a_share_of_the_traffic() {

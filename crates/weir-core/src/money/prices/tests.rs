@@ -1,5 +1,5 @@
 use super::*;
-use crate::usage::Pieces;
+use crate::usage::{Billed, Pieces};
 use proptest::prelude::*;
 
 fn usd(text: &str) -> Price {
@@ -101,6 +101,22 @@ fn pieces_are_charged_beside_tokens() {
     // Paid by the token: the image itself is not charged once more.
     let both = Usage { input: 1, pieces: Pieces { images: 1, ..Pieces::default() }, ..Usage::default() };
     check(&Prices::by_token(usd("1"), usd("1")), both, "0.000001", true);
+}
+
+#[test]
+fn what_a_vendor_says_it_bills_is_what_is_charged_for() {
+    let prices =
+        Prices::by_token(usd("1"), usd("2")).with_step(100, Rates::default().with(Rate::Input, usd("10")));
+    let counted = Usage { input: 50, cache_read: 40, output: 9, ..Usage::default() };
+    let billed = Usage { billed: Some(Billed { input: 5, output: 3 }), ..counted };
+    check(&prices, billed, "0.000011", true);
+    // How long the prompt was still decides on the price.
+    check(&prices, Usage { input: 101, ..billed }, "0.000056", true);
+    let both = counted.plus(billed);
+    assert_eq!(both.billed, Some(Billed { input: 55, output: 12 }));
+    assert_eq!((both.input, counted.plus(counted).billed), (100, None));
+    let huge = Billed { input: Usage::MOST_TOKENS + 1, output: 0 };
+    assert!(billed.is_plausible() && !Usage { billed: Some(huge), ..counted }.is_plausible());
 }
 
 #[test]

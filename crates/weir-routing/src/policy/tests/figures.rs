@@ -492,6 +492,44 @@ fn what_a_move_costs_counts_by_what_a_second_is_worth() {
     check(", second_costs: 0.005", 0, false);
 }
 
+/// What of the prompt its own place has in its cache would have to be computed elsewhere: that is part of what moving costs.
+#[test]
+fn a_warm_cache_is_a_reason_to_stay() {
+    let check = |cached_percent: u64, expect_home: bool| {
+        let scene = Scene::priced(&[1, 1]);
+        let text = "providers: { p: { kind: openai } }\ndeployments: { d: { provider: p, model: m } }\n\
+                    routes: { r: { deployments: [d], policy: { kind: sticky, over: latency, moving_costs: 1s } } }\n";
+        let config = weir_config::parse("t.yaml", text, &weir_config::ProcessEnvironment).unwrap();
+        let kind = find("sticky").unwrap();
+        let settings = Compiled::read(kind, &config.routes[0].settings, "").unwrap();
+        let shared = Shared::default();
+        let build = Build { pool: "r", members: &scene.members, settings: &settings, shared: &shared };
+        let policy = (kind.build)(&build);
+        let request = Request { prompt: 10_000, streamed: true, session: Some(5), ..Request::default() };
+        let home = scene.order(&*policy, &request, 1)[0].0;
+        // A second for five thousand tokens of prompt; at home everything takes a second and a half more.
+        for (place, more, percent) in [(home, 1.5, cached_percent), (1 - home, 0.0, 0)] {
+            for turn in 0..60u32 {
+                let prompt = 1000 + turn % 10 * 1000;
+                let first = some(0.2 + f64::from(prompt) / 5000.0 + more);
+                let input = u64::from(prompt);
+                let usage =
+                    Usage { input, cache_read: input * percent / 100, output: 10, ..Usage::default() };
+                let size = Size { prompt, output: 10, in_flight: 0 };
+                let sample = Sample { size, first, total: first, usage: Some(usage), ..Sample::default() };
+                scene.healths[place as usize].windows().record(&sample, scene.now);
+            }
+        }
+        let stays = (0..50).all(|seed| {
+            let (first, reason) = scene.order(&*policy, &request, seed)[0];
+            first == home || reason == Reason::Probe
+        });
+        assert_eq!(stays, expect_home, "{cached_percent} % cached");
+    };
+    check(0, false);
+    check(90, true);
+}
+
 #[test]
 fn prompts_go_where_their_beginning_is_and_all_cores_know() {
     let scene = Scene::priced(&[1; 4]);

@@ -46,7 +46,7 @@ fn attempts_are_listed_when_there_is_something_to_tell() {
     assert_eq!(
         line["attempted"],
         json!([
-            {"deployment": "a", "cause": "first", "fault": "rate"},
+            {"deployment": "a", "cause": "first", "fault": "rate", "events_left_out": 2},
             {"deployment": "a", "cause": "retry", "fault": "timeout"},
             {"deployment": "b", "cause": "fallback"},
         ])

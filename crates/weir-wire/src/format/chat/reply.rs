@@ -8,8 +8,9 @@ use crate::format::tools::id_in;
 use crate::json::write::{Object, object};
 use crate::neutral::{Choice, Finish, Part, Raw, Reply, Str, Text, Thinking, ToolCall};
 use crate::usage;
+pub(in crate::format) use crate::usage::write as write_usage;
 use serde::Deserialize;
-use weir_core::{Fault, Usage};
+use weir_core::Fault;
 
 #[derive(Deserialize)]
 struct Answer<'a> {
@@ -192,18 +193,4 @@ fn said(message: &mut Object<'_>, parts: &[Part<'_>], answer: &str) {
             }
         });
     }
-}
-
-/// The members of a `usage` object.
-pub(in crate::format) fn write_usage(object: &mut Object<'_>, usage: Usage) {
-    object.put("prompt_tokens", &usage.input);
-    object.put("completion_tokens", &usage.output);
-    object.put("total_tokens", &usage.total());
-    object.object("prompt_tokens_details", |details| {
-        details.put("cached_tokens", &usage.cache_read);
-        if usage.cache_write > 0 {
-            details.put("cache_write_tokens", &usage.cache_write);
-        }
-    });
-    object.object("completion_tokens_details", |details| details.put("reasoning_tokens", &usage.reasoning));
 }

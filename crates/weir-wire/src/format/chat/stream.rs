@@ -326,7 +326,7 @@ impl StreamWriter for Writer {
             Chunk::End => {}
             Chunk::Error(fault) => {
                 self.finished = true;
-                out.extend_from_slice(&error::event(fault, None));
+                out.extend_from_slice(&error::event(fault, None, None));
             }
         }
     }

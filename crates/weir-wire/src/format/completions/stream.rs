@@ -223,7 +223,7 @@ impl StreamWriter for Writer {
             }
             Chunk::Error(fault) => {
                 self.finished = true;
-                out.extend_from_slice(&error::event(fault, None));
+                out.extend_from_slice(&error::event(fault, None, None));
             }
         }
     }

@@ -276,7 +276,7 @@ impl Writer {
         self.finished = true;
         self.held.drop();
         out.extend_from_slice(b"data: ");
-        write_error(out, fault, None);
+        write_error(out, fault, None, None);
         out.extend_from_slice(b"\n\n");
     }
 }

@@ -4,7 +4,7 @@ use super::{NAME, Tokens, finish, finish_word, stop_sequence, write_error, write
 use crate::error;
 use crate::format::read::{self, proof_of, seal_for};
 use crate::format::tools::id_in;
-use crate::format::{Asked, Begun, StreamReader, StreamWriter};
+use crate::format::{Asked, Begun, Stands, StreamReader, StreamWriter};
 use crate::json::nesting::Nesting;
 use crate::json::write::{Object, object};
 use crate::neutral::{Chunk, Finish, Piece, Raw, Str};
@@ -54,12 +54,20 @@ struct Delta<'a> {
 }
 
 /// Reads a deployment's stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reader {
     tokens: Tokens,
     calls: u32,
     /// The call whose block is open, and by what number the block goes.
     call: Option<(u32, u32)>,
+    /// As long as blocks come in the order of their numbers.
+    stands: Option<Stands>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Reader { tokens: Tokens::default(), calls: 0, call: None, stands: Some(Stands::default()) }
+    }
 }
 
 impl StreamReader for Reader {
@@ -87,6 +95,7 @@ impl StreamReader for Reader {
             }
             "content_block_stop" => {
                 self.call = None;
+                self.stands = self.stands.map(|stands| Stands { in_text: false, ..stands });
                 give(Chunk::More { choice: 0, piece: Piece::End });
             }
             "message_delta" => {
@@ -103,6 +112,10 @@ impl StreamReader for Reader {
         }
         Ok(())
     }
+
+    fn stands(&self) -> Option<Stands> {
+        self.stands
+    }
 }
 
 impl Reader {
@@ -116,6 +129,8 @@ impl Reader {
     }
 
     fn start(&mut self, index: u32, block: Block<'_>, give: &mut dyn FnMut(Chunk<'_>)) {
+        let in_order = self.stands.filter(|stands| stands.begun == index);
+        self.stands = in_order.map(|_| Stands { begun: index + 1, in_text: &*block.kind == "text" });
         let mut more = |piece| give(Chunk::More { choice: 0, piece });
         match &*block.kind {
             "tool_use" => {
@@ -214,7 +229,7 @@ impl Writer {
             begun: asked.begun != Begun::Nothing,
             finished: false,
             open: (asked.begun == Begun::Text).then_some(Open::Text),
-            blocks: u32::from(asked.begun == Begun::Text),
+            blocks: u32::from(asked.begun == Begun::Text) + u32::from(asked.after_thought),
             waiting: Vec::new(),
             refused: false,
             finish: None,
@@ -435,7 +450,7 @@ impl StreamWriter for Writer {
             Chunk::Error(fault) => {
                 self.finished = true;
                 out.extend_from_slice(b"event: error\ndata: ");
-                write_error(out, fault, None);
+                write_error(out, fault, None, None);
                 out.extend_from_slice(b"\n\n");
             }
         }

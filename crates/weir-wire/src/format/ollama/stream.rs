@@ -163,7 +163,7 @@ impl Writer {
     fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
         self.finished = true;
         self.held.drop();
-        write_error(out, fault, None);
+        write_error(out, fault, None, None);
         out.push(b'\n');
     }
 }

@@ -171,7 +171,7 @@ fn figures_and_ends() {
             .read_reply(text.as_bytes())
             .map(|reply| (reply.usage, reply.choices[0].finish.clone().map(Finish::into_owned)))
     };
-    let usage = |input, output| Some(weir_core::Usage { input, output, ..weir_core::Usage::default() });
+    let usage = |input, output| Some(Usage { input, output, ..Usage::default() });
     let said =
         |rest: &str| format!(r#"{{"model":"m","message":{{"role":"assistant","content":"a"}}{rest}}}"#);
     let done = |rest: &str| said(&format!(r#","done":true{rest}"#));

@@ -12,8 +12,8 @@ pub struct Kept<'a> {
     pub previous: Option<Str<'a>>,
     /// Items in place of which an id stands (`item_reference`), by their place in `input`.
     pub references: Vec<(usize, Str<'a>)>,
-    /// Whether the answer is to be kept; by default it is.
-    pub store: bool,
+    /// Whether the answer is to be kept, where the call says so; by default it is.
+    pub store: Option<bool>,
     /// Whether the client will ask for the answer later instead of waiting for it.
     pub background: bool,
 }
@@ -56,13 +56,13 @@ pub fn kept<'b>(body: &'b [u8]) -> Result<Kept<'b>, Fault> {
     Ok(Kept {
         previous: facts.previous_response_id,
         references,
-        store: facts.store.unwrap_or(true),
+        store: facts.store,
         background: facts.background.unwrap_or(false),
     })
 }
 
 /// The fault of a call that goes on from an answer that is not here.
-pub(super) fn no_answer(id: &str) -> Fault {
+pub fn no_answer(id: &str) -> Fault {
     let message = format!("Previous response with id '{id}' not found.");
     Fault::new(Class::Caller, 400, "previous_response_not_found", message).with_param("previous_response_id")
 }

@@ -3,8 +3,8 @@
 use super::reply::{self, Item, Kind, in_chats_shape, inside};
 use super::{BETWEEN_SUMMARIES, NAME, free_arguments};
 use crate::error;
-use crate::format::StreamReader;
 use crate::format::read;
+use crate::format::{Stands, StreamReader};
 use crate::neutral::{Chunk, Piece, Raw, Str, Thinking};
 use serde::Deserialize;
 use weir_core::{Class, Fault};
@@ -46,6 +46,8 @@ struct Under {
 pub(super) struct Reader {
     begun: bool,
     over: bool,
+    /// How many items have begun.
+    items: u32,
     /// How many calls there have been.
     calls: u32,
     under: Vec<Under>,
@@ -82,6 +84,11 @@ impl StreamReader for Reader {
             }
         }
         Ok(())
+    }
+
+    /// Every event repeats what its item is called, so that nothing but its own fits behind a beginning.
+    fn stands(&self) -> Option<Stands> {
+        Some(Stands { begun: self.items, in_text: false })
     }
 }
 
@@ -174,6 +181,7 @@ impl Reader {
             }
             "response.content_part.done" => more(give, Piece::End),
             "response.output_item.added" => {
+                self.items += 1;
                 if let Some(item) = event.item {
                     self.added(event.output_index.unwrap_or_default(), item, give)?;
                 }

@@ -208,11 +208,11 @@ fn what_is_kept_elsewhere_is_told() {
     let wanted = Kept {
         previous: Some(Str::from("resp_1")),
         references: vec![(1, Str::from("rs_1")), (2, Str::from("rs_2"))],
-        store: false,
+        store: Some(false),
         background: true,
     };
     assert_eq!(kept(body.as_bytes()).unwrap(), wanted);
-    assert_eq!(kept(br#"{"input":"Hi"}"#).unwrap(), Kept { store: true, ..Kept::default() });
+    assert_eq!(kept(br#"{"input":"Hi"}"#).unwrap(), Kept::default());
 }
 
 #[test]

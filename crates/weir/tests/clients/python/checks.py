@@ -180,6 +180,37 @@ def timeout():
 
 
 @check
+def responses_are_kept():
+    first = client.responses.create(model="hello", input="Say hello.")
+    equal((first.output_text, first.store), ("Hello there", True))
+    equal(client.responses.retrieve(first.id).output_text, "Hello there")
+    items = list(client.responses.input_items.list(first.id))
+    equal([(item.role, item.content[0].text) for item in items], [("user", "Say hello.")])
+    with client.responses.stream(model="hello", input="Again.", previous_response_id=first.id) as events:
+        second = events.get_final_response()
+    equal((second.output_text, second.previous_response_id), ("Hello there", first.id))
+    equal(client.responses.retrieve(second.id).output_text, "Hello there")
+    client.responses.delete(first.id)
+    raises(openai.NotFoundError, 404, "response_not_found", lambda: client.responses.retrieve(first.id))
+    go_on = lambda: client.responses.create(model="hello", input="Again.", previous_response_id=first.id)
+    raises(openai.BadRequestError, 400, "previous_response_not_found", go_on)
+    unkept = client.responses.create(model="hello", input="Say hello.", store=False)
+    raises(openai.NotFoundError, 404, "response_not_found", lambda: client.responses.retrieve(unkept.id))
+
+
+@check
+def responses_in_the_background():
+    made = client.responses.create(model="hello", input="Say hello.", background=True)
+    equal((made.status, made.background), ("queued", True))
+    while made.status in ("queued", "in_progress"):
+        made = client.responses.retrieve(made.id)
+    equal((made.status, made.output_text, made.usage.total_tokens), ("completed", "Hello there", 14))
+    waits = client.responses.create(model="silent", input="Say hello.", background=True)
+    equal(client.responses.cancel(waits.id).status, "cancelled")
+    equal(client.responses.retrieve(waits.id).status, "cancelled")
+
+
+@check
 def leaving_a_stream():
     with client.chat.completions.create(model="endless", messages=HELLO, stream=True) as chunks:
         for chunk in chunks:

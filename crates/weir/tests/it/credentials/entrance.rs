@@ -4,7 +4,7 @@ use super::{CHAT, CLIENT_KEY, exchange, start};
 use crate::told::{address, told};
 use serde_json::json;
 use std::process::Command;
-use weir_server::public::CALLS;
+use weir_server::public::{CALLS, KEPT};
 use weir_testkit::{Process, RawClient, Scratch, Upstream};
 
 /// A1: an address that others can reach needs keys (or, for the admin listener, a token); without, the program does not
@@ -78,9 +78,10 @@ fn a2_a_bad_credential_is_401_everywhere() {
         for path in paths {
             check(&weir.post(&path, &headers, &body), &path, &headers);
         }
-        for path in ["/v1/models", "/v1/models/m"] {
+        let kept = KEPT.map(|(method, path, _)| (method, path));
+        for (method, path) in [("GET", "/v1/models"), ("GET", "/v1/models/m")].into_iter().chain(kept) {
             let mut client = weir.connect().unwrap();
-            client.request("GET", path, &headers, b"").unwrap();
+            client.request(method, path, &headers, b"").unwrap();
             check(&client.read_reply().unwrap(), path, &headers);
         }
     }

@@ -184,6 +184,106 @@ fn a_completion_may_itself_be_completed() {
     assert_eq!(calls(&upstreams[1]), 0);
 }
 
+/// What the client is told of usage is what the whole answer took: log, trailers and usage chunk agree.
+#[test]
+fn the_usage_chunk_is_about_both_parts() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(right().usage(100, 60));
+    let weir = weir(&upstreams, "continues: none", "");
+    let trailers = [("te", "trailers"), ("connection", "te")];
+    let seen = super::Seen::of(weir.post(super::CHAT, &trailers, &call()));
+    seen.assert_right("usage");
+    let told = seen.chunks.iter().find(|chunk| chunk["usage"].is_object()).unwrap()["usage"].clone();
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(
+        (&told["prompt_tokens"], &told["completion_tokens"]),
+        (&entry["usage"]["input"], &entry["usage"]["output"]),
+        "{told} {entry}"
+    );
+    assert!(told["prompt_tokens"].as_u64().unwrap() > 100, "{told}");
+    assert!(told["completion_tokens"].as_u64().unwrap() >= 60 + 40, "{told}");
+    let (_, trailer) = seen.reply.trailers.iter().find(|(name, _)| name == "x-token-usage").unwrap();
+    assert_eq!(*trailer, told["total_tokens"].to_string());
+}
+
+/// An answer that nobody completes says what was spent on it, in its error.
+#[test]
+fn an_error_event_says_what_was_spent() {
+    let upstreams = pair();
+    upstreams[0].always(dying());
+    upstreams[1].always(dying());
+    let weir = weir(&upstreams, "continues: none", "continues: none");
+    let seen = ask(&weir);
+    seen.assert_safe("spent", &words()[..40].concat());
+    let spent = &seen.chunks.last().unwrap()["error"]["usage"];
+    let entry = weir.wait_for_log("the call", |entry| entry["endpoint"] == "chat");
+    assert_eq!(
+        (&spent["prompt_tokens"], &spent["completion_tokens"], &spent["source"]),
+        (&entry["usage"]["input"], &entry["usage"]["output"], &json!("estimated")),
+        "{spent} {entry}"
+    );
+    assert!(spent["completion_tokens"].as_u64().unwrap() >= 40, "{spent}");
+}
+
+/// The sixty words behind a thought of so many, as `reasoning_content`.
+fn after_thinking(thoughts: &[&str]) -> Vec<String> {
+    let thoughts = thoughts.iter().map(|thought| format!(r#""reasoning_content":"{thought}""#));
+    let said = words().into_iter().map(|word| format!(r#""content":"{word}""#));
+    let mut events: Vec<String> =
+        thoughts.chain(said).map(|delta| super::chunk(&delta, "null", "")).collect();
+    events.push(super::chunk("", r#""stop""#, ""));
+    events.push(
+        r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":62,"total_tokens":71}}"#.to_owned(),
+    );
+    events
+}
+
+fn thought(seen: &super::Seen) -> String {
+    let thoughts = seen.chunks.iter().filter_map(|c| c["choices"][0]["delta"]["reasoning_content"].as_str());
+    thoughts.collect()
+}
+
+/// Once its text has begun, a thought is over: who goes on with the text may have thought otherwise. One that is under way is
+/// repeated to the letter or given up.
+#[test]
+fn a_text_behind_a_thought_is_completed_and_a_thought_only_by_the_same() {
+    let ours = after_thinking(&["hm ", "well "]);
+    let theirs = after_thinking(&["otherwise "]);
+    let broken = |events: usize| Answer::events(ours.clone()).broken_after_events(events);
+    let behind = [&theirs[..1], &theirs[41..]].concat();
+    for (row, keys, again, sent) in [
+        ("another thought", "", theirs.clone(), None),
+        ("no thought", "", theirs[1..].to_vec(), None),
+        ("prefill", "continues: prefill, same_as: big", behind, Some(words()[..40].concat())),
+    ] {
+        let upstreams = pair();
+        upstreams[0].always(broken(42));
+        upstreams[1].always(Answer::events(again));
+        let weir = weir(&upstreams, "continues: none", keys);
+        let seen = ask(&weir);
+        seen.assert_right(row);
+        assert_eq!(thought(&seen), "hm well ", "{row}");
+        let messages = upstreams[1].calls()[0].json()["messages"].as_array().unwrap().clone();
+        assert_eq!(messages.get(1).map(|turn| turn["content"].clone()), sent.map(Value::from), "{row}");
+    }
+    for (again, well) in [(ours.clone(), true), (theirs, false)] {
+        let upstreams = pair();
+        upstreams[0].always(broken(1));
+        upstreams[1].always(Answer::events(again));
+        let weir = weir(&upstreams, "continues: none", "continues: prefill, same_as: big");
+        let seen = ask(&weir);
+        if well {
+            seen.assert_right("the same thought");
+            assert_eq!(thought(&seen), "hm well ");
+        } else {
+            seen.assert_safe("another thought", "");
+            assert_eq!(thought(&seen), "hm ");
+        }
+        assert_eq!(upstreams[1].calls()[0].json()["messages"], call()["messages"], "thoughts are no prefill");
+    }
+}
+
 /// A client that leaves while the answer is being taken up takes the search along.
 #[test]
 fn a_client_that_leaves_ends_the_search() {

@@ -92,13 +92,13 @@ struct Stage {
 }
 
 fn stage() -> Stage {
-    let upstreams: Vec<Upstream> = (0..DEPLOYED).map(|_| Upstream::start()).collect();
+    let upstreams: Vec<Upstream> = (0..=DEPLOYED).map(|_| Upstream::start()).collect();
     let mut config =
         "server: { listen: @public@, cores: 1, admin: { listen: @admin@, token: testkit-admin-token } }
 keys: { me: { key: wr-client-key } }
 "
         .to_owned();
-    let each = || APIS.iter().zip(&upstreams);
+    let each = || APIS.iter().zip(&upstreams).take(DEPLOYED);
     config.push_str("providers:\n");
     for (api, upstream) in each() {
         config.push_str(&format!(
@@ -108,10 +108,14 @@ keys: { me: { key: wr-client-key } }
             api.endpoint
         ));
     }
-    config.push_str("deployments:\n");
+    config.push_str(&format!(
+        "  spare: {{ kind: openai, base_url: '{}', endpoints: [chat] }}\n",
+        upstreams[DEPLOYED].url()
+    ));
+    config.push_str("deployments:\n  spare: { provider: spare, model: upstream-model }\n");
     for (api, _) in each() {
         config.push_str(&format!(
-            "  {0}: {{ provider: {0}, model: upstream-model, price: {{ input: 1, output: 2 }} }}\n",
+            "  {0}: {{ provider: {0}, model: upstream-model, price: {{ input: 1, output: 2 }}, breaker: {{ failures: 100 }} }}\n",
             api.name
         ));
     }
@@ -124,6 +128,12 @@ keys: { me: { key: wr-client-key } }
     config.push_str(
         "  both: { deployments: [ollama, gemini], policy: priority, retries: { base: 1ms, cap: 1ms } }\n",
     );
+    for (api, _) in each() {
+        let name = api.name;
+        config.push_str(&format!(
+            "  {name}-dies: {{ deployments: [{name}, spare], policy: priority, retries: {{ max: 1 }} }}\n"
+        ));
+    }
     Stage { weir: weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config), upstreams }
 }
 
@@ -251,6 +261,57 @@ fn the_same_format_stays_bytes() {
                 });
             }
         }
+    }
+}
+
+/// Whatever both sides speak, a stream that breaks off is completed in the client's words, with the tokens of both parts; but
+/// nothing fits behind the named items of a stream of responses that went out as it came.
+#[test]
+fn every_client_has_a_broken_stream_completed() {
+    let stage = stage();
+    stage.upstreams[DEPLOYED].always(answer("chat", "text", true));
+    for (place, deployed) in APIS.iter().take(DEPLOYED).enumerate() {
+        let (extension, end) = if deployed.name == "ollama" { ("ndjson", "\n") } else { ("sse", "\n\n") };
+        let all = fixture("text", &format!("{}.stream.{extension}", deployed.name));
+        let half = 1 + all.split_inclusive(end).position(|event| event.contains("Brati")).unwrap();
+        stage.upstreams[place].always(answer(deployed.name, "text", true).broken_after_events(half));
+        for client in &APIS {
+            let what = format!("{} to {}", client.name, deployed.name);
+            let reply = stage.ask(client, &format!("{}-dies", deployed.name), "text", true);
+            let (text, [_, output]) = heard(client, &reply, true);
+            if (client.name, deployed.name) == ("responses", "responses") {
+                assert!(
+                    text == "Brati" && reply.text().contains("response.failed"),
+                    "{what}: {}",
+                    reply.text()
+                );
+            } else {
+                assert_eq!(text, "Bratislava.", "{what}: {}", reply.text());
+                assert!(!reply.text().contains("upstream_truncated"), "{what}: {}", reply.text());
+            }
+            assert!(output > if text == "Brati" { 0 } else { 4 }, "{what}: {output} in {}", reply.text());
+        }
+    }
+}
+
+/// Where nobody completes it, the error has what was spent.
+#[test]
+fn every_client_is_told_what_a_broken_stream_took() {
+    let stage = stage();
+    stage.upstreams[0].always(answer("chat", "text", true).broken_after_events(2));
+    for client in &APIS {
+        let reply = stage.ask(client, "chat", "text", true);
+        let (text, [input, output]) = heard(client, &reply, true);
+        assert_eq!(text, "Brati", "{}: {}", client.name, reply.text());
+        let last = reply.text();
+        let last = last.lines().rfind(|line| !line.is_empty()).unwrap();
+        let last: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap_or(last)).unwrap();
+        let told = client.tokens.map(|place| {
+            let within = ["", "/error", "/response"].map(|parent| last.pointer(&format!("{parent}{place}")));
+            within.into_iter().flatten().find_map(Value::as_u64)
+        });
+        assert!(told.iter().all(|count| count.is_some_and(|count| count > 0)), "{}: {last}", client.name);
+        assert!(input <= told[0].unwrap() && output <= told[1].unwrap(), "{}: {last}", client.name);
     }
 }
 

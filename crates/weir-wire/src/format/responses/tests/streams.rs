@@ -154,7 +154,7 @@ fn an_answer_is_taken_up_behind_what_was_told() {
 #[test]
 fn a_stream_that_has_begun_is_ended_without_a_beginning() {
     let fault = Fault::new(Class::Truncated, 502, "upstream_truncated", "It broke off.");
-    let events = events(Framing::Events, &Responses.error_event(&fault, None));
+    let events = events(Framing::Events, &Responses.error_event(&fault, None, None));
     assert_eq!(names(&events), ["error", "failed"]);
 }
 
