@@ -1,5 +1,6 @@
 //! What the file means: names that lead somewhere, figures that can hold together, addresses that are safe to open.
 
+mod cloud;
 mod doubts;
 mod listed;
 mod names;

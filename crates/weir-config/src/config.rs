@@ -1,8 +1,10 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
 mod store;
+mod tokens;
 
 pub use store::Store;
+pub use tokens::{Entra, TokenSource};
 
 use crate::catalog::Source;
 use crate::format::duration_text;
@@ -191,6 +193,14 @@ pub struct Provider {
     pub endpoints: Option<Vec<Endpoint>>,
     /// The credentials that calls are made with, in turn. None of them empty or there twice; visible ASCII.
     pub api_keys: Vec<Secret>,
+    /// The version of its API, where one was stated.
+    pub api_version: Option<Spanned<String>>,
+    /// The cloud's project, where one was stated.
+    pub project: Option<Spanned<String>>,
+    /// The cloud's region, where one was stated.
+    pub location: Option<Spanned<String>>,
+    /// What tokens are had by that calls are made with; not yet looked into.
+    pub tokens: Option<Spanned<TokenSource>>,
     /// Headers added to every call: names in lower case and each only once, values of visible ASCII, space and tab.
     pub headers: Vec<(String, Secret)>,
     /// Its limits of time.

@@ -29,9 +29,9 @@ mod yaml;
 
 pub use config::{
     AccessLog, Admin, Answers, Breaker, CatalogSource, Condition, Config, Continues, Cors, Decisions,
-    Deployment, Fallback, Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Listed,
+    Deployment, Entra, Fallback, Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Listed,
     Otherwise, Pool, Provider, Queue, ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow, Store,
-    Telemetry,
+    Telemetry, TokenSource,
 };
 pub use draft::{Draft, Overrides, Reader};
 pub use environment::{Environment, ProcessEnvironment};

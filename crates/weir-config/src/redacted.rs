@@ -2,6 +2,7 @@
 
 use crate::config::{
     AccessLog, Condition, Config, Deployment, HealthCheck, LeadsTo, Listed, Provider, Route, Server, Store,
+    TokenSource,
 };
 use crate::file::text::DAYS;
 use crate::format::{duration_text, size_text};
@@ -297,6 +298,23 @@ fn provider(provider: &Provider) -> Json {
         "kind": provider.kind.value,
         "base_url": provider.base_url.as_ref().map(|url| &url.value),
         "api_keys": provider.api_keys.iter().map(secret).collect::<Vec<_>>(),
+        "api_version": provider.api_version.as_ref().map(|version| &version.value),
+        "project": provider.project.as_ref().map(|project| &project.value),
+        "location": provider.location.as_ref().map(|location| &location.value),
+        "service_account": match provider.tokens.as_ref().map(|tokens| &tokens.value) {
+            Some(TokenSource::ServiceAccount(file)) => secret(file),
+            _ => Json::Null,
+        },
+        "entra": match provider.tokens.as_ref().map(|tokens| &tokens.value) {
+            Some(TokenSource::Entra(entra)) => json!({
+                "tenant": entra.tenant,
+                "client_id": entra.client_id,
+                "client_secret": secret(&entra.client_secret),
+                "scope": entra.scope,
+                "authority": entra.authority,
+            }),
+            _ => Json::Null,
+        },
         "headers": headers,
         "timeouts": timeouts(&provider.timeouts),
         "tls": { "ca": provider.ca.as_ref().map(|path| path.display().to_string()) },

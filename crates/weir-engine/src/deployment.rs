@@ -2,6 +2,7 @@
 
 use crate::headers::about;
 use crate::record::TRACEPARENT;
+use crate::tokens::Kept;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use weir_config::{Continues, ResponseHeaders};
 use weir_core::{Endpoint, ModelClass, Pricing, Secret, Timeouts};
 use weir_net::{Head, Origin};
-use weir_provider::{Private, Quirks, served};
+use weir_provider::{Place, Private, Quirks, served};
 use weir_routing::{Credential, Health};
 use weir_wire::HeaderLines;
 
@@ -79,6 +80,8 @@ pub(crate) struct Provider {
     pub(crate) private: Private,
     /// How it is asked how busy it is, if it is.
     pub(crate) gauges: Option<Gauges>,
+    /// What calls are made with that have no credential of their own.
+    pub(crate) tokens: Option<Arc<Kept>>,
 }
 
 impl Provider {
@@ -87,7 +90,9 @@ impl Provider {
         config: &weir_config::Provider,
         kind: &weir_provider::Kind,
         origin: Origin,
+        tokens: Option<Arc<Kept>>,
     ) -> Result<Self, String> {
+        let place = place(config);
         let headers_with = |key: Option<&Secret>| {
             let mut headers = kind.headers(origin.host_header(), key, &config.headers).map_err(|name| {
                 format!("the value of header {name:?} holds a character that no header may hold")
@@ -95,7 +100,8 @@ impl Provider {
             headers.remove(&TRACEPARENT); // every call has one of its own
             Ok::<_, String>(headers)
         };
-        let paths = Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), endpoint, false)));
+        let paths =
+            Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), &place, endpoint, false)));
         let heads_with = |headers: &HeaderMap| {
             let mut heads = paths.iter().map(|path| Ok(Head::new(&Method::POST, path.as_ref()?, headers)));
             let heads = heads.by_ref().collect::<Result<Vec<_>, &String>>().map_err(String::clone)?;
@@ -113,7 +119,7 @@ impl Provider {
         let (name, quirks) = (config.name.clone(), kind.quirks);
         let speaks = config.endpoints.as_deref().unwrap_or_else(|| kind.speaks_at(config.base_url.is_some()));
         let serves = Endpoint::ALL.map(|endpoint| served(speaks, endpoint));
-        let newest = kind.name == weir_provider::openai::KIND.name && config.base_url.is_none();
+        let newest = kind.is_newest_at(config.base_url.is_some());
         let credentials = Vec::new();
         let (stated, asks) = (&config.gauges, config.gauges.enabled.unwrap_or(kind.gauges));
         let gauges = asks.then(|| {
@@ -134,6 +140,7 @@ impl Provider {
             credentials,
             private,
             gauges,
+            tokens,
         })
     }
 
@@ -155,11 +162,16 @@ impl Provider {
     }
 
     /// The heads of calls to a deployment of `model`, as far as the model is in their address.
-    fn heads_of(&self, kind: &weir_provider::Kind, model: &str) -> Result<Option<Box<[OwnHead]>>, String> {
+    fn heads_of(
+        &self,
+        kind: &weir_provider::Kind,
+        place: &Place<'_>,
+        model: &str,
+    ) -> Result<Option<Box<[OwnHead]>>, String> {
         let mut own = Vec::new();
         let made = Endpoint::ALL.into_iter().filter(|endpoint| self.serves.contains(&Some(*endpoint)));
         for (endpoint, stream) in made.flat_map(|endpoint| [(endpoint, false), (endpoint, true)]) {
-            let written = kind.path(self.origin.base_path(), endpoint, stream);
+            let written = kind.path(self.origin.base_path(), place, endpoint, stream);
             if !written.contains("{model}") {
                 continue;
             }
@@ -190,6 +202,19 @@ fn without_body(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// What the configuration says of where a provider is, besides its address.
+pub(crate) fn place(config: &weir_config::Provider) -> Place<'_> {
+    Place {
+        api_version: text(config.api_version.as_ref()),
+        project: text(config.project.as_ref()),
+        location: text(config.location.as_ref()),
+    }
+}
+
+fn text(stated: Option<&weir_config::Spanned<String>>) -> Option<&str> {
+    stated.map(|text| text.value.as_str())
+}
+
 fn path(path: &str) -> Result<PathAndQuery, String> {
     path.parse().map_err(|e| format!("path {path:?}: {e}"))
 }
@@ -208,7 +233,7 @@ impl Deployment {
             None => None,
             Some((probe, check)) => {
                 let own = check.path.as_deref().unwrap_or_default();
-                let asked = probe.ask(kind, provider.origin.base_path(), &config.model, own);
+                let asked = probe.ask(kind, provider.origin.base_path(), &place(stated), &config.model, own);
                 let with_body = &provider.headers[0];
                 let bodiless = without_body(with_body);
                 let headers = if asked.body.is_empty() { &bodiless } else { with_body };
@@ -232,7 +257,7 @@ impl Deployment {
             same_as: config.same_as.clone(),
             reasons: config.classes.contains(&ModelClass::Reasoning),
             probe,
-            heads: provider.heads_of(kind, &config.model)?,
+            heads: provider.heads_of(kind, &place(stated), &config.model)?,
             about: about(&config.name, optional),
         })
     }

@@ -128,7 +128,8 @@ impl Engine {
         let generation = report.generation + 1;
         let compiled = loaded.and_then(|(config, pending)| {
             let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-            let gateway = Gateway::compile(&config, self.rosters, &mut book, generation)?;
+            let mut gateway = Gateway::compile(&config, self.rosters, &mut book, generation)?;
+            gateway.goes_on_from(&self.current.load());
             book.prune(gateway.deployments.iter().map(|d| &*d.name));
             self.shared.prune();
             Ok((gateway, config, pending))

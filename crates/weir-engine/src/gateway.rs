@@ -1,11 +1,13 @@
 //! The compiled snapshot: what a checked configuration becomes. Immutable; a request takes it once and keeps it.
 
+mod cloud;
 mod doubts;
 mod rules;
 
 use crate::authenticate::KeyTable;
 use crate::decision::Names;
 use crate::deployment::{Deployment, Provider};
+use crate::tokens::Kept;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use weir_core::nearest::nearest;
 use weir_core::text::ByName;
 use weir_core::{Class, Endpoint, Fault, Need, Needs, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
-use weir_provider::Probe;
+use weir_provider::{Prefills, Probe};
 use weir_routing::fit::Takes;
 use weir_routing::hedge::{After, Hedge};
 use weir_routing::retry_budget::Floor;
@@ -219,6 +221,17 @@ impl Gateway {
         })
     }
 
+    /// Takes over from the snapshot before what tokens are there for the same credentials.
+    pub(crate) fn goes_on_from(&mut self, before: &Gateway) {
+        for provider in &mut self.providers {
+            let Some(own) = &mut provider.tokens else { continue };
+            let known = before.providers.iter().filter_map(|known| known.tokens.as_ref());
+            if let Some(known) = known.into_iter().find(|known| known.is(own)) {
+                *own = known.clone();
+            }
+        }
+    }
+
     /// Adds to a draft what only the rosters know: names that none of them has, settings nobody takes, addresses that
     /// lead nowhere or probably not where they should.
     pub(crate) fn review(draft: &mut Draft, rosters: Rosters) {
@@ -330,22 +343,31 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
             ));
             return None;
         };
-        let (url, at) = match (&provider.base_url, kind.base_url) {
-            (Some(url), _) => (url.value.as_str(), &url.at),
-            (None, Some(url)) => (url, &provider.kind.at),
-            (None, None) => {
-                let message = format!("kind \"{}\" has no address of its own", kind.name);
-                problems
-                    .push(Problem::new(&provider.at, path("base_url"), message).with_help("give base_url"));
-                return None;
-            }
-        };
+        let before = problems.len();
+        let tokens = cloud::tokens(provider, kind, problems);
+        let project = tokens.as_ref().and_then(|source| source.project());
+        let url = cloud::address(provider, kind, project);
+        let at = provider.base_url.as_ref().map_or(&provider.kind.at, |url| &url.at);
+        let url = url.map_err(|help| {
+            let message = format!("kind \"{}\" has no address of its own", kind.name);
+            problems.push(Problem::new(&provider.at, path("base_url"), message).with_help(help));
+        });
+        let kept = tokens.map(|source| {
+            Kept::new(provider.name.clone(), source).map_err(|message| {
+                let key = provider.tokens.as_ref().map_or("entra", |tokens| tokens.value.key());
+                problems.push(Problem::new(&provider.at, path(key), message));
+            })
+        });
+        let (Ok(url), Ok(kept)) = (url, kept.transpose()) else { return None };
+        if problems.len() > before {
+            return None;
+        }
         let settings = OriginSettings {
             ca: provider.ca.clone(),
             idle: provider.pool.idle,
             max_age: provider.pool.max_age,
         };
-        match Origin::new(url, settings) {
+        match Origin::new(&url, settings) {
             Ok(origin)
                 if [config.server.listen, config.server.admin.listen].iter().any(|l| origin.is_at(*l)) =>
             {
@@ -354,7 +376,7 @@ fn compile_providers(config: &Config, problems: &mut Vec<Problem>) -> Vec<Compil
                 problems.push(Problem::new(at, path("base_url"), message).with_help(help));
                 None
             }
-            Ok(origin) => match Provider::compile(provider, kind, origin) {
+            Ok(origin) => match Provider::compile(provider, kind, origin, kept) {
                 Ok(compiled) => Some((compiled, kind)),
                 Err(message) => {
                     let path = path_key("providers", &provider.name);
@@ -393,7 +415,7 @@ fn doubtful_address(provider: &weir_config::Provider) -> Option<Problem> {
         |part: &str| part.strip_prefix('v').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
     let versioned = |path: &str| path.split('/').any(is_version);
     // Where the kind's own address names no version, neither need this one.
-    if versioned(path) || kind.base_url.is_some_and(|own| !versioned(own)) {
+    if versioned(path) || kind.base_url.is_none_or(|own| !versioned(own)) {
         return None;
     }
     let message = format!("no /v1 at its end: calls go to {}/chat/completions", url.value);
@@ -404,8 +426,7 @@ fn doubtful_address(provider: &weir_config::Provider) -> Option<Problem> {
 fn doubtful_prefill(config: &Config, deployment: &weir_config::Deployment) -> Option<Problem> {
     let provider = config.providers.get(deployment.provider)?;
     let kind = weir_provider::kind(&provider.kind.value)?;
-    // Messages are gone on with by definition of that format.
-    let goes_on = !kind.quirks.prefill.is_empty() || kind.speaks.contains(&Endpoint::Messages);
+    let goes_on = kind.quirks.prefill != Prefills::Unknown;
     if deployment.continues != Continues::Prefill || goes_on {
         return None;
     }
@@ -507,6 +528,7 @@ fn credentials(provider: &weir_config::Provider, book: &mut HealthBook) -> Vec<A
         (provider.kind.value.as_str(), provider.base_url.as_ref().map(|u| u.value.as_str()))
             .hash(&mut identity);
         key.map(weir_core::Secret::expose).hash(&mut identity);
+        cloud::hash(provider, &mut identity);
         identity.finish()
     };
     if provider.api_keys.is_empty() {
@@ -523,6 +545,7 @@ fn identity(config: &Config, deployment: &weir_config::Deployment) -> u64 {
     (provider.kind.value.as_str(), provider.base_url.as_ref().map(|u| u.value.as_str())).hash(&mut identity);
     let keys: Vec<&str> = provider.api_keys.iter().map(weir_core::Secret::expose).collect();
     (keys, &deployment.model).hash(&mut identity);
+    cloud::hash(provider, &mut identity);
     identity.finish()
 }
 

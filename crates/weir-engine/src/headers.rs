@@ -168,7 +168,10 @@ pub(crate) fn fit_to_tell(record: &Record, fault: Fault) -> Fault {
     let gateway = &record.snapshot.gateway;
     let called = record.attempts.iter().filter_map(|tried| gateway.deployments.get(tried.deployment));
     let providers = called.filter_map(|deployment| gateway.providers.get(deployment.provider));
-    providers.fold(fault, |fault, provider| provider.private.cut_out_of(fault))
+    providers.fold(fault, |fault, provider| {
+        let fault = provider.private.cut_out_of(fault);
+        provider.tokens.iter().fold(fault, |fault, kept| kept.cut_out_of(fault))
+    })
 }
 
 /// The trailers of a stream that has ended.

@@ -32,6 +32,7 @@ mod record;
 mod relay;
 mod reply;
 mod shown;
+mod tokens;
 mod translation;
 mod waiting;
 mod watch;

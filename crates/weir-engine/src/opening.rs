@@ -8,10 +8,11 @@ use crate::call_record::CallRecord;
 use crate::deployment::{Deployment, Provider};
 use crate::inflate::Inflate;
 use crate::record::TRACEPARENT;
-use crate::translation::{Translation, too_large, watch_as_it_comes};
+use crate::tokens::Held;
+use crate::translation::{Translation, cannot_be_told, too_large, watch_as_it_comes};
 use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use http_body::Body;
 use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
@@ -22,9 +23,11 @@ use weir_core::endpoint::Gives;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault, Usage};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
-use weir_provider::{Refusal, fault, unexpected_status};
+use weir_provider::{Quirks, Refusal, StreamUsage, fault, unexpected_status};
 use weir_routing::Lease;
+use weir_wire::call::CallFacts;
 use weir_wire::format::Framing;
+use weir_wire::neutral::Lost;
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
@@ -176,7 +179,12 @@ pub(crate) async fn open(
     let provider = &snapshot.gateway.providers[deployment.provider];
     let made = provider.serves(call.endpoint).ok_or_else(|| not_served(call.endpoint))?;
     let translation = Translation::between(call.endpoint, made);
-    let request = request(record, call, (provider, deployment), (made, translation), joint)?;
+    let held = match &provider.tokens {
+        Some(kept) => Some(kept.token(record.clock, Instant::now() + limits.connect).await?),
+        None => None,
+    };
+    let to = (provider, deployment, held.as_deref());
+    let request = request(record, call, to, (made, translation), joint)?;
     let mut limits = limits;
     let within = Limits { connect: limits.connect, answer: limits.first, deadline: limits.deadline };
     let answer = pool.send(request, within, record.clock, &mut record.setup).await;
@@ -192,6 +200,9 @@ pub(crate) async fn open(
         ..=399 => return Err(unexpected_status(head.status.as_u16())),
         status => {
             let body = Box::pin(refusal_body(source, limits)).await;
+            if let Some(kept) = provider.tokens.as_ref().filter(|_| status == 401) {
+                kept.was_refused(Instant::now());
+            }
             return Err(fault(Refusal {
                 status,
                 headers: &head.headers(),
@@ -214,7 +225,7 @@ pub(crate) async fn open(
 fn request(
     record: &mut CallRecord<'_>,
     call: &Call,
-    (provider, deployment): (&Provider, &Deployment),
+    (provider, deployment, held): (&Provider, &Deployment, Option<&Held>),
     (made, translation): (Endpoint, Option<Translation>),
     joint: Option<Joint<'_>>,
 ) -> Result<Request, Fault> {
@@ -222,6 +233,9 @@ fn request(
     let traceparent = record.trace.header();
     let mut more: SmallVec<[(&HeaderName, &[u8]); 3]> = SmallVec::new();
     more.push((&TRACEPARENT, &traceparent));
+    if let Some(held) = held {
+        more.push((&header::AUTHORIZATION, held.bearer.expose().as_bytes()));
+    }
     for (name, value) in &call.passed_on {
         // What the operator set for this provider stands. What is said to one vendor's API means nothing to another's.
         let foreign = translation.is_some() && *name != TRACESTATE;
@@ -232,23 +246,54 @@ fn request(
     let head = provider.head(deployment, record.called.credential, made, call.facts.stream);
     if let Some(translation) = translation {
         let prefill = prefilled.map(|joint| &*joint.words.text);
-        let (body, lost) = translation.request(record, call, prefill)?;
-        if !lost.is_empty() {
-            if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
-                return Err(Translation::cannot_say(&lost));
-            }
-            record.lost = Some(Box::new(lost));
-        }
-        return Ok(Request::new(head, &more, Pieces::new([body])));
+        let (body, mut lost) = translation.request(record, call, prefill)?;
+        let body = if provider.quirks.edit() {
+            let facts = CallFacts::read(&body, made)?;
+            let spliced = splice(&body, &facts, &rewrite(provider, deployment, None));
+            spliced.lost.names().for_each(|name| lost.note(translation.in_clients_words(name)));
+            Pieces::new(spliced.pieces)
+        } else {
+            Pieces::new([body])
+        };
+        leaves_out(record, call, lost)?;
+        return Ok(Request::new(head, &more, body));
     }
-    let rewrite = Rewrite {
-        model: &deployment.model,
-        want_usage: provider.quirks.stream_usage,
-        rename: provider.quirks.rename,
-        prefill: prefilled.map(|joint| Prefill { text: &joint.words.text, members: provider.quirks.prefill }),
-    };
-    let body = splice(&call.body, &call.facts, &rewrite);
+    let prefill = prefilled.map(|joint| {
+        let (members, in_turn) = provider.quirks.prefill.members();
+        Prefill { text: &joint.words.text, members, in_turn }
+    });
+    let body = splice(&call.body, &call.facts, &rewrite(provider, deployment, prefill));
+    leaves_out(record, call, body.lost)?;
     Ok(Request::new(head, &more, Pieces::new(body.pieces)))
+}
+
+/// Notes what the deployment is not told.
+///
+/// # Errors
+/// Where the route lets nothing be left out.
+fn leaves_out(record: &mut CallRecord<'_>, call: &Call, lost: Lost) -> Result<(), Fault> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
+        return Err(cannot_be_told(&lost));
+    }
+    record.lost = Some(Box::new(lost));
+    Ok(())
+}
+
+/// How a deployment wants a body that is in its format.
+fn rewrite<'a>(provider: &Provider, deployment: &'a Deployment, prefill: Option<Prefill<'a>>) -> Rewrite<'a> {
+    let Quirks { usage, rename, refuses, short_tool_ids, instead_of_model, .. } = provider.quirks;
+    Rewrite {
+        model: &deployment.model,
+        want_usage: usage == StreamUsage::IfAsked,
+        rename,
+        refuses,
+        short_tool_ids,
+        instead_of_model,
+        prefill,
+    }
 }
 
 #[cold]

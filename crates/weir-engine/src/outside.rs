@@ -6,7 +6,9 @@
 use crate::core::{Core, Snapshot};
 use crate::record::TRACEPARENT;
 use bytes::{Bytes, BytesMut};
+use http::{HeaderName, header};
 use http_body::Body;
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -84,6 +86,10 @@ impl Core {
             if let Some(failures) = Asked::due(gauges, &provider.name, now, wait) {
                 tokio::task::spawn_local(self.clone().read_gauges(snapshot.clone(), index, failures.clone()));
             }
+        }
+        let kept = gateway.providers.iter().filter_map(|provider| provider.tokens.as_ref());
+        for kept in kept.filter(|kept| kept.is_due(Instant::now())) {
+            tokio::task::spawn_local(self.clone().renew(kept.clone()));
         }
         probes.retain(|name, _| gateway.deployments.iter().any(|d| d.name == *name && d.probe.is_some()));
         gauges.retain(|name, _| gateway.providers.iter().any(|p| p.name == *name && p.gauges.is_some()));
@@ -165,9 +171,19 @@ impl Core {
     ) -> Result<(u16, Bytes), Fault> {
         let span =
             TraceContext { trace: u128::from(self.random()) | 1, span: self.random() | 1, sampled: false };
-        let request = Request::new(head, &[(&TRACEPARENT, &span.header())], Pieces::from(body));
         let now = Instant::now();
         let until = now + within;
+        let held = match &snapshot.gateway.providers[provider].tokens {
+            Some(kept) => Some(kept.token(now, until).await?),
+            None => None,
+        };
+        let traceparent = span.header();
+        let mut more: SmallVec<[(&HeaderName, &[u8]); 2]> = SmallVec::new();
+        more.push((&TRACEPARENT, &traceparent));
+        if let Some(held) = &held {
+            more.push((&header::AUTHORIZATION, held.bearer.expose().as_bytes()));
+        }
+        let request = Request::new(head, &more, Pieces::from(body));
         let limits = Limits::by(until, connect);
         let mut answer = snapshot.pools[provider].send(request, limits, now, &mut Setup::default()).await?;
         let status = answer.head.status.as_u16();

@@ -4,10 +4,12 @@ use crate::call::Call;
 use crate::call_record::CallRecord;
 use crate::record::Record;
 use bytes::Bytes;
+use std::borrow::Cow;
 use weir_core::{Class, Endpoint, Fault};
+use weir_provider::StreamUsage;
 use weir_wire::error;
 use weir_wire::format::{self, Asked, Format, Losing, Target};
-use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
+use weir_wire::neutral::{Lost, Param, Part, Role, Text, Turn};
 use weir_wire::reply::ReplyFacts;
 use weir_wire::splice::Prefill;
 use weir_wire::vectors::{self, VectorFormat, Vectors};
@@ -100,14 +102,11 @@ impl Translation {
         }
     }
 
-    /// The fault of a call that asks for what the deployment's format has no place for, where the route lets nothing be left
-    /// out. Another deployment may have one.
-    pub(crate) fn cannot_say(lost: &Lost) -> Fault {
-        let first = lost.names().next().unwrap_or_default().to_owned();
-        let message = format!(
-            "the model's server, whose API is another one, cannot be told: {lost}; leave it out, or ask for another model"
-        );
-        Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
+    /// What the client's format calls what the deployment's calls `name`; the same where it has no word for it.
+    pub(crate) fn in_clients_words(self, name: &str) -> Cow<'static, str> {
+        let Translation::Text(Between { client, deployment }) = self else { return name.to_owned().into() };
+        let param = Param::ALL.into_iter().find(|param| deployment.spelling(*param) == name);
+        param.map_or_else(|| name.to_owned().into(), |param| client.spelling(param).into())
     }
 }
 
@@ -158,7 +157,7 @@ impl Between {
                 .get(record.deployment)
                 .and_then(|takes| takes.max_output)
                 .map(u64::from),
-            stream_usage: provider.quirks.stream_usage,
+            stream_usage: provider.quirks.usage == StreamUsage::IfAsked,
             newest: provider.newest,
         };
         let mut losing = Losing { client: self.client, lost: &mut lost };
@@ -226,6 +225,15 @@ pub(crate) fn watch_as_it_comes(
         (_, Some(own)) if has.is_none() => watch.reading(own),
         (_, Some(own)) => Between { client: own, deployment: own }.watch(watch, record, call, has),
     }
+}
+
+/// The fault of a call that asks for what the deployment's format has no place for, or its vendor refuses, where the route
+/// lets nothing be left out. Another deployment may take it.
+pub(crate) fn cannot_be_told(lost: &Lost) -> Fault {
+    let first = lost.names().next().unwrap_or_default().to_owned();
+    let message =
+        format!("the model's server cannot be told: {lost}; leave it out, or ask for another model");
+    Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
 }
 
 /// The fault of an answer that is too large to be translated.

@@ -1,6 +1,7 @@
 //! Anthropic's own API.
 
-use crate::{Auth, Kind, Probe, Quirks};
+use crate::compatible::LIKENESS;
+use crate::{Auth, Kind, Prefills, Quirks};
 use weir_core::Endpoint;
 
 /// Anthropic.
@@ -14,8 +15,12 @@ pub const KIND: Kind = Kind {
     auth: Auth::Header("x-api-key"),
     speaks: &[Endpoint::Messages, Endpoint::CountTokens],
     fixed: &[("anthropic-version", "2023-06-01")],
-    quirks: Quirks { rename: &[("max_completion_tokens", "max_tokens")], ..Quirks::NONE },
-    probe: Probe::Models,
-    gauges: false,
+    // Messages are gone on with by definition of the format.
+    quirks: Quirks {
+        rename: &[("max_completion_tokens", "max_tokens")],
+        prefill: Prefills::Plain,
+        ..Quirks::NONE
+    },
     source: "https://docs.anthropic.com/en/api/overview",
+    ..LIKENESS
 };

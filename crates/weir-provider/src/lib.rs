@@ -4,12 +4,17 @@
 //! refusal means. A vendor whose API is OpenAI's is a row in [`compatible`]; one with a format of its own is a file.
 
 pub mod anthropic;
+pub mod azure;
 pub mod compatible;
 mod fault;
 pub mod gauges;
+pub mod gemini;
+pub mod ollama;
 pub mod openai;
 mod probe;
 mod retry_after;
+pub mod token;
+pub mod vertex;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use weir_core::endpoint::Gives;
@@ -28,21 +33,115 @@ pub enum Auth {
     Header(&'static str),
 }
 
+/// When a stream tells its usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// When `stream_options.include_usage` asks for it.
+    IfAsked,
+    /// Always; to be asked for it is refused, or means nothing.
+    Unasked,
+}
+
+/// What becomes of an assistant's turn at the end of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefills {
+    /// Nobody says.
+    Unknown,
+    /// It is gone on with.
+    Plain,
+    /// The same where these members, as they are written in JSON, stand beside the messages.
+    Beside(&'static str),
+    /// The same where they stand in the turn itself.
+    InTurn(&'static str),
+}
+
+impl Prefills {
+    /// The members beside the messages, and those in the turn.
+    pub fn members(self) -> (&'static str, &'static str) {
+        match self {
+            Prefills::Unknown | Prefills::Plain => ("", ""),
+            Prefills::Beside(members) => (members, ""),
+            Prefills::InTurn(members) => ("", members),
+        }
+    }
+}
+
 /// Where a vendor's API differs from the one it is compatible with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// Whether `stream_options.include_usage` is understood; without it usage of streams is estimated.
-    pub stream_usage: bool,
-    /// Top-level fields to be renamed on the way out, old name first. Only applied when the new name is absent.
+    /// When its streams tell usage.
+    pub usage: StreamUsage,
+    /// Top-level members to be renamed on the way out, old name first. Only applied when the new name is absent.
     pub rename: &'static [(&'static str, &'static str)],
-    /// Members, as they are written in JSON, by which it knows that the assistant's turn at the end of a chat is to be gone
-    /// on with.
-    pub prefill: &'static str,
+    /// Top-level members that it answers with 400, or does not heed: they are left out, and the client is told.
+    pub refuses: &'static [&'static str],
+    /// What it does with an answer's beginning.
+    pub prefill: Prefills,
+    /// Whether ids of tool calls have to be nine letters and digits.
+    pub short_tool_ids: bool,
+    /// Members, as they are written in JSON, that stand in the body in the place of the model's name.
+    pub instead_of_model: Option<&'static str>,
 }
 
 impl Quirks {
     /// A vendor that behaves as OpenAI does.
-    pub const NONE: Quirks = Quirks { stream_usage: true, rename: &[], prefill: "" };
+    pub const NONE: Quirks = Quirks {
+        usage: StreamUsage::IfAsked,
+        rename: &[],
+        refuses: &[],
+        prefill: Prefills::Unknown,
+        short_tool_ids: false,
+        instead_of_model: None,
+    };
+
+    /// Whether a body that was written by us, in the vendor's format, has to be changed all the same.
+    pub fn edit(&self) -> bool {
+        let said_by_the_writer = |(from, _): &(&str, &str)| *from == "max_completion_tokens";
+        let rewritten = self.short_tool_ids || self.instead_of_model.is_some();
+        rewritten || !self.refuses.is_empty() || !self.rename.iter().all(said_by_the_writer)
+    }
+}
+
+/// What a configuration says of where a provider is, besides its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The version of its API, where several are told apart.
+    pub api_version: Option<&'a str>,
+    /// The cloud's project.
+    pub project: Option<&'a str>,
+    /// The cloud's region.
+    pub location: Option<&'a str>,
+}
+
+/// Finds the address of a place; an error says what of that is missing.
+pub type Locate = fn(&Place<'_>) -> Result<String, &'static str>;
+
+/// A key of the configuration that only some kinds take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `api_version`.
+    ApiVersion,
+    /// `project`.
+    Project,
+    /// `location`.
+    Location,
+    /// `service_account`: a credential of Google's that tokens are had by.
+    ServiceAccount,
+    /// `entra`: an application of Microsoft's that tokens are had by.
+    Entra,
+}
+
+impl Setting {
+    /// The key.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Setting::ApiVersion => "api_version",
+            Setting::Project => "project",
+            Setting::Location => "location",
+            Setting::ServiceAccount => "service_account",
+            Setting::Entra => "entra",
+        }
+    }
 }
 
 /// A kind of provider: everything that is known about one vendor's API.
@@ -56,6 +155,14 @@ pub struct Kind {
     pub description: &'static str,
     /// Where the API lives when the configuration names no `base_url`.
     pub base_url: Option<&'static str>,
+    /// The same where it depends on the place.
+    pub locate: Option<Locate>,
+    /// The keys of the configuration that it takes and most do not.
+    pub settings: &'static [Setting],
+    /// The path of an operation below its API's own.
+    pub paths: fn(&str, &Place<'_>, Endpoint, bool) -> String,
+    /// It knows the newest words of OpenAI's API, which its likenesses refuse.
+    pub newest: bool,
     /// The environment variable in which the vendor's own tools look for a key.
     pub key_variable: Option<&'static str>,
     /// Well-known models, offered when nobody wrote a configuration. Servers that run on this machine list their own.
@@ -76,7 +183,7 @@ pub struct Kind {
     pub source: &'static str,
 }
 
-/// What OpenAI's API and its likenesses have.
+/// What OpenAI's API and many of its likenesses have.
 ///
 /// That not every server has all of them is theirs to say.
 pub const OPENAI: &[Endpoint] = &[
@@ -88,10 +195,18 @@ pub const OPENAI: &[Endpoint] = &[
     Endpoint::Images,
     Endpoint::Speech,
 ];
+/// What most of its likenesses have.
+pub const CHAT: &[Endpoint] = &[Endpoint::Chat];
+/// And those that complete a text, too.
+pub const CHAT_AND_TEXT: &[Endpoint] = &[Endpoint::Chat, Endpoint::Completions];
+/// And those that embed.
+pub const CHAT_AND_EMBEDDINGS: &[Endpoint] = &[Endpoint::Chat, Endpoint::Embeddings];
 
-/// Every kind of provider. A new one is one file or one row, and one line here or in [`compatible::ROWS`].
+/// Every kind of provider. A new one is one file and one line here, or one row in [`compatible`].
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
-    [&openai::KIND, &anthropic::KIND].into_iter().chain(compatible::ROWS)
+    let own =
+        [&openai::KIND, &anthropic::KIND, &gemini::KIND, &azure::KIND, &vertex::GEMINI, &vertex::CLAUDE];
+    own.into_iter().chain(compatible::SERVERS).chain([&ollama::KIND]).chain(compatible::VENDORS)
 }
 
 /// The kind of that name.
@@ -100,6 +215,11 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// Whether it is a server that people run themselves, usually on this machine.
+    pub fn is_local(&self) -> bool {
+        self.base_url.is_some_and(|url| url.starts_with("http://127.0.0.1:"))
+    }
+
     /// The operations of its API at the kind's own address, or `elsewhere`: servers that speak OpenAI's API mostly have not
     /// what came late to it.
     pub fn speaks_at(&self, elsewhere: bool) -> &'static [Endpoint] {
@@ -112,13 +232,15 @@ impl Kind {
         served(self.speaks, endpoint)
     }
 
+    /// Whether it knows the newest words of OpenAI's API; not at another address than the vendor's own.
+    pub fn is_newest_at(&self, elsewhere: bool) -> bool {
+        self.newest && !(elsewhere && self.base_url.is_some())
+    }
+
     /// The path of `endpoint` below an API that lives at `base_path` (no trailing slash), for an answer that is to be a
     /// stream or not. Where the model is named in it, it stands for `{model}`.
-    pub fn path(&self, base_path: &str, endpoint: Endpoint, stream: bool) -> String {
-        let path = if stream { endpoint.streamed_path() } else { endpoint.path() };
-        // Ollama's own API stands beside its likeness of OpenAI's.
-        let base = if path.starts_with("/api/") { base_path.trim_end_matches("/v1") } else { base_path };
-        format!("{base}{path}")
+    pub fn path(&self, base_path: &str, place: &Place<'_>, endpoint: Endpoint, stream: bool) -> String {
+        (self.paths)(base_path, place, endpoint, stream)
     }
 
     /// The headers of every request to this vendor, credential and configured extras included.
@@ -161,6 +283,14 @@ impl Kind {
     }
 }
 
+/// The path that the API gives it to which an operation belongs.
+pub fn usual_path(base_path: &str, _: &Place<'_>, endpoint: Endpoint, stream: bool) -> String {
+    let path = if stream { endpoint.streamed_path() } else { endpoint.path() };
+    // Ollama's own API stands beside its likeness of OpenAI's.
+    let base = if path.starts_with("/api/") { base_path.trim_end_matches("/v1") } else { base_path };
+    format!("{base}{path}")
+}
+
 /// What a call to `endpoint` is made as at a server that has the operations `speaks`, first choice first: itself where it
 /// is among them, else what it is translated to: a conversation where text is generated, vectors where it is they.
 pub fn served(speaks: &[Endpoint], endpoint: Endpoint) -> Option<Endpoint> {
@@ -197,11 +327,16 @@ pub fn reference() -> String {
     for kind in kinds() {
         let code = |text: Option<&str>| text.map_or("–".to_owned(), |t| format!("`{t}`"));
         let mut notes = kind.description.to_owned();
-        if !kind.quirks.stream_usage {
-            notes.push_str(" Usage of streams is estimated.");
-        }
         for (from, to) in kind.quirks.rename {
             notes.push_str(&format!(" `{from}` is sent as `{to}`."));
+        }
+        if !kind.quirks.refuses.is_empty() {
+            let refused: Vec<String> = kind.quirks.refuses.iter().map(|name| format!("`{name}`")).collect();
+            notes.push_str(&format!(" Left out: {}.", refused.join(", ")));
+        }
+        if !kind.settings.is_empty() {
+            let keys: Vec<String> = kind.settings.iter().map(|key| format!("`{}`", key.name())).collect();
+            notes.push_str(&format!(" Takes {}.", keys.join(", ")));
         }
         out.push_str(&format!(
             "| `{}` | [{}]({}) | {} | {} | `{}` | {} | {notes} |\n",

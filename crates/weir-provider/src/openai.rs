@@ -1,6 +1,7 @@
 //! OpenAI's own API, and any server that speaks it.
 
-use crate::{Auth, Kind, Probe, Quirks};
+use crate::Kind;
+use crate::compatible::LIKENESS;
 use weir_core::Endpoint;
 
 /// OpenAI.
@@ -22,7 +23,6 @@ pub const KIND: Kind = Kind {
         "text-embedding-3-small",
         "text-embedding-3-large",
     ],
-    auth: Auth::Bearer,
     speaks: &[
         Endpoint::Chat,
         Endpoint::Completions,
@@ -32,9 +32,7 @@ pub const KIND: Kind = Kind {
         Endpoint::Images,
         Endpoint::Speech,
     ],
-    fixed: &[],
-    quirks: Quirks::NONE,
-    probe: Probe::Models,
-    gauges: false,
+    newest: true,
     source: "https://platform.openai.com/docs/api-reference",
+    ..LIKENESS
 };

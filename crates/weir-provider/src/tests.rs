@@ -31,11 +31,13 @@ fn headers_carry_the_credential_and_the_extras() {
 
 #[test]
 fn paths_follow_the_base() {
-    assert_eq!(openai::KIND.path("/v1", Endpoint::Chat, false), "/v1/chat/completions");
-    assert_eq!(openai::KIND.path("", Endpoint::Embeddings, false), "/embeddings");
+    let nowhere = Place::default();
+    let path = |base: &str, endpoint, stream| openai::KIND.path(base, &nowhere, endpoint, stream);
+    assert_eq!(path("/v1", Endpoint::Chat, false), "/v1/chat/completions");
+    assert_eq!(path("", Endpoint::Embeddings, false), "/embeddings");
     // What another API has stands where that has it.
-    assert_eq!(openai::KIND.path("/v1", Endpoint::OllamaChat, true), "/api/chat");
-    let streamed = openai::KIND.path("/v1beta", Endpoint::GenerateContent, true);
+    assert_eq!(path("/v1", Endpoint::OllamaChat, true), "/api/chat");
+    let streamed = path("/v1beta", Endpoint::GenerateContent, true);
     let named = with_model(&streamed, "org/m 1:ü");
     assert_eq!(named, "/v1beta/models/org%2Fm%201%3A%C3%BC:streamGenerateContent?alt=sse");
 }
@@ -48,4 +50,35 @@ fn the_reference_is_current() {
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
     assert_eq!(found, reference(), "run with UPDATE_DOCS=1 to write it anew");
+}
+
+#[test]
+fn azure_is_addressed_by_its_version() {
+    let dated = Place { api_version: Some("2024-10-21"), ..Place::default() };
+    let check = |base: &str, place: &Place<'_>, endpoint, expect: &str| {
+        assert_eq!(azure::KIND.path(base, place, endpoint, false), expect);
+    };
+    for base in ["", "/openai", "/openai/v1"] {
+        check(base, &Place::default(), Endpoint::Chat, "/openai/v1/chat/completions");
+        check(base, &Place::default(), Endpoint::Responses, "/openai/v1/responses");
+        let deployed = "/openai/deployments/{model}/chat/completions?api-version=2024-10-21";
+        check(base, &dated, Endpoint::Chat, deployed);
+        check(base, &dated, Endpoint::Responses, "/openai/responses?api-version=2024-10-21");
+    }
+}
+
+#[test]
+fn vertex_is_where_its_project_is() {
+    let locate = vertex::GEMINI.locate.unwrap();
+    let place = |location| Place { project: Some("p"), location, api_version: None };
+    let regional = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1";
+    assert_eq!(locate(&place(Some("europe-west1"))).unwrap(), regional);
+    let global = "https://aiplatform.googleapis.com/v1/projects/p/locations/global";
+    assert_eq!(locate(&place(None)).unwrap(), global);
+    assert!(locate(&Place::default()).unwrap_err().contains("project"));
+    let path = |kind: &Kind, endpoint, stream| kind.path("/b", &Place::default(), endpoint, stream);
+    let gemini = path(&vertex::GEMINI, Endpoint::GenerateContent, true);
+    assert_eq!(gemini, "/b/publishers/google/models/{model}:streamGenerateContent?alt=sse");
+    let claude = path(&vertex::CLAUDE, Endpoint::Messages, false);
+    assert_eq!(claude, "/b/publishers/anthropic/models/{model}:rawPredict");
 }

@@ -10,6 +10,7 @@
 //! A refusal may be the deployment's own matter, too: of a key that may not use that one model, say. While the credential is
 //! good at another deployment, who refuses it there is benched alone, by the seat's own breaker.
 
+use crate::Chance;
 use crate::breaker::{self, Breaker, Jitter, State, Ticket};
 use crate::events::{Cause, Events, Subject, Teller};
 use crate::fault_policy::Effect;
@@ -74,6 +75,12 @@ impl Credential {
     /// Whether it is benched.
     pub fn state(&self, now: Moment) -> State {
         self.breaker.state(now)
+    }
+
+    /// What it stands for has been renewed: where it is benched, that ends now, and the next call tries it.
+    pub fn renewed(&self, now: Moment, chance: &mut dyn Chance) {
+        let change = self.breaker.checked(true, &SETTINGS, now, Jitter::drawn(chance));
+        self.teller.tell(change, Cause::Passed, now);
     }
 
     fn refusal(&self, now: Moment) -> Option<Reason> {

@@ -77,7 +77,8 @@ pub struct UpstreamError {
 /// Reads the body of an upstream's error. `status` is that of the HTTP answer and only used where the body says nothing.
 ///
 /// Known shapes: OpenAI's envelope, also inside a list (Gemini); `{"error":"…"}` (Ollama); `{"detail":…}` (FastAPI: text
-/// or a list of complaints); the flat `{"object":"error","message":…}` (older vLLM), `{"message":…}` and `{"Message":…}` (AWS);
+/// or a list of complaints), also inside a `message` (Mistral); `{"errors":[…]}` (Cloudflare); the flat
+/// `{"object":"error","message":…}` (older vLLM), `{"message":…}`, with `error_code` at Databricks, and `{"Message":…}` (AWS);
 /// plain text.
 pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let mut error = match serde_json::from_slice::<Value>(body) {
@@ -137,6 +138,7 @@ impl UpstreamError {
                 Class::ContextWindow
             }
             400 | 413 | 422 if self.speaks_of_context() => Class::ContextWindow,
+            400 if self.speaks_of_the_key() => Class::Credential,
             400..=499 if self.says(&["content_policy_violation", "content_filter"]) => Class::ContentPolicy,
             401 | 402 => Class::Credential,
             403..=405 => Class::Refused,
@@ -151,20 +153,22 @@ impl UpstreamError {
 
     fn from_value(value: &Value) -> Self {
         let value = value.get(0).unwrap_or(value);
-        let envelope = value.get("error");
+        let listed = || value.get("errors").and_then(|errors| errors.get(0));
+        let envelope = value.get("error").or_else(listed);
         let stated = envelope.filter(|error| error.is_object()).unwrap_or(value);
         let mut error = UpstreamError {
             message: text_of(stated, "message").or_else(|| text_of(stated, "Message")).unwrap_or_default(),
             // An event that is an error and no more says so, which is no kind of error.
             kind: text_of(stated, "type").filter(|kind| kind != "error"),
-            code: text_of(stated, "code"),
+            code: text_of(stated, "code").or_else(|| text_of(stated, "error_code")),
             param: text_of(stated, "param"),
         };
         if let Some(text) = envelope.and_then(Value::as_str).or(value.as_str()) {
             text.clone_into(&mut error.message);
         }
         if error.message.is_empty() {
-            error.read_detail(value.get("detail").unwrap_or(&Value::Null));
+            let within = || stated.get("message").and_then(|message| message.get("detail"));
+            error.read_detail(value.get("detail").or_else(within).unwrap_or(&Value::Null));
         }
         error
     }
@@ -220,6 +224,13 @@ impl UpstreamError {
     /// Whether `code` or `type` is one of these words.
     fn says(&self, words: &[&str]) -> bool {
         [&self.code, &self.kind].into_iter().flatten().any(|said| words.contains(&said.as_str()))
+    }
+
+    /// Google and xAI answer a wrong key with 400, and no other word than these.
+    fn speaks_of_the_key(&self) -> bool {
+        let begins =
+            ["API key not valid", "API key expired", "API Key not found", "Incorrect API key provided"];
+        begins.iter().any(|words| self.message.starts_with(words))
     }
 
     /// Servers without a code for it say it in words (vLLM, SGLang, llama.cpp; Anthropic, Bedrock).

@@ -1,7 +1,11 @@
-//! A request body with a few bytes changed: the model's name, the wish for usage, keys an upstream spells otherwise.
+//! A request body with a few bytes changed: the model's name, the wish for usage, keys an upstream spells otherwise or
+//! refuses.
+
+mod tool_ids;
 
 use crate::call::{CallFacts, Span};
 use crate::json::Reader;
+use crate::neutral::Lost;
 use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
@@ -15,6 +19,12 @@ pub struct Rewrite<'a> {
     pub want_usage: bool,
     /// Top-level members to rename, as (from, to). Where `to` is there already, `from` is dropped.
     pub rename: &'a [(&'a str, &'a str)],
+    /// Top-level members to leave out.
+    pub refuses: &'a [&'static str],
+    /// Members, as they are written in JSON, to stand where the body names the model, which is named elsewhere.
+    pub instead_of_model: Option<&'a str>,
+    /// Whether ids of tool calls become nine letters and digits, as far as they are none.
+    pub short_tool_ids: bool,
     /// The beginning of an answer that the upstream is to go on with.
     pub prefill: Option<Prefill<'a>>,
 }
@@ -26,6 +36,8 @@ pub struct Prefill<'a> {
     pub text: &'a str,
     /// Members, as they are written in JSON, by which the upstream knows that this turn is to be gone on with.
     pub members: &'a str,
+    /// The same within the turn.
+    pub in_turn: &'a str,
 }
 
 impl Prefill<'_> {
@@ -43,11 +55,13 @@ pub struct Spliced {
     pub pieces: SmallVec<[Bytes; 4]>,
     /// Bytes of all pieces together: the content length.
     pub len: usize,
+    /// What was left out because the upstream refuses it, unless it said `null`.
+    pub lost: Lost,
 }
 
 impl Spliced {
     fn of(piece: Bytes) -> Self {
-        Spliced { len: piece.len(), pieces: smallvec![piece] }
+        Spliced { len: piece.len(), pieces: smallvec![piece], lost: Lost::default() }
     }
 }
 
@@ -63,12 +77,16 @@ type Edits = SmallVec<[Edit; 4]>;
 /// change stays byte by byte as it was; when nothing changes, the original is returned uncopied.
 pub fn splice(body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>) -> Spliced {
     let mut edits = Edits::new();
+    let mut lost = Lost::default();
     edit_model(&mut edits, facts, rewrite);
     if let Some(prefill) = rewrite.prefill {
         edit_most(&mut edits, body, facts, prefill.text);
     }
-    if !rewrite.rename.is_empty() {
-        edit_keys(&mut edits, body, facts, rewrite);
+    if !rewrite.rename.is_empty() || !rewrite.refuses.is_empty() {
+        edit_keys(&mut edits, body, facts, rewrite, &mut lost);
+    }
+    if rewrite.short_tool_ids {
+        tool_ids::edit(&mut edits, body, facts);
     }
     if let Some(prefill) = rewrite.prefill {
         edit_messages(&mut edits, body, facts, prefill);
@@ -78,7 +96,7 @@ pub fn splice(body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>) -> Spliced
     }
     // Stable: at one place, what is put in stands before what is taken out.
     edits.sort_by_key(|edit| edit.range.start);
-    apply(body, edits)
+    Spliced { lost, ..apply(body, edits) }
 }
 
 const WITH_USAGE: &str = r#"{"include_usage":true}"#;
@@ -88,6 +106,16 @@ const WITH_USAGE: &str = r#"{"include_usage":true}"#;
 fn edit_model(edits: &mut Edits, facts: &CallFacts, rewrite: &Rewrite<'_>) {
     let mut range = facts.model_range();
     let mut with = String::new();
+    if let Some(members) = rewrite.instead_of_model {
+        match facts.fields.get(facts.model_at) {
+            Some(named) if !range.is_empty() => edits.push(Edit {
+                range: named.key()..named.end(),
+                with: Bytes::copy_from_slice(members.as_bytes()),
+            }),
+            _ => {} // the address names it, and there is nothing to replace
+        }
+        return;
+    }
     if rewrite.model == facts.model.as_str() || range.is_empty() {
         range.start = range.end;
     } else {
@@ -119,7 +147,7 @@ fn edit_model(edits: &mut Edits, facts: &CallFacts, rewrite: &Rewrite<'_>) {
     }
 }
 
-fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>) {
+fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewrite<'_>, lost: &mut Lost) {
     let keys: SmallVec<[(String, usize); 16]> = facts.fields.iter().map(|span| key_of(body, *span)).collect();
     let has = |name: &str| keys.iter().any(|(key, _)| key == name);
     let mut one_stays = false;
@@ -127,7 +155,13 @@ fn edit_keys(edits: &mut Edits, body: &Bytes, facts: &CallFacts, rewrite: &Rewri
     for (at, ((key, key_end), span)) in keys.iter().zip(&facts.fields).enumerate() {
         let rename = rewrite.rename.iter().find(|(from, _)| from == key);
         let replaced = rename.is_some_and(|(_, to)| has(to));
-        if replaced && at != facts.model_at {
+        let refused = rewrite.refuses.iter().find(|refused| *refused == key);
+        if (replaced || refused.is_some()) && at != facts.model_at {
+            // A vendor that refuses to be asked for usage tells it all the same: nothing is lost.
+            let asks = body.get(span.value()) != Some(b"null") && key != "stream_options";
+            if let Some(refused) = refused.filter(|_| asks) {
+                lost.note(*refused);
+            }
             // With its comma: the one before it, or, while nothing before it stays, the one behind.
             let range = if one_stays {
                 end_before..span.end()
@@ -171,6 +205,10 @@ fn edit_messages(edits: &mut Edits, body: &Bytes, facts: &CallFacts, prefill: Pr
     let mut with = String::from(if before == Some(&b'[') { "" } else { "," });
     with.push_str(r#"{"role":"assistant","content":"#);
     push_json_string(&mut with, prefill.text);
+    if !prefill.in_turn.is_empty() {
+        with.push(',');
+        with.push_str(prefill.in_turn);
+    }
     with.push_str("}]");
     if !prefill.members.is_empty() {
         with.push(',');
@@ -207,7 +245,7 @@ fn apply(body: &Bytes, edits: Edits) -> Spliced {
         at = range.end;
     }
     push(part(at..body.len()));
-    Spliced { pieces, len }
+    Spliced { pieces, len, lost: Lost::default() }
 }
 
 /// Appends `text` as a JSON string, quotes included.
@@ -227,6 +265,11 @@ pub(crate) fn push_json_string(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+/// Where the value of a top-level member stands.
+fn value_of(body: &Bytes, facts: &CallFacts, name: &str) -> Option<Range<usize>> {
+    facts.fields.iter().find(|span| key_of(body, **span).0 == name).map(|span| span.value())
 }
 
 #[cfg(test)]

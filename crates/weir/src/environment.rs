@@ -12,8 +12,13 @@ use weir_config::{Config, Environment, Overrides, ProcessEnvironment};
 
 /// The variable whose value callers must present, when it is set.
 const CALLER_KEY: &str = "WEIR_KEY";
-/// Variables of vendors that people expect here. Those that a kind of provider reads are no news.
-const EXPECTED: [(&str, &str); 2] = [("GEMINI_API_KEY", "Gemini"), ("GOOGLE_API_KEY", "Gemini")];
+/// Variables that the same vendor's tools read where the first is not set, and the kind.
+const ALSO: [(&str, &str); 1] = [("GOOGLE_API_KEY", "gemini")];
+/// Variables of clouds, whose models have names that only their operator knows.
+const CLOUDS: [(&str, &str); 2] =
+    [("AZURE_OPENAI_API_KEY", "Azure OpenAI"), ("GOOGLE_APPLICATION_CREDENTIALS", "Vertex AI")];
+/// So many vendors' variables are named to those who have none.
+const VARIABLES_SHOWN: usize = 4;
 /// A name of a configuration at most.
 const LONGEST_NAME: usize = 128;
 
@@ -47,7 +52,7 @@ fn from(
     }
     let mut sources = vendors(env, &mut notes);
     sources.extend(local::look(places, &mut notes));
-    notes.extend(not_yet(env));
+    notes.extend(in_a_file(env));
     if sources.is_empty() {
         return (Err(Failure::Usage(nothing_found())), notes);
     }
@@ -84,8 +89,10 @@ fn is_set(env: &dyn Environment, variable: &str) -> bool {
 /// Every vendor whose key is set.
 fn vendors(env: &dyn Environment, notes: &mut Vec<String>) -> Vec<Source> {
     let mut found = Vec::new();
-    for kind in weir_provider::kinds() {
-        let Some(variable) = kind.key_variable.filter(|variable| is_set(env, variable)) else { continue };
+    for kind in weir_provider::kinds().filter(|kind| kind.base_url.is_some()) {
+        let also = ALSO.iter().filter(|(_, of)| *of == kind.name).map(|(variable, _)| *variable);
+        let mut variables = kind.key_variable.into_iter().chain(also);
+        let Some(variable) = variables.find(|variable| is_set(env, variable)) else { continue };
         let models: Vec<String> = kind.models.iter().map(|&model| model.to_owned()).collect();
         notes.push(format!("{}, by {variable}: {}", kind.title, models.join(", ")));
         found.push(Source { kind: kind.name, base_url: None, key_variable: Some(variable), models });
@@ -93,24 +100,23 @@ fn vendors(env: &dyn Environment, notes: &mut Vec<String>) -> Vec<Source> {
     found
 }
 
-/// A word about keys that nothing reads yet.
-fn not_yet(env: &dyn Environment) -> Vec<String> {
-    let read = |variable: &str| weir_provider::kinds().any(|kind| kind.key_variable == Some(variable));
-    EXPECTED
-        .iter()
-        .filter(|(variable, _)| is_set(env, variable) && !read(variable))
-        .map(|(variable, vendor)| format!("{variable} is set, but {vendor}'s API is not yet supported"))
-        .collect()
+/// A word about credentials that alone are not enough.
+fn in_a_file(env: &dyn Environment) -> Vec<String> {
+    let said = |(variable, cloud): &(&str, &str)| {
+        format!("{variable} is set; models at {cloud} are named in a weir.yaml (docs/guide/clouds.md)")
+    };
+    CLOUDS.iter().filter(|(variable, _)| is_set(env, variable)).map(said).collect()
 }
 
 /// The way out, in four lines.
 fn nothing_found() -> String {
-    let variables: Vec<&str> = weir_provider::kinds().filter_map(|kind| kind.key_variable).collect();
-    let servers: Vec<&str> =
-        weir_provider::kinds().filter(|kind| kind.key_variable.is_none()).map(|kind| kind.title).collect();
+    // The first of the roster are those that most people have a key of.
+    let variables = weir_provider::kinds().filter(|kind| kind.base_url.is_some());
+    let variables: Vec<&str> = variables.filter_map(|kind| kind.key_variable).take(VARIABLES_SHOWN).collect();
+    let servers: Vec<&str> = Local::usual().iter().map(|place| place.kind.title).collect();
     format!(
         "Nothing to serve: no weir.yaml in this folder, no vendor's key in the environment, no local model server.\n  \
-         with a vendor's key:   export {}\n  \
+         with a vendor's key:   export {}  (or another one's: docs/reference/providers.md)\n  \
          with a local server:   start one on its usual port: {}\n  \
          with a file, or none:  weir serve -c weir.yaml   or, to look around first:   weir demo",
         variables.iter().map(|v| format!("{v}=…")).collect::<Vec<_>>().join("  or  "),

@@ -1,5 +1,6 @@
 //! The sections `providers`, `deployments` and `routes`.
 
+use super::cloud;
 use super::listed::{self, Stated};
 use super::names::Names;
 use super::price::check_price;
@@ -49,6 +50,12 @@ pub(super) fn check_providers(
         let base_url =
             provider.base_url.map(|url| Spanned { value: url.0, at: place.key("base_url").at.clone() });
         let api_keys = check_keys(provider.api_key, provider.api_keys, &place, problems);
+        let tokens = cloud::check_tokens(provider.service_account, provider.entra, &place, problems);
+        if let Some(tokens) = tokens.as_ref().filter(|_| !api_keys.is_empty()) {
+            let problem =
+                Problem::new(&tokens.at, place.path.clone(), "tokens and an API key are two credentials");
+            problems.push(problem.with_help("leave one of them out"));
+        }
         let ca = provider.tls.ca.map(PathBuf::from);
         if ca.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             problems.push(place.key("tls").key("ca").problem("the path is empty"));
@@ -60,6 +67,10 @@ pub(super) fn check_providers(
             base_url,
             endpoints: check_endpoints(provider.endpoints.as_deref(), &place.key("endpoints"), problems),
             api_keys,
+            api_version: cloud::check_name(provider.api_version, &place.key("api_version"), problems),
+            project: cloud::check_name(provider.project, &place.key("project"), problems),
+            location: cloud::check_name(provider.location, &place.key("location"), problems),
+            tokens,
             headers: check_headers(provider.headers, &place.key("headers"), problems),
             timeouts: check_timeouts(provider.timeouts, &place.key("timeouts"), problems),
             ca,

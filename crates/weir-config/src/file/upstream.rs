@@ -37,6 +37,22 @@ pub(crate) struct Provider {
     #[serde(default)]
     #[schemars(example = serde_json::json!(["${OPENAI_KEY_1}", "${OPENAI_KEY_2}"]), extend("x-default" = "none"))]
     pub api_keys: Vec<SecretText>,
+    /// The dated version of its API. Absent: the v1 API. Only for kind `azure`.
+    #[schemars(example = &"2024-10-21", extend("x-default" = "none"))]
+    pub api_version: Option<String>,
+    /// The project that calls are made for. Only for kinds `vertex` and `vertex_anthropic`.
+    #[schemars(example = &"my-project", extend("x-default" = "that of `service_account`"))]
+    pub project: Option<String>,
+    /// The region that serves them. Only for kinds `vertex` and `vertex_anthropic`.
+    #[schemars(example = &"europe-west1", extend("x-default" = "global"))]
+    pub location: Option<String>,
+    /// The key file of a service account, as `file:/path`: tokens are had by it, kept and renewed before they expire. Only
+    /// for kinds `vertex` and `vertex_anthropic`.
+    #[schemars(example = &"file:/etc/weir/service-account.json", extend("x-default" = "none"))]
+    pub service_account: Option<SecretText>,
+    /// An application of Microsoft Entra ID, by which tokens are had, kept and renewed before they expire. Only for kind
+    /// `azure`.
+    pub entra: Option<Entra>,
     /// Headers added to every call. Their values are treated as secrets.
     #[serde(default)]
     #[schemars(example = serde_json::json!({ "x-team": "search" }), extend("x-default" = "none"))]
@@ -56,6 +72,27 @@ pub(crate) struct Provider {
     #[serde(default)]
     #[schemars(extend("x-default" = "by the kind"))]
     pub gauges: Option<Gauges>,
+}
+
+/// An application of Microsoft Entra ID.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entra {
+    /// The directory: its id, or one of its domains.
+    #[schemars(example = &"example.onmicrosoft.com")]
+    pub tenant: String,
+    /// The id of the application.
+    #[schemars(example = &"11111111-2222-3333-4444-555555555555")]
+    pub client_id: String,
+    /// Its secret.
+    #[schemars(example = &"${AZURE_CLIENT_SECRET}")]
+    pub client_secret: SecretText,
+    /// What the token is for.
+    #[schemars(example = &"https://ai.azure.com/.default", extend("x-default" = "https://cognitiveservices.azure.com/.default"))]
+    pub scope: Option<String>,
+    /// Where tokens are given out, for national clouds.
+    #[schemars(example = &"https://login.microsoftonline.us", extend("x-default" = "https://login.microsoftonline.com"))]
+    pub authority: Option<UrlText>,
 }
 
 /// Reading, at the server, how busy it is: with requests that did not come from here, too. Text in Prometheus' format, by

@@ -41,7 +41,8 @@ fn with_ollama_being_loaded_counts() {
 
 #[test]
 fn each_kind_is_asked_in_its_own_way() {
-    let ask = |name: &str, probe: Probe| probe.ask(kind(name).unwrap(), "/base/v1", "m", "/own");
+    let ask =
+        |name: &str, probe: Probe| probe.ask(kind(name).unwrap(), "/base/v1", &Place::default(), "m", "/own");
     let paths = |probe| ask("openai", probe).path;
     assert_eq!(paths(Probe::Health), "/health");
     assert_eq!(paths(Probe::Loaded), "/api/ps");

@@ -127,7 +127,7 @@ impl Format for Converse {
         Bytes::from(out)
     }
 
-    fn error_event(&self, fault: &Fault, id: Option<&RequestId>) -> Bytes {
+    fn error_event(&self, fault: &Fault, id: Option<&RequestId>, _: Option<&Usage>) -> Bytes {
         let mut out = Vec::new();
         frames::write(&mut out, stream::exception(fault.status), &self.error(fault, id));
         Bytes::from(out)

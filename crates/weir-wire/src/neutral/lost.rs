@@ -76,6 +76,43 @@ pub enum Param {
     ServiceTier,
 }
 
+impl Param {
+    /// All of them.
+    pub const ALL: [Param; 31] = [
+        Param::Temperature,
+        Param::TopP,
+        Param::TopK,
+        Param::MinP,
+        Param::Seed,
+        Param::FrequencyPenalty,
+        Param::PresencePenalty,
+        Param::RepetitionPenalty,
+        Param::Stop,
+        Param::Logprobs,
+        Param::LogitBias,
+        Param::MaxTokens,
+        Param::Tools,
+        Param::NativeTool,
+        Param::ToolChoice,
+        Param::ParallelTools,
+        Param::Strict,
+        Param::Output,
+        Param::Reasoning,
+        Param::Thinking,
+        Param::User,
+        Param::Metadata,
+        Param::Cache,
+        Param::Name,
+        Param::Detail,
+        Param::Image,
+        Param::Audio,
+        Param::Video,
+        Param::Document,
+        Param::Citations,
+        Param::ServiceTier,
+    ];
+}
+
 /// What was left behind, each named as the client's format spells it, in the order it was met, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {

@@ -87,7 +87,7 @@ fn usage_is_asked_for_in_streams_only_and_once() {
 
 #[test]
 fn keys_are_renamed_or_dropped() {
-    let rewrite = |rename| Rewrite { model: "m", want_usage: false, rename, prefill: None };
+    let rewrite = |rename| Rewrite { rename, ..model("m") };
     let limit: &[(&str, &str)] = &[("max_tokens", "max_completion_tokens")];
     check(
         r#"{"model":"m","max\u005ftokens": 5,"messages":[]}"#,
@@ -113,7 +113,7 @@ fn keys_are_renamed_or_dropped() {
     // A `stream_options` that is left out takes the change inside it along.
     check(
         r#"{"model":"m","messages":[],"stream":true,"stream_options":{"x":1}}"#,
-        &Rewrite { model: "n", want_usage: true, rename: &[("stream_options", "messages")], prefill: None },
+        &Rewrite { rename: &[("stream_options", "messages")], ..usage("n") },
         r#"{"model":"n","messages":[],"stream":true}"#,
     );
 }
@@ -154,11 +154,14 @@ proptest! {
         let space = if pretty { " \n" } else { "" };
         let text: Vec<String> = members.iter().map(|(k, v)| format!("{space}{}{space}:{v}{space}", json!(k))).collect();
         let body = format!("{{{}}}", text.join(","));
-        let rewrite = Rewrite { model: &name, want_usage: true, rename: &[("a", "b"), ("d", "e")], prefill: None };
+        let rewrite = Rewrite { rename: &[("a", "b"), ("d", "e")], refuses: &["f", "ff", "é"], ..usage(&name) };
         let got: Value = serde_json::from_str(&spliced(&body, &rewrite).0).unwrap();
         let mut expect: Value = serde_json::from_str(&body).unwrap();
         let object = expect.as_object_mut().unwrap();
         object.insert("model".into(), json!(name));
+        for refused in rewrite.refuses {
+            object.remove(*refused);
+        }
         for (from, to) in rewrite.rename {
             if let Some(value) = object.remove(*from) {
                 object.entry(*to).or_insert(value);
@@ -178,7 +181,7 @@ fn a_prefill_stands_behind_the_last_message() {
     let check = |messages: &str, members: &str, expect: &str| {
         let body = Bytes::from(format!(r#"{{"model":"m","messages":{messages},"stream":true}}"#));
         let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
-        let prefill = Some(Prefill { text: "so \"far\"\n", members });
+        let prefill = Some(Prefill { text: "so \"far\"\n", members, in_turn: "" });
         let spliced = splice(&body, &facts, &Rewrite { model: "m", prefill, ..Rewrite::default() });
         let out = spliced.pieces.concat();
         assert_eq!(out.len(), spliced.len);
@@ -195,7 +198,7 @@ fn a_prefill_stands_behind_the_last_message() {
 
 #[test]
 fn what_has_been_said_is_less_to_be_said() {
-    let prefill = Some(Prefill { text: &"word".repeat(10), members: "" });
+    let prefill = Some(Prefill { text: &"word".repeat(10), members: "", in_turn: "" });
     let rewrite = Rewrite { prefill, ..model("m") };
     for (asked, left) in [
         (r#""max_tokens":100"#, r#""max_tokens":90"#),
@@ -212,4 +215,68 @@ fn what_has_been_said_is_less_to_be_said() {
     let (body, _) =
         spliced(r#"{"model":"m","max_completion_tokens":50,"max_tokens":20,"messages":[]}"#, &renamed);
     assert!(body.starts_with(r#"{"model":"m","max_tokens":10,"#), "{body}");
+}
+
+#[test]
+fn what_is_refused_is_left_out_and_named() {
+    let check = |body: &str, expect: &str, lost: &str| {
+        let body = Bytes::from(body.to_owned());
+        let facts = CallFacts::read(&body, Endpoint::Chat).unwrap();
+        let refuses = &["seed", "user", "stream_options", "model"];
+        let spliced = splice(&body, &facts, &Rewrite { refuses, ..model("n") });
+        assert_eq!(String::from_utf8(spliced.pieces.concat()).unwrap(), expect);
+        assert_eq!((spliced.len, &*spliced.lost.to_string()), (expect.len(), lost));
+    };
+    check(r#"{"model":"m","messages":[]}"#, r#"{"model":"n","messages":[]}"#, "");
+    check(r#"{"seed":1,"model":"m","messages":[]}"#, r#"{"model":"n","messages":[]}"#, "seed");
+    check(
+        r#"{"se\u0065d":1,"user":null,"model":"m","x":{"seed":1},"messages":[], "user2":2, "stream_options" : {} }"#,
+        r#"{"model":"n","x":{"seed":1},"messages":[], "user2":2 }"#,
+        "seed",
+    );
+}
+
+#[test]
+fn other_members_can_stand_where_the_model_was() {
+    let version = Some(r#""version":"v1""#);
+    let rewrite = Rewrite { instead_of_model: version, refuses: &["version"], ..model("n") };
+    check(r#"{"model" : "m", "messages":[]}"#, &rewrite, r#"{"version":"v1", "messages":[]}"#);
+    let twice = r#"{"messages":[],"version":1,"model":"m"}"#;
+    check(twice, &rewrite, r#"{"messages":[],"version":"v1"}"#);
+}
+
+#[test]
+fn a_prefilled_turn_can_say_that_it_is_one() {
+    let prefill = Some(Prefill { text: "so", members: "", in_turn: r#""prefix":true"# });
+    let turn = r#"{"role":"assistant","content":"so","prefix":true}"#;
+    check(
+        r#"{"model":"m","messages":[]}"#,
+        &Rewrite { prefill, ..model("m") },
+        &format!(r#"{{"model":"m","messages":[{turn}]}}"#),
+    );
+}
+
+#[test]
+fn ids_of_tool_calls_are_made_short_where_they_are_not() {
+    let rewrite = Rewrite { short_tool_ids: true, ..model("n") };
+    let body = |call: &str, answered: &str| {
+        format!(
+            r#"{{"model":"m","messages":[{{"role":"assistant","tool_calls":[{{"id": "{call}","function":{{"id":"kept"}}}},{{"id":"abcDEF123"}}]}},{{"role":"tool","tool_call_id":"{answered}"}}]}}"#
+        )
+    };
+    let (got, _) = spliced(&body("call_with-a-long-name", "call_with\\u002da-long-name"), &rewrite);
+    let got: Value = serde_json::from_str(&got).unwrap();
+    let calls = &got["messages"][0]["tool_calls"];
+    let short = calls[0]["id"].as_str().unwrap();
+    assert!(short.len() == 9 && short.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{short}");
+    assert_eq!(got["messages"][1]["tool_call_id"], short, "the result finds its call");
+    assert_eq!((&calls[1]["id"], &calls[0]["function"]["id"]), (&json!("abcDEF123"), &json!("kept")));
+    let right = body("abcDEF456", "abcDEF456");
+    check(&right, &rewrite, &right.replace(r#""m""#, r#""n""#));
+    for odd in [
+        r#"{"model":"m","messages":[{"tool_calls":"x"}]}"#,
+        r#"{"model":"m","messages":[{"tool_call_id":7}]}"#,
+    ] {
+        check(odd, &rewrite, &odd.replace(r#""m""#, r#""n""#));
+    }
 }

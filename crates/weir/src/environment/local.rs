@@ -30,13 +30,16 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// The usual place of every kind of server that people run themselves.
+    /// The usual place of every kind of server that people run themselves. Of kinds that share one, the first.
     pub(super) fn usual() -> Vec<Local> {
-        let place = |kind: &'static Kind| {
-            let url = kind.base_url.filter(|url| url.starts_with("http://127.0.0.1:"))?;
-            Some(Local { kind, base_url: url.to_owned() })
-        };
-        weir_provider::kinds().filter_map(place).collect()
+        let mut places: Vec<Local> = Vec::new();
+        for kind in weir_provider::kinds().filter(|kind| kind.is_local()) {
+            let Some(url) = kind.base_url else { continue };
+            if !places.iter().any(|place| place.base_url == url) {
+                places.push(Local { kind, base_url: url.to_owned() });
+            }
+        }
+        places
     }
 }
 

@@ -174,6 +174,47 @@ fn what_is_left_behind_is_told() {
     assert_eq!(logged["dropped"], "store, seed");
 }
 
+/// A vendor's own format or another: what it refuses is left out, and told in the client's words.
+#[test]
+fn what_a_vendor_refuses_is_left_out_and_told() {
+    let upstream = Upstream::start();
+    upstream.always(answer("text", "chat", false));
+    let config = format!(
+        "server: {{ listen: @public@, cores: 1, admin: {{ listen: @admin@, token: testkit-admin-token }} }}
+keys: {{ me: {{ key: wr-client-key }} }}
+providers: {{ m: {{ kind: mistral, base_url: '{}', api_key: sk-upstream }} }}
+deployments: {{ m: {{ provider: m, model: upstream-model }} }}
+routes: {{ m: {{ deployments: [m] }} }}
+",
+        upstream.url(),
+    );
+    let weir = weir_testkit::weir::start(Path::new(env!("CARGO_BIN_EXE_weir")), &config);
+    let ask = |path: &str, body: &Value| weir.post(path, &[("authorization", "Bearer wr-client-key")], body);
+    let mut body = call("text", "chat", "m", false);
+    let said = body["messages"].clone();
+    (body["seed"], body["store"], body["logit_bias"]) = (7.into(), false.into(), Value::Null);
+    let reply = ask(CHAT, &body);
+    assert_eq!(
+        (reply.status, reply.header("x-weir-dropped")),
+        (200, Some("store, user")),
+        "{}",
+        reply.text()
+    );
+    let mut body = call("text", "messages", "m", false);
+    body["metadata"] = json!({ "user_id": "u-1" });
+    let reply = ask(MESSAGES, &body);
+    assert_eq!((reply.status, reply.header("x-weir-dropped")), (200, Some("metadata.user_id")));
+    weir.wait_for_log("the call", |line| line["dropped"] == "metadata.user_id");
+    let sent: Vec<Value> = upstream.calls().iter().map(|seen| seen.json()).collect();
+    assert_eq!((&sent[0]["messages"], &sent[0]["random_seed"]), (&said, &json!(7)));
+    for body in &sent {
+        let members = body.as_object().unwrap();
+        for refused in ["seed", "store", "logit_bias", "user", "max_completion_tokens"] {
+            assert!(!members.contains_key(refused), "{refused}: {body}");
+        }
+    }
+}
+
 #[test]
 fn usage_and_cost_are_the_upstreams() {
     let stage = stage();

@@ -28,4 +28,5 @@ mod retries;
 mod rules;
 mod storing;
 mod streams;
+mod tokens;
 mod told;

@@ -436,7 +436,7 @@ fn faults_are_told_in_aws_words() {
         let fault = Fault::new(Class::ServerError, status, "code", "Message");
         let told = json!({"__type": kind, "message": "Message", "code": "code"});
         assert_eq!(serde_json::from_slice::<Value>(&Converse.error(&fault, None)).unwrap(), told);
-        let events = events(Framing::Frames, &Converse.error_event(&fault, None));
+        let events = events(Framing::Frames, &Converse.error_event(&fault, None, None));
         assert_eq!(events, [(event.to_owned(), told)]);
     }
 }
