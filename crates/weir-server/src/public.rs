@@ -14,7 +14,7 @@ use weir_core::text::is_named;
 use weir_core::{Class, Endpoint, Fault};
 use weir_engine::line::Operation;
 use weir_engine::{Address, Core, Ingress, Reply, Response, serve};
-use weir_wire::{HeaderLines, Headers};
+use weir_wire::{HeaderLines, Headers, field_name};
 
 /// The operations of the public API that reach a model, all of them `POST` below `/v1`.
 ///
@@ -222,7 +222,7 @@ fn health(method: Method, path: &str, phase: Phase) -> Option<Response> {
         _ => return None,
     };
     let mut headers = HeaderLines::default();
-    headers.put(&header::CONTENT_TYPE, "application/json");
+    headers.put(field_name!("content-type"), "application/json");
     Some(Response { status, headers, body: Reply::plain(Bytes::from_static(body.as_bytes())) })
 }
 
