@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_core::{Causes, ModelClass, Needs, Pricing, Secret, Task, Timeouts};
+use weir_core::{Causes, Endpoint, ModelClass, Needs, Pricing, Secret, Task, Timeouts};
 
 /// Everything the file says, checked. Safe to print: secrets are [`Secret`]s.
 #[derive(Clone, Debug)]
@@ -181,6 +181,8 @@ pub struct Provider {
     pub kind: Spanned<String>,
     /// `http` or `https` URL without user, query, fragment and trailing slash; `None` for the kind's own.
     pub base_url: Option<Spanned<String>>,
+    /// The operations its server has; `None` for what its kind usually has.
+    pub endpoints: Option<Vec<Endpoint>>,
     /// The credentials that calls are made with, in turn. None of them empty or there twice; visible ASCII.
     pub api_keys: Vec<Secret>,
     /// Headers added to every call: names in lower case and each only once, values of visible ASCII, space and tab.
@@ -407,6 +409,8 @@ pub struct Route {
     pub hedge: Option<Hedge>,
     /// Which answers are of no use.
     pub answers: Answers,
+    /// Whether what a deployment's format has no place for is left out of a call; else the call is not made there.
+    pub drop_params: bool,
     /// Its own limits of time.
     pub timeouts: Timeouts,
     /// Where it is written.

@@ -3,6 +3,7 @@
 use crate::admit::Admitted;
 use crate::choose::{Chosen, choose};
 use crate::hints::{self, Hints};
+use crate::line::Called;
 use crate::record::{Asked, Purpose, Record};
 use crate::waiting::Waits;
 use bytes::{Bytes, BytesMut};
@@ -17,7 +18,7 @@ use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault};
 use weir_routing::policy::Bond;
 use weir_wire::Headers;
-use weir_wire::call::CallFacts;
+use weir_wire::call::{CallFacts, InAddress};
 
 /// The body of a request, as a server hands it in.
 pub trait Unread {
@@ -72,7 +73,7 @@ pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate")
 pub(crate) async fn read_and_parse<B>(
     record: &mut Record,
     admitted: Admitted,
-    endpoint: Endpoint,
+    called: &Called,
     headers: &Headers,
     body: B,
 ) -> Result<Box<Call>, Fault>
@@ -81,7 +82,7 @@ where
 {
     let snapshot = record.snapshot.clone();
     let body = read(body, headers, &snapshot.gateway.settings.limits, record).await?;
-    parse(record, admitted, endpoint, headers, body)
+    parse(record, admitted, called, headers, body)
 }
 
 /// The facts of a body that has been read, its route, and where that sends it.
@@ -91,12 +92,15 @@ where
 pub(crate) fn parse(
     record: &mut Record,
     admitted: Admitted,
-    endpoint: Endpoint,
+    called: &Called,
     headers: &Headers,
     body: Bytes,
 ) -> Result<Box<Call>, Fault> {
     record.request_bytes = body.len() as u64;
-    let facts = CallFacts::read(&body, endpoint)?;
+    let endpoint = called.endpoint;
+    let address =
+        called.address.as_deref().map(|address| InAddress { model: &address.model, stream: address.stream });
+    let facts = CallFacts::read_at(&body, endpoint, address)?;
     record.streamed = facts.stream;
     let gateway = &record.snapshot.gateway;
     let found = gateway.route(&facts.model);
@@ -154,7 +158,10 @@ fn session(bond: &Bond, hints: &Hints, facts: &CallFacts, body: &[u8], headers: 
 }
 
 /// Reads a whole body within its limits of size and time.
-async fn read(
+///
+/// # Errors
+/// 413, 408, or 400 where it breaks off.
+pub(crate) async fn read(
     mut body: impl Unread,
     headers: &Headers,
     limits: &Limits,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use weir_config::{Continues, ResponseHeaders};
 use weir_core::{Endpoint, ModelClass, Pricing, Secret, Timeouts};
 use weir_net::{Head, Origin};
-use weir_provider::{Private, Quirks};
+use weir_provider::{Private, Quirks, served};
 use weir_routing::{Credential, Health};
 use weir_wire::HeaderLines;
 
@@ -32,8 +32,18 @@ pub(crate) struct Deployment {
     /// Reasoning is what its model is meant for: its first token is a long time coming.
     pub(crate) reasons: bool,
     pub(crate) probe: Option<Box<Probe>>,
+    /// The heads of calls to it, where its provider's API has the model in the address.
+    heads: Option<Box<[OwnHead]>>,
     /// The fields of a response that name it.
     pub(crate) about: HeaderLines,
+}
+
+/// The head of one kind of call to one deployment.
+struct OwnHead {
+    endpoint: Endpoint,
+    stream: bool,
+    credential: usize,
+    head: Head,
 }
 
 /// How a deployment is actively asked whether it is well.
@@ -61,8 +71,8 @@ pub(crate) struct Provider {
     pub(crate) newest: bool,
     /// For each credential, in the order of [`Endpoint::ALL`].
     heads: Box<[[Head; Endpoint::ALL.len()]]>,
-    /// What every call carries; the first credential is among it.
-    headers: HeaderMap,
+    /// What every call carries with each credential, in the order of `heads`.
+    headers: Vec<HeaderMap>,
     /// One at least, even if there is nothing to send; in the order of `heads`.
     pub(crate) credentials: Vec<Arc<Credential>>,
     /// What a call must not show to a client.
@@ -85,30 +95,30 @@ impl Provider {
             headers.remove(&TRACEPARENT); // every call has one of its own
             Ok::<_, String>(headers)
         };
-        let paths = Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), endpoint)));
-        let heads_with = |key: Option<&Secret>| {
-            let headers = headers_with(key)?;
-            let mut heads = paths.iter().map(|path| Ok(Head::new(&Method::POST, path.as_ref()?, &headers)));
+        let paths = Endpoint::ALL.map(|endpoint| path(&kind.path(origin.base_path(), endpoint, false)));
+        let heads_with = |headers: &HeaderMap| {
+            let mut heads = paths.iter().map(|path| Ok(Head::new(&Method::POST, path.as_ref()?, headers)));
             let heads = heads.by_ref().collect::<Result<Vec<_>, &String>>().map_err(String::clone)?;
             heads.try_into().map_err(|_| "as many heads as endpoints".to_owned())
         };
-        let headers = headers_with(config.api_keys.first())?;
-        let heads = if config.api_keys.is_empty() {
-            Box::from([heads_with(None)?])
+        let headers = if config.api_keys.is_empty() {
+            vec![headers_with(None)?]
         } else {
-            config.api_keys.iter().map(|key| heads_with(Some(key))).collect::<Result<_, String>>()?
+            config.api_keys.iter().map(|key| headers_with(Some(key))).collect::<Result<_, String>>()?
         };
+        let heads = headers.iter().map(heads_with).collect::<Result<_, String>>()?;
         let secrets = config.api_keys.iter().chain(config.headers.iter().map(|(_, value)| value));
         let authority = origin.host_header().to_str().unwrap_or_default();
         let private = Private::new(secrets, authority, config.base_url.is_some());
         let (name, quirks) = (config.name.clone(), kind.quirks);
-        let serves = Endpoint::ALL.map(|endpoint| kind.serves(endpoint));
+        let speaks = config.endpoints.as_deref().unwrap_or_else(|| kind.speaks_at(config.base_url.is_some()));
+        let serves = Endpoint::ALL.map(|endpoint| served(speaks, endpoint));
         let newest = kind.name == weir_provider::openai::KIND.name && config.base_url.is_none();
         let credentials = Vec::new();
         let (stated, asks) = (&config.gauges, config.gauges.enabled.unwrap_or(kind.gauges));
         let gauges = asks.then(|| {
             Ok::<_, String>(Gauges {
-                head: Head::new(&Method::GET, &path(&stated.path)?, &without_body(&headers)),
+                head: Head::new(&Method::GET, &path(&stated.path)?, &without_body(&headers[0])),
                 interval: stated.interval,
             })
         });
@@ -127,9 +137,39 @@ impl Provider {
         })
     }
 
-    /// The head of a call to `endpoint` with the nth credential.
-    pub(crate) fn head(&self, credential: usize, endpoint: Endpoint) -> &Head {
-        &self.heads[credential][endpoint as usize]
+    /// The head of a call to `endpoint` of `deployment`, which is of this provider, with the nth credential.
+    pub(crate) fn head<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        credential: usize,
+        endpoint: Endpoint,
+        stream: bool,
+    ) -> &'a Head {
+        let own = deployment
+            .heads
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .find(|own| (own.endpoint, own.stream, own.credential) == (endpoint, stream, credential));
+        own.map_or(&self.heads[credential][endpoint as usize], |own| &own.head)
+    }
+
+    /// The heads of calls to a deployment of `model`, as far as the model is in their address.
+    fn heads_of(&self, kind: &weir_provider::Kind, model: &str) -> Result<Option<Box<[OwnHead]>>, String> {
+        let mut own = Vec::new();
+        let made = Endpoint::ALL.into_iter().filter(|endpoint| self.serves.contains(&Some(*endpoint)));
+        for (endpoint, stream) in made.flat_map(|endpoint| [(endpoint, false), (endpoint, true)]) {
+            let written = kind.path(self.origin.base_path(), endpoint, stream);
+            if !written.contains("{model}") {
+                continue;
+            }
+            let path = path(&weir_provider::with_model(&written, model))?;
+            for (credential, headers) in self.headers.iter().enumerate() {
+                let head = Head::new(&Method::POST, &path, headers);
+                own.push(OwnHead { endpoint, stream, credential, head });
+            }
+        }
+        Ok((!own.is_empty()).then(|| own.into_boxed_slice()))
     }
 
     /// What a call to `endpoint` is made as; `None` when that cannot be.
@@ -139,7 +179,7 @@ impl Provider {
 
     /// Whether the operator, or the vendor's API, says what this header holds.
     pub(crate) fn sets(&self, name: &HeaderName) -> bool {
-        self.headers.contains_key(name)
+        self.headers[0].contains_key(name)
     }
 }
 
@@ -169,8 +209,9 @@ impl Deployment {
             Some((probe, check)) => {
                 let own = check.path.as_deref().unwrap_or_default();
                 let asked = probe.ask(kind, provider.origin.base_path(), &config.model, own);
-                let bodiless = without_body(&provider.headers);
-                let headers = if asked.body.is_empty() { &bodiless } else { &provider.headers };
+                let with_body = &provider.headers[0];
+                let bodiless = without_body(with_body);
+                let headers = if asked.body.is_empty() { &bodiless } else { with_body };
                 let head = Head::new(&asked.method, &path(&asked.path)?, headers);
                 Some(Box::new(Probe { probe, head, body: asked.body.into(), interval: check.interval }))
             }
@@ -191,6 +232,7 @@ impl Deployment {
             same_as: config.same_as.clone(),
             reasons: config.classes.contains(&ModelClass::Reasoning),
             probe,
+            heads: provider.heads_of(kind, &config.model)?,
             about: about(&config.name, optional),
         })
     }

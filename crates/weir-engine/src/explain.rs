@@ -7,13 +7,14 @@ use crate::choose::{Looked, Place};
 use crate::core::Core;
 use crate::decision::shown;
 use crate::engine::Engine;
+use crate::line::Called;
 use crate::record::{Purpose, Record};
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use weir_core::{Class, Endpoint, Fault, Need};
+use weir_core::{Class, Fault, Need};
 use weir_routing::plan::Plan;
 use weir_routing::rules::{Audience, Told};
 use weir_routing::windows::{Latency, Series};
@@ -23,7 +24,7 @@ use weir_wire::Headers;
 #[derive(Clone, Debug)]
 pub struct Question {
     /// What is called.
-    pub endpoint: Endpoint,
+    pub called: Called,
     /// The request's body.
     pub body: Bytes,
     /// Its headers.
@@ -39,10 +40,10 @@ impl Core {
     pub fn explain(self: &Rc<Core>, question: &Question) -> Json {
         let mut record = Record::begin(self, &question.headers, Instant::now());
         record.purpose = Purpose::Explain;
-        record.endpoint = Some(question.endpoint);
+        record.endpoint = Some(question.called.endpoint);
         let call = presented(&mut record, question).and_then(|()| {
             let room = Admitted::to_be_explained();
-            parse(&mut record, room, question.endpoint, &question.headers, question.body.clone())
+            parse(&mut record, room, &question.called, &question.headers, question.body.clone())
         });
         match call {
             Ok(call) => tell(&mut record, call, &question.headers),

@@ -16,13 +16,14 @@ use weir_config::{
 };
 use weir_core::nearest::nearest;
 use weir_core::text::ByName;
-use weir_core::{Class, Endpoint, Fault, Timeouts};
+use weir_core::{Class, Endpoint, Fault, Need, Needs, Timeouts};
 use weir_net::{Origin, OriginError, OriginSettings};
 use weir_provider::Probe;
 use weir_routing::fit::Takes;
 use weir_routing::hedge::{After, Hedge};
 use weir_routing::retry_budget::Floor;
 use weir_routing::{Compiled, Credential, Health, HealthBook, Member, Rules, breaker, health, slow};
+use weir_wire::models::ModelCard;
 
 /// The plug-ins a configuration may name.
 #[derive(Clone, Copy)]
@@ -68,6 +69,8 @@ pub(crate) struct Route {
     pub(crate) queue_counts: crate::queue::Counts,
     /// Which answers are of no use.
     pub(crate) answers: weir_config::Answers,
+    /// Whether what a deployment's format has no place for is left out of a call.
+    pub(crate) drop_params: bool,
     pub(crate) timeouts: Timeouts,
     /// When a second call is made beside one that is slow.
     pub(crate) hedge: Option<Hedge>,
@@ -254,6 +257,31 @@ impl Gateway {
     /// Whether a client may ask for this name.
     pub fn has_model(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
+    }
+
+    /// What is told of a model that a client may ask for: what every deployment of its route takes, as far as all say so.
+    pub(crate) fn card<'a>(&'a self, model: &'a str) -> ModelCard<'a> {
+        let route = self.by_name.get(model).and_then(|found| self.routes.get(found.route));
+        let members = route.and_then(|route| self.pools.get(route.pool)).map(|pool| &*pool.members);
+        let takes: Vec<&Takes> = members
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|m| self.takes.get(m.deployment as usize))
+            .collect();
+        let least = |most: fn(&Takes) -> Option<u32>| {
+            let all: Option<Vec<u32>> = takes.iter().map(|takes| most(takes)).collect();
+            all.and_then(|all| all.into_iter().min()).map(u64::from)
+        };
+        let each: Option<Vec<Needs>> = takes.iter().map(|takes| takes.needs).collect();
+        let can = each.filter(|each| !each.is_empty()).map(|each| {
+            Need::ALL.into_iter().filter(|need| each.iter().all(|needs| needs.has(*need))).collect()
+        });
+        ModelCard {
+            id: model,
+            context_window: least(|takes| takes.context_window),
+            max_output: least(|takes| takes.max_output),
+            can,
+        }
     }
 
     /// The route that serves `model`.
@@ -558,6 +586,7 @@ fn compile_routes(
             queue: route.queue,
             queue_counts: crate::queue::Counts::default(),
             answers: route.answers,
+            drop_params: route.drop_params,
             timeouts: route.timeouts,
             hedge: route.hedge.map(hedge),
             usual_output: AtomicU32::new(0),

@@ -114,8 +114,10 @@ pub(crate) fn stream(
     record.head_is_out();
     let mut headers = begin(&mut record, StatusCode::OK);
     let stated = answer.content_type.as_ref().map(HeaderValue::as_bytes);
-    let stated = stated.filter(|v| v.starts_with(b"text/event-stream"));
-    headers.text(CONTENT_TYPE, stated.unwrap_or(b"text/event-stream; charset=utf-8"));
+    let usual = record.client.framing().content_type();
+    let stated =
+        stated.filter(|v| v.starts_with(b"text/event-stream") && usual.starts_with("text/event-stream"));
+    headers.text(CONTENT_TYPE, stated.unwrap_or(usual.as_bytes()));
     headers.put(CACHE_CONTROL, "no-cache");
     served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
     headers.millis(OVERHEAD, record.overhead());

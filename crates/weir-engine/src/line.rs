@@ -1,9 +1,9 @@
 //! The straight line: what happens to one request, in order.
 
-use crate::admit::admit;
+use crate::admit::{Admitted, admit};
 use crate::attempt::{Attempts, Opened, attempt};
 use crate::authenticate::Caller;
-use crate::call::{Unread, read_and_parse};
+use crate::call::{Unread, read, read_and_parse};
 use crate::core::Core;
 use crate::explain;
 use crate::headers;
@@ -15,28 +15,56 @@ use std::rc::Rc;
 use std::time::Instant;
 use weir_core::{Endpoint, Fault};
 use weir_wire::Headers;
-use weir_wire::models::{ModelCard, list_body};
-
-/// `created` of every listed model, which clients require and which means nothing here: 2025-01-01.
-const LISTED_SINCE: u64 = 1_735_689_600;
+use weir_wire::format::Format;
+use weir_wire::models::Listing;
 
 /// What a public request asks for.
 #[derive(Debug)]
 pub enum Operation {
     /// A model's answer.
-    Call(Endpoint),
+    Call(Called),
     /// The list of models.
-    Models,
+    Models(Listing),
     /// One model of the list.
-    Model(Box<str>),
+    Model(Listing, Box<str>),
+    /// The same, named in the body (Ollama's `POST /api/show`).
+    Show,
+    /// What this is, and of which version (Ollama's `GET /api/version`).
+    Version,
     /// Nothing that exists: the fault says why. Travels the line all the same, so that it is counted and logged.
     Nothing(Fault),
+}
+
+/// What is called.
+#[derive(Clone, Debug)]
+pub struct Called {
+    /// The operation.
+    pub endpoint: Endpoint,
+    /// What its address says of the call, where others say it in their bodies.
+    pub address: Option<Box<Addressed>>,
+}
+
+impl From<Endpoint> for Called {
+    fn from(endpoint: Endpoint) -> Self {
+        Called { endpoint, address: None }
+    }
+}
+
+/// What an address says of the call that goes there.
+#[derive(Clone, Debug)]
+pub struct Addressed {
+    /// The model asked for.
+    pub model: Box<str>,
+    /// Whether a stream is asked for.
+    pub stream: bool,
 }
 
 /// A public request as the door hands it in: head read, body not.
 pub struct Ingress<B> {
     /// What is asked for, by method and path.
     pub operation: Operation,
+    /// The format in which the client is told what is wrong.
+    pub client: &'static dyn Format,
     /// Where it went, for the log, when it is no call to a model.
     pub address: Option<Box<Address>>,
     /// The request's headers.
@@ -74,21 +102,29 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
     let gateway = &*snapshot.gateway;
     // 1 ingress
     record.address = ingress.address;
-    let endpoint = match ingress.operation {
+    record.client = ingress.client;
+    let called = match ingress.operation {
         Operation::Nothing(fault) => return Err(fault),
-        Operation::Call(endpoint) => Some(endpoint),
-        Operation::Models | Operation::Model(_) => None,
+        Operation::Call(called) => Ok(called),
+        other => Err(other),
     };
-    record.endpoint = endpoint;
+    record.endpoint = called.as_ref().ok().map(|called| called.endpoint);
     // 2 authenticate
     let caller = gateway.keys.authenticate(&ingress.headers)?;
     record.key = caller.key();
     // (the listings need no model and end here)
-    let Some(endpoint) = endpoint else { return listing(record, &caller, &ingress.operation) };
+    let called = match called {
+        Ok(called) => called,
+        Err(Operation::Show) => {
+            let admitted = admit(record, &caller)?;
+            return shown(record, &admitted, &ingress.headers, ingress.body).await;
+        }
+        Err(operation) => return listing(record, &caller, &operation),
+    };
     // 4 admit: before the body is read, so that a full gateway costs nothing but the head
     let admitted = admit(record, &caller)?;
     // 3 read and parse
-    let call = read_and_parse(record, admitted, endpoint, &ingress.headers, ingress.body).await?;
+    let call = read_and_parse(record, admitted, &called, &ingress.headers, ingress.body).await?;
     // (whoever asks for the decision alone has it here)
     if record.purpose.is_tentative() {
         let told = explain::tell(record, call, &ingress.headers);
@@ -101,19 +137,39 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
 
 fn listing(record: &mut Record, _: &Caller, operation: &Operation) -> Result<Done, Fault> {
     let gateway = &record.snapshot.gateway;
-    match operation {
-        Operation::Model(name) if !gateway.has_model(name) => {
-            let fault = gateway.unknown_model(name);
-            record.asked = Some(Asked::Unknown(name.chars().take(128).collect()));
-            Err(fault)
+    let body = match operation {
+        Operation::Model(listing, name) => return model(record, *listing, name),
+        Operation::Models(listing) => {
+            let cards: Vec<_> = gateway.models().iter().map(|model| gateway.card(model)).collect();
+            listing.all(&cards)
         }
-        Operation::Model(name) => Ok(Done::Listing(ModelCard::new(name, LISTED_SINCE, "weir").body())),
-        _ => {
-            let cards: Vec<_> =
-                gateway.models().iter().map(|m| ModelCard::new(m, LISTED_SINCE, "weir")).collect();
-            Ok(Done::Listing(list_body(&cards)))
-        }
+        _ => Listing::version(),
+    };
+    Ok(Done::Listing(body))
+}
+
+/// One model of the list.
+fn model(record: &mut Record, listing: Listing, name: &str) -> Result<Done, Fault> {
+    let gateway = &record.snapshot.gateway;
+    if gateway.has_model(name) {
+        return Ok(Done::Listing(listing.one(&gateway.card(name))));
     }
+    let fault = gateway.unknown_model(name);
+    record.asked = Some(Asked::Unknown(name.chars().take(128).collect()));
+    Err(fault)
+}
+
+/// The same where its name is in the body.
+async fn shown<B: Unread>(
+    record: &mut Record,
+    _: &Admitted,
+    headers: &Headers,
+    body: B,
+) -> Result<Done, Fault> {
+    let snapshot = record.snapshot.clone();
+    let body = read(body, headers, &snapshot.gateway.settings.limits, record).await?;
+    let name = weir_wire::models::named(&body)?;
+    model(record, Listing::Ollama, &name)
 }
 
 /// The answer to a request that was refused before its head could be read. It is recorded as any other is. `address`, when

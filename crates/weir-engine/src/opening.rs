@@ -23,7 +23,7 @@ use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Refusal, fault, unexpected_status};
 use weir_routing::Lease;
-use weir_wire::format::Begun as Has;
+use weir_wire::format::{Begun as Has, Framing};
 use weir_wire::quality::Flaw;
 use weir_wire::reply::{ReplyFacts, reply_facts};
 use weir_wire::splice::{Prefill, Rewrite, splice};
@@ -226,11 +226,16 @@ fn request(
             more.push((name, value.as_bytes()));
         }
     }
-    let head = provider.head(record.called.credential, made);
+    let head = provider.head(deployment, record.called.credential, made, call.facts.stream);
     if let Some(translation) = translation {
         let prefill = prefilled.map(|joint| joint.text);
         let (body, lost) = translation.request(record, call, prefill)?;
-        record.lost = (!lost.is_empty()).then(|| Box::new(lost));
+        if !lost.is_empty() {
+            if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
+                return Err(translation.cannot_say(&lost));
+            }
+            record.lost = Some(Box::new(lost));
+        }
         return Ok(Request::new(head, &more, Pieces::new([body])));
     }
     let rewrite = Rewrite {
@@ -442,7 +447,7 @@ async fn first_events(
         };
         let Some(piece) = next else { return ended(open).map(|()| None) };
         let piece = piece?;
-        if std::mem::take(&mut first_piece) && !looks_like_events(&piece) {
+        if std::mem::take(&mut first_piece) && !looks_like_events(open.watch.framing(), &piece) {
             return Ok(Some(piece));
         }
         let step = open.watch.push(piece, &mut open.ready)?;
@@ -529,9 +534,13 @@ fn ended(open: &mut StreamAnswer) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a body's beginning can be an event stream, whatever its content type says.
-fn looks_like_events(piece: &[u8]) -> bool {
-    !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
+/// Whether a body's beginning can be a stream of that framing, whatever its content type says.
+fn looks_like_events(framing: Framing, piece: &[u8]) -> bool {
+    match framing {
+        Framing::Events => !matches!(piece.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')),
+        // An error looks like an event there, and is read as one.
+        Framing::Lines => !matches!(piece.trim_ascii_start().first(), Some(b'[' | b'<')),
+    }
 }
 
 /// What is wrong with an answer that should have been a stream: usually an error with status 200.

@@ -15,6 +15,8 @@ use weir_core::{Class, Cost, Endpoint, Exchange, Fault, Moment, Outcome, Request
 use weir_routing::Lease;
 use weir_routing::windows::{Sample, Size};
 use weir_wire::Headers;
+use weir_wire::format::Format;
+use weir_wire::format::chat::Chat;
 
 /// W3C trace context, in and out.
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -151,6 +153,8 @@ pub(crate) struct Record {
     /// The same as the decision side counts time.
     moment: Moment,
     pub(crate) endpoint: Option<Endpoint>,
+    /// The format in which the client is told what is wrong.
+    pub(crate) client: &'static dyn Format,
     pub(crate) address: Option<Box<Address>>,
     pub(crate) asked: Option<Asked>,
     pub(crate) key: Option<u32>,
@@ -216,6 +220,7 @@ impl Record {
             clock: received,
             moment: core.engine.moment(received),
             endpoint: None,
+            client: &Chat,
             address: None,
             asked: None,
             key: None,

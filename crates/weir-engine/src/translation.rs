@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::call_record::CallRecord;
 use crate::record::Record;
 use bytes::Bytes;
-use weir_core::{Class, Endpoint, Fault, RequestId};
+use weir_core::{Class, Endpoint, Fault};
 use weir_wire::error;
 use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
 use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
@@ -38,6 +38,8 @@ impl Translation {
     ) -> Result<(Bytes, Lost), Fault> {
         let mut lost = Lost::default();
         let mut neutral = self.client.read_call(&call.body, &mut lost)?;
+        // Where the address says it, the body does not.
+        neutral.stream = call.facts.stream;
         if let Some(said) = prefill {
             let text = Part::Text(Text { text: said.into(), ..Text::default() });
             neutral.max_tokens = neutral.max_tokens.map(|most| Prefill::left_of(said, most));
@@ -59,6 +61,16 @@ impl Translation {
         let mut losing = Losing { client: self.client, lost: &mut lost };
         let body = self.deployment.write_call(&neutral, &target, &mut losing)?;
         Ok((Bytes::from(body), lost))
+    }
+
+    /// The fault of a call that asks for what the deployment's format has no place for, where the route lets nothing be left
+    /// out. Another deployment may have one.
+    pub(crate) fn cannot_say(self, lost: &Lost) -> Fault {
+        let first = lost.names().next().unwrap_or_default().to_owned();
+        let message = format!(
+            "the model's server, whose API is another one, cannot be told: {lost}; leave it out, or ask for another model"
+        );
+        Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
     }
 
     /// A whole answer for the client, and what it says about itself.
@@ -114,11 +126,10 @@ pub(crate) fn watch_as_it_comes(
     begun: Begun,
 ) -> StreamWatch {
     match (call.endpoint, format::of(call.endpoint)) {
-        (Endpoint::Messages, Some(own)) if begun == Begun::Nothing => watch.reading(own),
-        (Endpoint::Messages, Some(own)) => {
-            Translation { client: own, deployment: own }.watch(watch, record, call, begun)
-        }
-        _ => watch,
+        (endpoint, _) if endpoint.answers_in_choices() => watch,
+        (_, None) => watch,
+        (_, Some(own)) if begun == Begun::Nothing => watch.reading(own),
+        (_, Some(own)) => Translation { client: own, deployment: own }.watch(watch, record, call, begun),
     }
 }
 
@@ -130,17 +141,10 @@ pub(crate) fn too_large(most: usize) -> Fault {
 
 /// The body a client gets for a fault, in its own format.
 pub(crate) fn refusal(record: &Record, fault: &Fault) -> Bytes {
-    match record.endpoint.and_then(format::of) {
-        Some(format) => format.error(fault, Some(&record.id)),
-        None => error::body(fault, Some(&record.id)),
-    }
+    record.client.error(fault, Some(&record.id))
 }
 
 /// The same as the last event of a stream that has begun.
 pub(crate) fn last_event(record: &Record, fault: &Fault) -> Bytes {
-    let id: Option<&RequestId> = Some(&record.id);
-    match record.endpoint.and_then(format::of) {
-        Some(format) => format.error_event(fault, id),
-        None => error::event(fault, id),
-    }
+    record.client.error_event(fault, Some(&record.id))
 }

@@ -69,7 +69,7 @@ fn request(kind: &Kind, call: &str) -> String {
         prefill: None,
     };
     let sent = splice(&body, &facts, &rewrite).pieces.concat();
-    let path = kind.path(base.path().trim_end_matches('/'), endpoint);
+    let path = kind.path(base.path().trim_end_matches('/'), endpoint, facts.stream);
     format!("POST {path}\n{}\n\n{}", shown(&headers), String::from_utf8(sent).unwrap())
 }
 

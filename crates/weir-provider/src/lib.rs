@@ -89,17 +89,25 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// The operations of its API at the kind's own address, or `elsewhere`: servers that speak OpenAI's API mostly have not
+    /// what came late to it.
+    pub fn speaks_at(&self, elsewhere: bool) -> &'static [Endpoint] {
+        if elsewhere && self.name == openai::KIND.name { OPENAI } else { self.speaks }
+    }
+
     /// What a call to `endpoint` is made as: itself where its API has that, else the conversation it is translated to.
     /// `None` when neither is possible.
     pub fn serves(&self, endpoint: Endpoint) -> Option<Endpoint> {
-        let translated = || self.speaks.iter().copied().find(|known| known.has_messages());
-        let known = self.speaks.contains(&endpoint).then_some(endpoint);
-        known.or_else(|| translated().filter(|_| endpoint.has_messages()))
+        served(self.speaks, endpoint)
     }
 
-    /// The path of `endpoint` below an API that lives at `base_path` (no trailing slash).
-    pub fn path(&self, base_path: &str, endpoint: Endpoint) -> String {
-        format!("{base_path}{}", endpoint.path())
+    /// The path of `endpoint` below an API that lives at `base_path` (no trailing slash), for an answer that is to be a
+    /// stream or not. Where the model is named in it, it stands for `{model}`.
+    pub fn path(&self, base_path: &str, endpoint: Endpoint, stream: bool) -> String {
+        let path = if stream { endpoint.streamed_path() } else { endpoint.path() };
+        // Ollama's own API stands beside its likeness of OpenAI's.
+        let base = if path.starts_with("/api/") { base_path.trim_end_matches("/v1") } else { base_path };
+        format!("{base}{path}")
     }
 
     /// The headers of every request to this vendor, credential and configured extras included.
@@ -140,6 +148,28 @@ impl Kind {
         }
         Ok(headers)
     }
+}
+
+/// What a call to `endpoint` is made as at a server that has the operations `speaks`, first choice first: itself where it
+/// is among them, else a conversation that it is translated to.
+pub fn served(speaks: &[Endpoint], endpoint: Endpoint) -> Option<Endpoint> {
+    let translated = || speaks.iter().copied().find(|known| known.has_messages());
+    let known = speaks.contains(&endpoint).then_some(endpoint);
+    known.or_else(|| translated().filter(|_| endpoint.generates()))
+}
+
+/// `path` with the name of `model` in it, in the form in which a path may hold it (RFC 3986 §3.3).
+pub fn with_model(path: &str, model: &str) -> String {
+    let mut name = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => {
+                name.push(char::from(byte));
+            }
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    path.replace("{model}", &name)
 }
 
 /// The text of `docs/reference/providers.md`.

@@ -1,6 +1,7 @@
 //! OpenAI's own API, and any server that speaks it.
 
-use crate::{Auth, Kind, OPENAI, Probe, Quirks};
+use crate::{Auth, Kind, Probe, Quirks};
+use weir_core::Endpoint;
 
 /// OpenAI.
 pub const KIND: Kind = Kind {
@@ -22,7 +23,7 @@ pub const KIND: Kind = Kind {
         "text-embedding-3-large",
     ],
     auth: Auth::Bearer,
-    speaks: OPENAI,
+    speaks: &[Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings, Endpoint::Responses],
     fixed: &[],
     quirks: Quirks::NONE,
     probe: Probe::Models,

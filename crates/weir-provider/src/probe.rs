@@ -64,7 +64,7 @@ impl Probe {
                     json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }], most: 1 });
                 Asked {
                     method: Method::POST,
-                    path: kind.path(base_path, kind.serves(Endpoint::Chat).unwrap_or(Endpoint::Chat)),
+                    path: kind.path(base_path, kind.serves(Endpoint::Chat).unwrap_or(Endpoint::Chat), false),
                     body: body.to_string(),
                 }
             }

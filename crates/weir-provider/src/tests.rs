@@ -31,8 +31,13 @@ fn headers_carry_the_credential_and_the_extras() {
 
 #[test]
 fn paths_follow_the_base() {
-    assert_eq!(openai::KIND.path("/v1", Endpoint::Chat), "/v1/chat/completions");
-    assert_eq!(openai::KIND.path("", Endpoint::Embeddings), "/embeddings");
+    assert_eq!(openai::KIND.path("/v1", Endpoint::Chat, false), "/v1/chat/completions");
+    assert_eq!(openai::KIND.path("", Endpoint::Embeddings, false), "/embeddings");
+    // What another API has stands where that has it.
+    assert_eq!(openai::KIND.path("/v1", Endpoint::OllamaChat, true), "/api/chat");
+    let streamed = openai::KIND.path("/v1beta", Endpoint::GenerateContent, true);
+    let named = crate::with_model(&streamed, "org/m 1:ü");
+    assert_eq!(named, "/v1beta/models/org%2Fm%201%3A%C3%BC:streamGenerateContent?alt=sse");
 }
 
 #[test]

@@ -1,35 +1,23 @@
 //! The public API: `/v1/*` and the health checks.
 
+mod addresses;
+
+pub use addresses::{CALLS, Call, called};
+
 use crate::connection::{self, Method, Request, TimeLimits};
 use crate::{Drain, Phase, cors, listen};
+use addresses::{client_of, operation};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;
-use weir_core::text::is_named;
-use weir_core::{Class, Endpoint, Fault};
 use weir_engine::line::Operation;
 use weir_engine::{Address, Core, Ingress, Reply, Response, serve};
-use weir_wire::{HeaderLines, Headers, field_name};
-
-/// The operations of the public API that reach a model, all of them `POST` below `/v1`.
-///
-/// Every one of them travels the engine's line and so has every guard; a test walks this list.
-pub const CALLS: [(&str, Endpoint); 4] = [
-    ("/v1/chat/completions", Endpoint::Chat),
-    ("/v1/completions", Endpoint::Completions),
-    ("/v1/embeddings", Endpoint::Embeddings),
-    ("/v1/messages", Endpoint::Messages),
-];
-
-/// The operation at this path, if a model is reached there.
-pub fn endpoint(path: &str) -> Option<Endpoint> {
-    CALLS.iter().find(|(known, _)| *known == path).map(|(_, endpoint)| *endpoint)
-}
+use weir_wire::{HeaderLines, field_name};
 
 /// Serves the public API on one core until the process drains and its connections have ended.
 ///
@@ -130,63 +118,19 @@ async fn answer(core: Rc<Core>, phase: Phase, request: Request) -> Response {
     let mut response = match early {
         Some(response) => response,
         None => {
-            let operation = operation(head.method, path, &head.headers);
+            let operation = operation(head.method, path, head.query(), &head.headers);
+            let client = client_of(&operation, path, &head.headers);
             let address = match operation {
                 Operation::Call(_) => None,
                 _ => Some(Address::new(head.method_name(), path)),
             };
-            serve(core, Ingress { operation, address, headers: head.headers, body, received }).await
+            serve(core, Ingress { operation, client, address, headers: head.headers, body, received }).await
         }
     };
     if let Some(origin) = origin {
         cors::allow(&mut response.headers, &origin);
     }
     response
-}
-
-/// What a request asks for, by method and path. Paths are compared as they are: no decoding, no normalisation.
-fn operation(method: Method, path: &str, headers: &Headers) -> Operation {
-    if let Some(endpoint) = endpoint(path) {
-        if method != Method::Post {
-            return Operation::Nothing(Fault::wrong_method("POST"));
-        }
-        return match wrong_media(headers) {
-            Some(fault) => Operation::Nothing(fault),
-            None => Operation::Call(endpoint),
-        };
-    }
-    let model = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
-    if path != "/v1/models" && model.is_none() {
-        let message =
-            "there is nothing at this address; the API is below /v1, for example POST /v1/chat/completions";
-        return Operation::Nothing(Fault::new(Class::Caller, 404, "not_found", message));
-    }
-    if method != Method::Get {
-        return Operation::Nothing(Fault::wrong_method("GET"));
-    }
-    match model {
-        None => Operation::Models,
-        Some(id) => Operation::Model(percent_decoded(id).into()),
-    }
-}
-
-fn wrong_media(headers: &Headers) -> Option<Fault> {
-    let unsupported =
-        |message: String| Some(Fault::new(Class::Caller, 415, "unsupported_media_type", message));
-    if let Some(coding) = headers.get(&header::CONTENT_ENCODING)
-        && coding != b"identity"
-    {
-        return unsupported("compressed request bodies are not supported; send the body as it is".to_owned());
-    }
-    let value = headers.get(&header::CONTENT_TYPE)?;
-    let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let json = is_named(kind, b"application/json")
-        || (kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case(b"+json"));
-    if json {
-        return None;
-    }
-    let shown: String = String::from_utf8_lossy(kind).chars().take(64).collect();
-    unsupported(format!("the body has to be JSON (content-type: application/json), not {shown:?}"))
 }
 
 /// Decodes `%XX` in a model's name (RFC 3986 §2.1); anything that is not well-formed stays as it is. The result is only

@@ -5,6 +5,7 @@
 //! are checked only of the fields that are used here; everything else is the upstream's to judge.
 
 mod prompt;
+mod shape;
 
 pub use prompt::Prompt;
 
@@ -13,8 +14,11 @@ use crate::name::ModelName;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
+use weir_core::endpoint::Streams;
 use weir_core::text::number;
 use weir_core::{Class, Endpoint, Fault, Need, Needs};
+
+use shape::{Holds, Shape, shape};
 
 /// The facts of one request body. Owns only the model's name; the rest are offsets into the body it was read from.
 #[derive(Clone, Debug)]
@@ -50,6 +54,18 @@ pub struct CallFacts {
     pub(crate) model_at: usize,
     pub(crate) stream_options: Option<StreamOptions>,
 }
+
+/// What an address says of the call that goes there.
+#[derive(Clone, Copy, Debug)]
+pub struct InAddress<'a> {
+    /// The model asked for.
+    pub model: &'a str,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+}
+
+/// The place of a member that is not there.
+const NOWHERE: usize = usize::MAX;
 
 /// Where one top-level member stands. Bodies are refused before offsets outgrow 32 bits.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +107,14 @@ impl CallFacts {
     /// Reads the facts of `body`. Every fault is the caller's, has status 400 (413 above 4 GiB) and names the place or
     /// the field: codes `invalid_json`, `missing_required_parameter`, `invalid_type`, `string_above_max_length`.
     pub fn read(body: &[u8], endpoint: Endpoint) -> Result<Self, Fault> {
+        Self::read_at(body, endpoint, None)
+    }
+
+    /// The same of a call whose address says what others say in their bodies.
+    ///
+    /// # Errors
+    /// As of [`CallFacts::read`].
+    pub fn read_at(body: &[u8], endpoint: Endpoint, address: Option<InAddress<'_>>) -> Result<Self, Fault> {
         if u32::try_from(body.len()).is_err() {
             return Err(Fault::new(
                 Class::Caller,
@@ -102,7 +126,7 @@ impl CallFacts {
         let mut found = Found::new(endpoint);
         json::scan(body, &mut |field| found.see(body, field))
             .map_err(|fault| not_an_object(body, endpoint).unwrap_or_else(|| invalid_json(body, fault)))?;
-        found.finish(body, endpoint)
+        found.finish(body, endpoint, address)
     }
 
     /// Whether the body has a member of this name whose value is not `null`.
@@ -114,18 +138,9 @@ impl CallFacts {
         })
     }
 
-    /// Where the value of `model` stands in the body, quotes included.
+    /// Where the value of `model` stands in the body, quotes included; nowhere (`0..0`) where the address names the model.
     pub fn model_range(&self) -> Range<usize> {
         self.fields.get(self.model_at).map(|span| span.value()).unwrap_or_default()
-    }
-}
-
-/// The member that carries the prompt.
-fn prompt_key(endpoint: Endpoint) -> &'static str {
-    match endpoint {
-        Endpoint::Chat | Endpoint::Messages => "messages",
-        Endpoint::Completions => "prompt",
-        Endpoint::Embeddings => "input",
     }
 }
 
@@ -139,10 +154,8 @@ struct Member {
 
 /// What one scan gathers before types are judged: a fault of the grammar goes before a fault of a type.
 struct Found {
-    endpoint: Endpoint,
-    prompt_key: &'static str,
-    /// Whether this endpoint has streams.
-    streams: bool,
+    shape: &'static Shape,
+    streams: Streams,
     fields: SmallVec<[Span; 16]>,
     model: Option<Member>,
     prompt: Option<Member>,
@@ -159,8 +172,7 @@ struct Found {
 impl Found {
     fn new(endpoint: Endpoint) -> Self {
         Found {
-            endpoint,
-            prompt_key: prompt_key(endpoint),
+            shape: shape(endpoint),
             streams: endpoint.streams(),
             fields: SmallVec::new(),
             model: None,
@@ -182,8 +194,8 @@ impl Found {
         let key = field.key.unescape();
         match &*key {
             "model" => self.model = member(),
-            "stream" if self.streams => self.stream = member(),
-            "stream_options" if self.streams => self.stream_options = member(),
+            "stream" if self.may_say_stream() => self.stream = member(),
+            "stream_options" if self.streams == Streams::IfAsked => self.stream_options = member(),
             "max_tokens" | "max_completion_tokens" => self.max_tokens = self.max_tokens.max(number()),
             "user" if field.kind == Kind::String => self.user = Some(field.value.clone()),
             "tools" | "functions" if field.kind == Kind::Array && field.value.len() > 2 => {
@@ -198,9 +210,8 @@ impl Found {
             "reasoning_effort" if field.kind == Kind::String => self.needs.add(Need::Reasoning),
             "audio" if field.kind == Kind::Object => self.needs.add(Need::Audio),
             "metadata" if field.kind == Kind::Object => self.metadata = Some(field.value.clone()),
-            key if key == self.prompt_key => self.prompt = member(),
-            key if self.endpoint == Endpoint::Messages => self.see_in_messages(key, body, field),
-            _ => {}
+            key if key == self.shape.prompt => self.prompt = member(),
+            key => (self.shape.own)(self, key, body, field),
         }
         // `CallFacts::read` has checked that every offset fits.
         let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
@@ -211,45 +222,40 @@ impl Found {
         });
     }
 
-    /// What only Anthropic's format has.
-    fn see_in_messages(&mut self, key: &str, body: &[u8], field: &Field<'_>) {
-        let value = || body.get(field.value.clone()).unwrap_or_default();
-        match key {
-            "system" => self.system = Some(field.value.clone()),
-            "thinking" if member(value(), "type").is_some_and(|kind| kind != br#""disabled""#) => {
-                self.needs.add(Need::Reasoning);
-            }
-            "output_format" if prompt::asks_for_a_schema(value()) => self.needs.add(Need::JsonSchema),
-            "output_config" if member(value(), "format").is_some_and(prompt::asks_for_a_schema) => {
-                self.needs.add(Need::JsonSchema);
-            }
-            _ => {}
-        }
+    /// Whether it is the body that says whether a stream is wanted.
+    fn may_say_stream(&self) -> bool {
+        matches!(self.streams, Streams::IfAsked | Streams::UnlessDeclined)
     }
 
-    fn finish(mut self, body: &[u8], endpoint: Endpoint) -> Result<CallFacts, Fault> {
+    fn finish(
+        mut self,
+        body: &[u8],
+        endpoint: Endpoint,
+        address: Option<InAddress<'_>>,
+    ) -> Result<CallFacts, Fault> {
         if endpoint == Endpoint::Messages {
             self.user = self.metadata.clone().and_then(|metadata| {
                 let place = place(body.get(metadata.clone())?, "user_id")?;
                 Some(metadata.start + place.start..metadata.start + place.end)
             });
         }
-        let model = self.model.ok_or_else(|| missing("model"))?;
-        if model.kind != Kind::String {
-            return Err(wrong_type("model", "a string", model.kind));
-        }
-        let prompt = self.prompt.ok_or_else(|| missing(self.prompt_key))?;
-        match prompt.kind {
-            Kind::Array => {}
-            Kind::Null if !endpoint.has_messages() => {
-                return Err(wrong_type(self.prompt_key, "a string or an array", prompt.kind));
+        let (model, model_at) = match (address, self.model) {
+            (Some(address), _) => (name_of(address.model)?, NOWHERE),
+            (None, None) => return Err(missing("model")),
+            (None, Some(model)) if model.kind != Kind::String => {
+                return Err(wrong_type("model", "a string", model.kind));
             }
-            _ if !endpoint.has_messages() => {}
-            kind => return Err(wrong_type(self.prompt_key, "an array", kind)),
-        }
+            (None, Some(model)) => (read_model(body, model.value)?, model.at),
+        };
+        let prompt = judged_prompt(self.shape, self.prompt)?;
         let stream = match self.stream.map_or(Kind::Null, |member| member.kind) {
             Kind::True => true,
-            Kind::False | Kind::Null => false,
+            Kind::False => false,
+            Kind::Null => match self.streams {
+                Streams::Never | Streams::IfAsked => false,
+                Streams::UnlessDeclined => true,
+                Streams::ByAddress => address.is_some_and(|address| address.stream),
+            },
             kind => return Err(wrong_type("stream", "a boolean", kind)),
         };
         let (stream_options, include_usage) = match &self.stream_options {
@@ -258,28 +264,50 @@ impl Found {
         };
         Ok(CallFacts {
             endpoint,
-            model: read_model(body, model.value)?,
+            model,
             stream,
             include_usage,
             max_tokens: self.max_tokens,
             needs: self.needs,
-            prompt_bytes: prompt.value.len() + self.system.as_ref().map_or(0, Range::len),
-            prompt: prompt.value,
+            prompt_bytes: prompt.len() + self.system.as_ref().map_or(0, Range::len),
+            prompt,
             system: self.system,
             metadata: self.metadata,
             response_format: self.response_format,
             user: self.user,
             fields: self.fields,
-            model_at: model.at,
+            model_at,
             stream_options,
         })
+    }
+}
+
+/// Where the prompt stands, if it is one.
+fn judged_prompt(shape: &Shape, prompt: Option<Member>) -> Result<Range<usize>, Fault> {
+    let Some(prompt) = prompt else {
+        // A request to load a model, or a text that goes on with nothing, says so by having none.
+        return if shape.holds == Holds::TextsOrNothing { Ok(0..0) } else { Err(missing(shape.prompt)) };
+    };
+    let wanted = match (shape.holds, prompt.kind) {
+        (_, Kind::Array) | (Holds::Texts | Holds::TextsOrNothing | Holds::TurnsOrText, Kind::String) => None,
+        (Holds::Turns, _) => Some("an array"),
+        (Holds::TurnsOrText, _) | (Holds::Texts, Kind::Null) => Some("a string or an array"),
+        (Holds::Texts | Holds::TextsOrNothing, _) => None,
+    };
+    match wanted {
+        Some(wanted) => Err(wrong_type(shape.prompt, wanted, prompt.kind)),
+        None => Ok(prompt.value),
     }
 }
 
 fn read_model(body: &[u8], value: Range<usize>) -> Result<ModelName, Fault> {
     let text = Reader::new(body.get(value).unwrap_or_default()).and_then(|mut reader| reader.text());
     let name = text.map_err(|fault| invalid_json(body, fault))?.map(|text| text.unescape());
-    ModelName::new(&name.unwrap_or_default()).ok_or_else(|| {
+    name_of(&name.unwrap_or_default())
+}
+
+fn name_of(name: &str) -> Result<ModelName, Fault> {
+    ModelName::new(name).ok_or_else(|| {
         let message = format!("`model` is longer than {} bytes.", ModelName::LONGEST);
         Fault::new(Class::Caller, 400, "string_above_max_length", message).with_param("model")
     })
@@ -338,12 +366,9 @@ fn not_an_object(body: &[u8], endpoint: Endpoint) -> Option<Fault> {
         text if text.iter().all(|b| b"0123456789+-.eE".contains(b)) => "The request body is a number",
         _ => return None,
     };
-    let prompt = match endpoint {
-        Endpoint::Chat | Endpoint::Messages => r#""messages": [{"role": "user", "content": "…"}]"#,
-        Endpoint::Completions => r#""prompt": "…""#,
-        Endpoint::Embeddings => r#""input": "…""#,
-    };
-    let message = format!("{got}; expected a JSON object such as {{\"model\": \"…\", {prompt}}}.");
+    let example = shape(endpoint).example;
+    let model = if endpoint.streams() == Streams::ByAddress { "" } else { r#""model": "…", "# };
+    let message = format!("{got}; expected a JSON object such as {{{model}{example}}}.");
     Some(Fault::new(Class::Caller, 400, "invalid_json", message))
 }
 

@@ -30,6 +30,9 @@ pub trait Format: Debug + Sync {
     /// The name by which configuration, logs and seals know it.
     fn name(&self) -> &'static str;
 
+    /// The operation whose calls and answers are in it.
+    fn endpoint(&self) -> Endpoint;
+
     /// How it spells what a call may ask for, for errors and lists of what was left behind.
     fn spelling(&self, param: Param) -> &'static str;
 
@@ -113,9 +116,8 @@ pub fn format(name: &str) -> Option<&'static dyn Format> {
 /// The format of what is called, where that is generated text.
 pub fn of(endpoint: Endpoint) -> Option<&'static dyn Format> {
     match endpoint {
-        Endpoint::Chat => Some(&chat::Chat),
-        Endpoint::Messages => Some(&messages::Messages),
-        Endpoint::Completions | Endpoint::Embeddings => None,
+        Endpoint::Chat => Some(&chat::Chat), // as nearly all are
+        _ => FORMATS.iter().copied().find(|format| format.endpoint() == endpoint),
     }
 }
 
@@ -126,6 +128,16 @@ pub enum Framing {
     Events,
     /// A JSON object a line (`application/x-ndjson`).
     Lines,
+}
+
+impl Framing {
+    /// The media type of such a stream.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Framing::Events => "text/event-stream; charset=utf-8",
+            Framing::Lines => "application/x-ndjson",
+        }
+    }
 }
 
 /// The deployment a call is written for.

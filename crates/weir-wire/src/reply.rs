@@ -2,8 +2,7 @@
 
 use crate::answer::{Answer, FinishReason};
 use crate::error::{self, fault_inside};
-use crate::format::Format;
-use crate::format::messages::Messages;
+use crate::format::{self, Format};
 use crate::json::JsonFault;
 use crate::name::ModelName;
 use crate::neutral::{Finish, Part, Reply};
@@ -94,14 +93,17 @@ impl ReplyFacts {
 ///
 /// With `judged` it looks into the choices, so that [`judge`](crate::quality::judge) can be asked about them.
 pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<ReplyFacts, Fault> {
-    if endpoint == Endpoint::Messages {
-        return facts_by(&Messages, body);
+    if !endpoint.answers_in_choices()
+        && let Some(format) = format::of(endpoint)
+    {
+        return facts_by(format, body);
     }
     let read = |answer: Result<_, JsonFault>| answer.map_err(|fault| malformed(body, &fault.to_string()));
     let answer = read(if judged { Answer::read(body) } else { Answer::read_without_choices(body) })?;
-    let (answered, wanted) = match endpoint {
-        Endpoint::Chat | Endpoint::Completions => (answer.has_choices, "no `choices`"),
-        Endpoint::Embeddings | Endpoint::Messages => (answer.has_data, "no `data`"),
+    let (answered, wanted) = if endpoint.answers_in_choices() {
+        (answer.has_choices, "no `choices`")
+    } else {
+        (answer.has_data, "no `data`")
     };
     if !answered {
         return Err(if answer.has_error { fault_inside(body) } else { malformed(body, wanted) });

@@ -88,7 +88,7 @@ const WITH_USAGE: &str = r#"{"include_usage":true}"#;
 fn edit_model(edits: &mut Edits, facts: &CallFacts, rewrite: &Rewrite<'_>) {
     let mut range = facts.model_range();
     let mut with = String::new();
-    if rewrite.model == facts.model.as_str() {
+    if rewrite.model == facts.model.as_str() || range.is_empty() {
         range.start = range.end;
     } else {
         push_json_string(&mut with, rewrite.model);

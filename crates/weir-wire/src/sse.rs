@@ -79,6 +79,11 @@ impl Splitter {
         Splitter { carry: BytesMut::new(), lines: Lines::default(), limit, fresh: true, stopped: false }
     }
 
+    /// The most bytes it holds back.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Takes the next bytes: shows each event that is now complete to `judge`, and appends to `out` what stays.
     pub fn push(
         &mut self,

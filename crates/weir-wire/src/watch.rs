@@ -3,19 +3,21 @@
 //! Format: <https://platform.openai.com/docs/api-reference/chat-streaming>; dialects as served by vLLM, SGLang, Ollama,
 //! llama.cpp, Groq, DeepSeek.
 
+mod cut;
 mod pattern;
 mod through;
 mod told;
 
 use crate::answer::{Answer, FinishReason};
 use crate::error::fault_inside;
-use crate::format::{Asked, Format};
+use crate::format::{Asked, Format, Framing};
 use crate::json::{self, HALF_A_PAIR, JsonFault};
 use crate::name::ModelName;
 use crate::splice::push_json_string;
-use crate::sse::{self, Event, EventTooLarge, Fate, Pieces, Splitter};
+use crate::sse::{Event, EventTooLarge, Fate, Pieces};
 use crate::usage::{self, Stated};
 use bytes::Bytes;
+use cut::Cut;
 use pattern::Pattern;
 use smallvec::SmallVec;
 use through::Through;
@@ -55,7 +57,7 @@ pub enum End {
 /// after the end.
 #[derive(Debug)]
 pub struct StreamWatch {
-    splitter: Splitter,
+    cut: Cut,
     seen: Seen,
 }
 
@@ -85,10 +87,10 @@ struct Seen {
 
 impl StreamWatch {
     /// A watch at the start of a stream. `wants_usage`: the client itself asked for the usage chunk. `limit`: the largest
-    /// event that may be held back while it is incomplete, in bytes ([`Splitter::LIMIT`] suits all known upstreams).
+    /// event that may be held back while it is incomplete, in bytes ([`Splitter::LIMIT`](crate::sse::Splitter::LIMIT) suits all known upstreams).
     pub fn new(wants_usage: bool, limit: usize) -> Self {
         StreamWatch {
-            splitter: Splitter::new(limit),
+            cut: Cut::events(limit),
             seen: Seen {
                 wants_usage,
                 usage: None,
@@ -113,17 +115,26 @@ impl StreamWatch {
     /// The same watch over a stream in format `from`, to be passed on as it comes. Once it has told something, no other
     /// stream can take it up: its events would not fit behind these.
     #[must_use]
-    pub fn reading(mut self, from: &dyn Format) -> Self {
-        self.seen.through = Some(Box::new(Through::new(from, from, None)));
-        self
+    pub fn reading(self, from: &dyn Format) -> Self {
+        self.through(Through::new(from, from, None))
     }
 
     /// The same watch over a stream in format `from`, to be written in format `to` for the client who `asked`.
     #[must_use]
-    pub fn translating(mut self, from: &dyn Format, to: &dyn Format, asked: &Asked) -> Self {
+    pub fn translating(self, from: &dyn Format, to: &dyn Format, asked: &Asked) -> Self {
         let writer = to.stream_writer(asked);
-        self.seen.through = Some(Box::new(Through::new(from, to, Some(writer))));
+        self.through(Through::new(from, to, Some(writer)))
+    }
+
+    fn through(mut self, through: Through) -> Self {
+        self.cut = self.cut.framed(through.framing);
+        self.seen.through = Some(Box::new(through));
         self
+    }
+
+    /// How what comes is cut into events.
+    pub fn framing(&self) -> Framing {
+        self.cut.framing()
     }
 
     /// The same watch, remembering what the client is told, so that [`StreamWatch::told`] has it.
@@ -167,7 +178,7 @@ impl StreamWatch {
     pub fn push(&mut self, chunk: Bytes, out: &mut Pieces) -> Result<Step, Fault> {
         let seen = &mut self.seen;
         let before = out.len();
-        let pushed = self.splitter.push(chunk, out, &mut |event| seen.judge(event));
+        let pushed = self.cut.push(chunk, out, &mut |event| seen.judge(event));
         if let Some(through) = self.seen.through.as_mut().filter(|through| !through.written.is_empty()) {
             out.push(Bytes::from(std::mem::take(&mut through.written)));
         }
@@ -189,9 +200,9 @@ impl StreamWatch {
     /// Judges the stream after the upstream closed it in order (a connection that broke is a fault without asking).
     pub fn end(&mut self) -> End {
         let mut append = Vec::new();
-        let tail = self.splitter.finish();
+        let tail = self.cut.finish();
         if !tail.is_empty() {
-            let event = sse::parse_unfinished(&tail);
+            let event = self.cut.unfinished(&tail);
             let unparsable = self.seen.unparsable;
             let is_comment = event.data.is_none() && tail.starts_with(b":");
             // What this says reaches the client only if the stream turns out to be whole.
@@ -214,8 +225,7 @@ impl StreamWatch {
                 append.extend_from_slice(&part);
             } else if event.data.is_some() && matches!(fate, Fate::Keep | Fate::Last) {
                 append.extend_from_slice(&tail);
-                let line_ended = tail.ends_with(b"\n") || tail.ends_with(b"\r");
-                append.extend_from_slice(if line_ended { b"\n" } else { b"\n\n" });
+                append.extend_from_slice(self.cut.missing_behind(&tail));
             }
         }
         self.seen.ends_through();

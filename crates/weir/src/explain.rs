@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use weir_config::{Admin, Config, Overrides};
 use weir_engine::explain::Question;
 use weir_engine::{Core, Engine, Rosters};
-use weir_server::public::{CALLS, endpoint};
+use weir_server::public::{CALLS, called};
 use weir_telemetry::{Settings, Telemetry};
 use weir_wire::Headers;
 
@@ -115,8 +115,8 @@ fn address(arguments: &Arguments) -> Result<Address, Failure> {
 fn would_be(arguments: &Arguments, request: &Path) -> Result<Json, Failure> {
     let body = read(request).map_err(|error| Failure::Usage(format!("{}: {error}", request.display())))?;
     let headers = headers(&arguments.headers)?;
-    let Some(endpoint) = endpoint(&arguments.path) else {
-        let known: Vec<&str> = CALLS.iter().map(|(path, _)| *path).collect();
+    let Some(called) = called(&arguments.path) else {
+        let known: Vec<&str> = CALLS.iter().map(|call| call.path).collect();
         return Err(Failure::Usage(format!("--path {}: there is {}", arguments.path, known.join(", "))));
     };
     if arguments.admin.is_some() {
@@ -134,7 +134,7 @@ fn would_be(arguments: &Arguments, request: &Path) -> Result<Json, Failure> {
         return Err(Failure::Usage(format!("no key of the configuration is named {key:?}")));
     }
     let core = core(&config, arguments.seed)?;
-    Ok(core.explain(&Question { endpoint, body, headers: Headers::from(&headers), key }))
+    Ok(core.explain(&Question { called, body, headers: Headers::from(&headers), key }))
 }
 
 /// A core that serves nobody: every deployment is well, and nothing is known of any.

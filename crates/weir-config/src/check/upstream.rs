@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_core::timeouts::MinSpeed;
-use weir_core::{Causes, ModelClass, Secret, Timeouts};
+use weir_core::{Causes, Endpoint, ModelClass, Secret, Timeouts};
 
 /// Headers that say how the message itself is framed and where it goes (RFC 9110 §7.2, §7.6.1): setting them by hand would
 /// break or smuggle requests.
@@ -58,6 +58,7 @@ pub(super) fn check_providers(
             name: Arc::from(name),
             kind,
             base_url,
+            endpoints: check_endpoints(provider.endpoints.as_deref(), &place.key("endpoints"), problems),
             api_keys,
             headers: check_headers(provider.headers, &place.key("headers"), problems),
             timeouts: check_timeouts(provider.timeouts, &place.key("timeouts"), problems),
@@ -398,6 +399,7 @@ pub(super) fn check_routes(
             queue: check_queue(&route.queue, &place.key("queue"), problems),
             hedge: route.hedge.map(|hedge| Hedge { after: hedge.after.0, extra_percent: hedge.extra.0 }),
             answers: check_answers(&route.answers, &place.key("answers"), problems),
+            drop_params: route.drop_params,
             timeouts: check_timeouts(route.timeouts, &place.key("timeouts"), problems),
             aliases: route.aliases.into_iter().map(Arc::from).collect(),
             name: Arc::from(name),
@@ -475,6 +477,7 @@ fn add_classes(routes: &mut Vec<Route>, names: &Names<'_>, deployments: &[Deploy
             queue: Queue::default(),
             hedge: None,
             answers: Answers::default(),
+            drop_params: true,
             timeouts: Timeouts::default(),
             at: place.key_at.clone(),
         });
@@ -613,6 +616,29 @@ pub(super) fn check_targets(
         problems.push(place.problem("the weights of all deployments are zero"));
     }
     checked
+}
+
+fn check_endpoints(
+    names: Option<&[String]>,
+    place: &Place<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<Endpoint>> {
+    let names = names?;
+    problems.extend(repeated(names, place));
+    if names.is_empty() && !place.has_broken() {
+        problems.push(place.problem("a server without any operation is of no use"));
+    }
+    let mut checked = Vec::new();
+    for (name, at) in names.iter().zip(place.items()) {
+        if let Some(endpoint) = Endpoint::by_name(name) {
+            checked.push(endpoint);
+        } else {
+            let mut problem = at.problem(format!("no operation is called {}", at.shown()));
+            problem.help = did_you_mean(name, "operations", Endpoint::ALL.iter().map(|known| known.name()));
+            problems.push(problem);
+        }
+    }
+    Some(checked)
 }
 
 fn check_hints(hints: Option<&[String]>, place: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Hint> {

@@ -25,6 +25,10 @@ pub(crate) struct Provider {
     /// Where the API lives, up to the part before `/chat/completions`. `http` or `https`, without user, query and fragment.
     #[schemars(example = "http://127.0.0.1:8080/v1", extend("x-default" = "the kind's own"))]
     pub base_url: Option<UrlText>,
+    /// Which operations its server has, where they are others than the kind usually has. A call to one that it lacks is
+    /// translated to one that it has.
+    #[schemars(example = serde_json::json!(["chat", "responses"]), extend("x-default" = "the kind's own"))]
+    pub endpoints: Option<Vec<String>>,
     /// The credential that is sent upstream. Empty: none.
     #[schemars(example = "${OPENAI_API_KEY}", extend("x-default" = "none"))]
     pub api_key: Option<SecretText>,
@@ -367,6 +371,12 @@ pub(crate) struct Route {
     /// `region` has one of these values, parted by commas), `task` (`x-weir-task`). A request that asks for what is not in the list is refused.
     #[schemars(example = serde_json::json!(["latency_budget", "session"]), extend("x-default" = "`session`, `no_fallback`, `task`"))]
     pub hints: Option<Vec<String>>,
+    /// Whether what a call asks for and a deployment of another format cannot be told is left out, and named in
+    /// `x-weir-dropped`. `false`: such a deployment does not serve the call, and where no other does it is refused, naming what
+    /// it was.
+    #[serde(default = "drop_params")]
+    #[schemars(example = false)]
+    pub drop_params: bool,
     /// How often and how soon to try again.
     #[serde(default)]
     pub retries: Retries,
@@ -382,6 +392,10 @@ pub(crate) struct Route {
     /// How long each phase of a call may take.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+fn drop_params() -> bool {
+    true
 }
 
 fn panic_percent() -> u32 {

@@ -1,7 +1,7 @@
 //! Decisions: what was decided for requests that were made, and what would be for one that is not.
 
 use super::{Admin, Asked, json_body, refuse};
-use crate::public::{CALLS, endpoint, percent_decoded};
+use crate::public::{CALLS, called, percent_decoded};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -124,8 +124,8 @@ fn question(body: &Bytes) -> Result<Question, Fault> {
         .ok_or_else(|| wrong("\"request\" is missing: the body to decide about".to_owned()))?;
     let path = text("path")?.unwrap_or_else(|| "/v1/chat/completions".to_owned());
     Ok(Question {
-        endpoint: endpoint(&path).ok_or_else(|| {
-            let known: Vec<&str> = CALLS.iter().map(|(path, _)| *path).collect();
+        called: called(&path).ok_or_else(|| {
+            let known: Vec<&str> = CALLS.iter().map(|call| call.path).collect();
             wrong(format!("\"path\" is none of {}", known.join(", ")))
         })?,
         body: body.slice_ref(request.get().as_bytes()),

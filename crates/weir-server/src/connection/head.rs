@@ -35,6 +35,8 @@ pub(crate) struct RequestHead {
     /// Where method and path stand in the buffer of the headers. Both are visible ASCII.
     method_name: Range<usize>,
     path: Range<usize>,
+    /// Where the target ends.
+    target_end: usize,
     pub(crate) headers: Headers,
 }
 
@@ -50,6 +52,13 @@ impl RequestHead {
             Ok(path) if !path.is_empty() => path,
             _ => "/",
         }
+    }
+
+    /// What stands between the path's `?` and the fragment, as it was written; nothing where there is none.
+    pub(crate) fn query(&self) -> &str {
+        let rest = self.headers.part(self.path.end..self.target_end);
+        let query = rest.strip_prefix(b"?").unwrap_or_default().split(|b| *b == b'#').next();
+        std::str::from_utf8(query.unwrap_or_default()).unwrap_or_default()
     }
 }
 
@@ -198,6 +207,7 @@ struct Found {
     method: Method,
     method_name: Range<usize>,
     path: Range<usize>,
+    target_end: usize,
     fields: Fields,
     stated: Stated,
     version: Version,
@@ -229,13 +239,14 @@ impl Found {
         };
         let path = path(part(&target))?;
         let path = target.start + path.start..target.start + path.end;
-        Ok(Found { method, method_name, path, fields, stated, version })
+        Ok(Found { method, method_name, path, target_end: target.end, fields, stated, version })
     }
 
     fn head(self, text: Bytes) -> Head {
-        let Found { method, method_name, path, fields, stated, version } = self;
+        let Found { method, method_name, path, target_end, fields, stated, version } = self;
+        let headers = Headers::new(text, fields);
         Head {
-            request: RequestHead { method, method_name, path, headers: Headers::new(text, fields) },
+            request: RequestHead { method, method_name, path, target_end, headers },
             length: stated.length,
             keep_alive: stated.keep_alive,
             expects: stated.expects && version == Version::Http11,

@@ -63,10 +63,12 @@ impl CallFacts {
     pub fn opening(&self, body: &[u8], most: usize, said: &mut dyn FnMut(&[u8])) {
         let mut look = Look::new(self.needs);
         look.keeps_all = true;
-        let plain = !self.endpoint.has_messages();
+        let written = body.get(self.prompt.clone()).unwrap_or_default();
+        let plain = !self.endpoint.has_messages() || written.starts_with(b"\"");
+        look.unnamed_is_user = self.endpoint == Endpoint::GenerateContent;
         if plain {
             self.look(body, &mut look);
-        } else if let Some(written) = body.get(self.prompt.clone()) {
+        } else {
             let read = Reader::new(written).and_then(|mut reader| {
                 reader.elements(&mut |reader| {
                     if look.found.turns == 0 { look.message(reader) } else { reader.skip() }
@@ -111,13 +113,16 @@ impl CallFacts {
     }
 
     fn look<'b>(&self, body: &'b [u8], look: &mut Look<'b>) {
-        let written = body.get(self.prompt.clone());
-        let read = Reader::new(written.unwrap_or_default()).and_then(|mut reader| match self.endpoint {
-            Endpoint::Chat | Endpoint::Messages => {
-                reader.elements(&mut |reader| look.message(reader)).map(|_| ())
-            }
-            Endpoint::Completions | Endpoint::Embeddings => look.plain(&mut reader),
-        });
+        let written = body.get(self.prompt.clone()).unwrap_or_default();
+        let turns = self.endpoint.has_messages() && !written.starts_with(b"\"");
+        look.unnamed_is_user = self.endpoint == Endpoint::GenerateContent;
+        let read = match written {
+            b"" => Ok(()),
+            written => Reader::new(written).and_then(|mut reader| match turns {
+                true => reader.elements(&mut |reader| look.message(reader)).map(|_| ()),
+                false => look.plain(&mut reader),
+            }),
+        };
         debug_assert!(read.is_ok(), "the body has been read before");
         look.found.text_bytes += self.system.as_ref().map_or(0, Range::len);
     }
@@ -129,23 +134,26 @@ struct Look<'b> {
     texts: Vec<(u32, Text<'b>)>,
     /// Whether what others than the user said is kept, too.
     keeps_all: bool,
+    /// Whether who is not named is the user.
+    unnamed_is_user: bool,
 }
 
 impl<'b> Look<'b> {
     fn new(needs: Needs) -> Self {
-        Look { found: Prompt { needs, ..Prompt::default() }, texts: Vec::new(), keeps_all: false }
+        let found = Prompt { needs, ..Prompt::default() };
+        Look { found, texts: Vec::new(), keeps_all: false, unnamed_is_user: false }
     }
 
     fn message(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
         let before = self.texts.len();
         // The role may stand behind what was said.
         let turn = self.found.turns + 1;
-        let mut by_user = false;
+        let mut by_user = self.unnamed_is_user;
         let mut results_only = false;
         reader.members(&mut |reader, name| {
             match &*name.unescape() {
                 "role" => by_user = reader.text()?.is_some_and(|role| role.unescape() == "user"),
-                "content" if reader.peek()? == Kind::Array => {
+                "content" | "parts" if reader.peek()? == Kind::Array => {
                     let (mut results, mut parts) = (0, 0);
                     reader.elements(&mut |reader| {
                         parts += 1;
@@ -157,6 +165,12 @@ impl<'b> Look<'b> {
                 "content" => {
                     let text = reader.text()?;
                     self.said(turn, text);
+                }
+                "images" if reader.peek()? == Kind::Array => {
+                    reader.elements(&mut |reader| {
+                        self.image();
+                        reader.skip()
+                    })?;
                 }
                 _ => reader.skip()?,
             }
@@ -175,25 +189,53 @@ impl<'b> Look<'b> {
     fn part(&mut self, reader: &mut Reader<'b>, turn: u32) -> Result<bool, JsonFault> {
         let mut said = None;
         let mut kind = None;
+        let mut is_result = false;
         reader.members(&mut |reader, name| {
             match &*name.unescape() {
                 "text" => said = reader.text()?,
                 "type" => kind = reader.text()?,
+                // Google's parts are told by the member they have.
+                "inlineData" | "inline_data" | "fileData" | "file_data" => self.data(reader)?,
+                "functionResponse" | "function_response" => {
+                    is_result = true;
+                    reader.skip()?;
+                }
                 _ => reader.skip()?,
             }
             Ok(())
         })?;
         let kind = kind.map(|kind| kind.unescape());
         match kind.as_deref() {
-            Some("image_url" | "input_image" | "image") => {
-                self.found.images = self.found.images.saturating_add(1);
-                self.found.needs.add(Need::Images);
-            }
+            Some("image_url" | "input_image" | "image") => self.image(),
             Some("input_audio" | "audio_url" | "audio") => self.found.needs.add(Need::Audio),
             _ => {}
         }
         self.said(turn, said);
-        Ok(kind.as_deref() == Some("tool_result"))
+        Ok(is_result || kind.as_deref() == Some("tool_result"))
+    }
+
+    fn image(&mut self) {
+        self.found.images = self.found.images.saturating_add(1);
+        self.found.needs.add(Need::Images);
+    }
+
+    /// A medium whose type says what it is.
+    fn data(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {
+        let mut mime = None;
+        reader.members(&mut |reader, name| {
+            match &*name.unescape() {
+                "mimeType" | "mime_type" => mime = reader.text()?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        let mime = mime.map(|mime| mime.unescape().to_ascii_lowercase()).unwrap_or_default();
+        if mime.starts_with("image/") {
+            self.image();
+        } else if mime.starts_with("audio/") {
+            self.found.needs.add(Need::Audio);
+        }
+        Ok(())
     }
 
     fn plain(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonFault> {

@@ -13,7 +13,7 @@ use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{CacheHint, Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
-use weir_core::{Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId};
 
 /// The format's name.
 pub(super) const NAME: &str = "chat";
@@ -25,6 +25,10 @@ pub struct Chat;
 impl Format for Chat {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Chat
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -54,6 +58,7 @@ impl Format for Chat {
             Param::Cache => "cache_control",
             Param::Name => "messages.name",
             Param::Detail => "image_url.detail",
+            Param::ToolError => "messages.is_error",
             Param::Image => "image_url",
             Param::Audio => "input_audio",
             Param::Video => "video_url",

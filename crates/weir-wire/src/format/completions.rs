@@ -21,7 +21,7 @@ mod write;
 use super::{Asked, Format, Losing, StreamReader, StreamWriter, Target};
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
-use weir_core::{Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId};
 
 /// OpenAI's completions of a text.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ pub struct Completions;
 impl Format for Completions {
     fn name(&self) -> &'static str {
         "completions"
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Completions
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -59,6 +63,7 @@ impl Format for Completions {
             Param::Cache => "prompt_cache_key",
             Param::Name => "name",
             Param::Detail => "detail",
+            Param::ToolError => "is_error",
             Param::Image => "image",
             Param::Audio => "audio",
             Param::Video => "video",

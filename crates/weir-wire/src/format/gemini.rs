@@ -32,7 +32,7 @@ use crate::json::write::{Object, object};
 use crate::neutral::{Call, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
-use weir_core::{Fault, RequestId, Usage};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "gemini";
@@ -44,6 +44,10 @@ pub struct Gemini;
 impl Format for Gemini {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::GenerateContent
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -73,6 +77,7 @@ impl Format for Gemini {
             Param::Cache => "cachedContent",
             Param::Name => "contents.name",
             Param::Detail => "mediaResolution",
+            Param::ToolError => "contents.parts.functionResponse.response.error",
             Param::Image | Param::Audio | Param::Video | Param::Document => "contents.parts.inlineData",
             Param::Citations => "citationMetadata",
             Param::ServiceTier => "serviceTier",

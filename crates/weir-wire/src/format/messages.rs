@@ -10,7 +10,7 @@ use crate::json::write::{Object, object};
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
-use weir_core::{Fault, RequestId, Usage};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "messages";
@@ -22,6 +22,10 @@ pub struct Messages;
 impl Format for Messages {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Messages
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -51,6 +55,7 @@ impl Format for Messages {
             Param::Cache => "cache_control",
             Param::Name => "messages.name",
             Param::Detail => "detail",
+            Param::ToolError => "tool_result.is_error",
             Param::Image => "image",
             Param::Audio => "audio",
             Param::Video => "video",

@@ -25,7 +25,7 @@ use super::{Asked, Format, Framing, Losing, StreamReader, StreamWriter, Target};
 use crate::json::write::object;
 use crate::neutral::{Call, Finish, Lost, Param, Reply, Str};
 use bytes::Bytes;
-use weir_core::{Fault, RequestId};
+use weir_core::{Endpoint, Fault, RequestId};
 
 /// The format's name.
 pub(super) const NAME: &str = "ollama";
@@ -48,6 +48,10 @@ enum Kind {
 impl Format for Ollama {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::OllamaChat
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -99,6 +103,10 @@ impl Format for Ollama {
 impl Format for Generate {
     fn name(&self) -> &'static str {
         "ollama_generate"
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::OllamaGenerate
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -174,6 +182,7 @@ fn spelling(param: Param) -> &'static str {
         Param::Cache => "keep_alive",
         Param::Name => "messages.name",
         Param::Detail => "detail",
+        Param::ToolError => "messages.is_error",
         Param::Image | Param::Audio | Param::Video | Param::Document => "images",
         Param::Citations => "citations",
         Param::ServiceTier => "service_tier",

@@ -39,7 +39,7 @@ use crate::neutral::{Call, Chunk, Finish, Lost, Param, Proof, Reply, Str};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
-use weir_core::{Fault, RequestId, Usage};
+use weir_core::{Endpoint, Fault, RequestId, Usage};
 
 /// The format's name.
 pub(super) const NAME: &str = "responses";
@@ -51,6 +51,10 @@ pub struct Responses;
 impl Format for Responses {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Responses
     }
 
     fn spelling(&self, param: Param) -> &'static str {
@@ -80,6 +84,7 @@ impl Format for Responses {
             Param::Cache => "prompt_cache_key",
             Param::Name => "input.name",
             Param::Detail => "input_image.detail",
+            Param::ToolError => "input.is_error",
             Param::Image => "input_image",
             Param::Audio => "input_audio",
             Param::Video => "input_video",

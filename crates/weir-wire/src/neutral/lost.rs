@@ -58,6 +58,8 @@ pub enum Param {
     Name,
     /// How closely an image is looked at.
     Detail,
+    /// That a tool failed, beside what it said.
+    ToolError,
     /// A picture.
     Image,
     /// Sound.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sse::Splitter;
 
 /// What a stream came to: bytes for the client (with what `end` appends), how it ended, what was learnt.
 #[derive(Debug, PartialEq)]

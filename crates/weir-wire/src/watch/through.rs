@@ -4,7 +4,7 @@
 use super::told::Heard;
 use super::{Seen, damaged, diverged};
 use crate::answer::FinishReason;
-use crate::format::{Format, StreamReader, StreamWriter};
+use crate::format::{Format, Framing, StreamReader, StreamWriter};
 use crate::name::ModelName;
 use crate::neutral::{Chunk, Piece, Str};
 use crate::sse::{Event, Fate};
@@ -15,6 +15,8 @@ pub(super) struct Through {
     reader: Box<dyn StreamReader>,
     /// `None`: the client speaks the same format, and gets the bytes as they come.
     writer: Option<Box<dyn StreamWriter>>,
+    /// How what comes is cut.
+    pub(super) framing: Framing,
     /// What ends a stream in order in the client's eyes.
     pub(super) end_mark: &'static [u8],
     /// What has been written and not been fetched.
@@ -23,7 +25,13 @@ pub(super) struct Through {
 
 impl Through {
     pub(super) fn new(from: &dyn Format, to: &dyn Format, writer: Option<Box<dyn StreamWriter>>) -> Self {
-        Through { reader: from.stream_reader(), writer, end_mark: to.end_mark(), written: Vec::new() }
+        Through {
+            reader: from.stream_reader(),
+            writer,
+            framing: from.framing(),
+            end_mark: to.end_mark(),
+            written: Vec::new(),
+        }
     }
 
     /// Whether bytes are passed on as they come.

@@ -226,7 +226,7 @@ impl<'a> Answer<'a> {
         words.truncate(most);
         let (prefix, prompt) = match asked.endpoint {
             Endpoint::Chat | Endpoint::Messages => ("chatcmpl", &call["messages"]),
-            Endpoint::Completions | Endpoint::Embeddings => ("cmpl", &call["prompt"]),
+            _ => ("cmpl", &call["prompt"]),
         };
         Answer {
             endpoint: asked.endpoint,
@@ -252,7 +252,7 @@ impl<'a> Answer<'a> {
         let object = match (self.endpoint, streamed) {
             (Endpoint::Chat | Endpoint::Messages, true) => "chat.completion.chunk",
             (Endpoint::Chat | Endpoint::Messages, false) => "chat.completion",
-            (Endpoint::Completions | Endpoint::Embeddings, _) => "text_completion",
+            _ => "text_completion",
         };
         json!({ "id": self.id, "object": object, "created": self.created, "model": self.model })
     }

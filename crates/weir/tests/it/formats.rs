@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod pairs;
+
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

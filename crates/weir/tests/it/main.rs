@@ -26,3 +26,4 @@ mod reloading;
 mod retries;
 mod rules;
 mod streams;
+mod told;

@@ -32,7 +32,7 @@ fn queries_are_read_or_refused() {
 fn check_question(body: &str, expect: Result<(&str, Endpoint), &str>) {
     match (question(&Bytes::from(body.to_owned())), expect) {
         (Ok(question), Ok((request, endpoint))) => {
-            assert_eq!((&question.body[..], question.endpoint), (request.as_bytes(), endpoint));
+            assert_eq!((&question.body[..], question.called.endpoint), (request.as_bytes(), endpoint));
         }
         (Err(fault), Err(part)) => {
             assert_eq!(fault.code.as_deref(), Some("invalid_explain_request"), "{body}");

@@ -158,6 +158,8 @@ fn messages_of(list: &mut List<'_>, turn: &Turn<'_>, target: &Target<'_>, losing
 
 fn tool_message(list: &mut List<'_>, result: &ToolResult<'_>, losing: &mut Losing<'_>) {
     losing.note_if(result.cache.is_some(), Param::Cache);
+    // What the tool said of it is told; without a word, these are.
+    losing.note_if(result.is_error && !result.parts.is_empty(), Param::ToolError);
     list.object(|message| {
         message.put("role", "tool");
         message.put("tool_call_id", &result.id);

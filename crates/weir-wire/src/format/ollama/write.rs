@@ -119,6 +119,7 @@ fn tool_message(
     losing: &mut Losing<'_>,
 ) {
     losing.note_if(result.cache.is_some(), Param::Cache);
+    losing.note_if(result.is_error && !result.parts.is_empty(), Param::ToolError);
     message.put("role", "tool");
     if result.is_error && result.parts.is_empty() {
         message.put("content", "The tool failed.");

@@ -209,6 +209,7 @@ fn reasoning(list: &mut List<'_>, thought: &Thinking<'_>, losing: &mut Losing<'_
 
 fn tool_result(list: &mut List<'_>, result: &ToolResult<'_>, losing: &mut Losing<'_>) {
     losing.note_if(result.cache.is_some(), Param::Cache);
+    losing.note_if(result.is_error && !result.parts.is_empty(), Param::ToolError);
     list.object(|item| {
         item.put("type", "function_call_output");
         item.put("call_id", &result.id);

@@ -1,7 +1,8 @@
 //! Rows A1 and A2: nobody gets in by default, and nobody gets in with a credential that is not exactly right.
 
 use super::{CHAT, CLIENT_KEY, exchange, start};
-use serde_json::{Value, json};
+use crate::told::{address, told};
+use serde_json::json;
 use std::process::Command;
 use weir_server::public::CALLS;
 use weir_testkit::{Process, RawClient, Scratch, Upstream};
@@ -72,7 +73,7 @@ fn a2_a_bad_credential_is_401_everywhere() {
     let body = json!({ "model": "m", "messages": [], "prompt": "x", "input": "x" });
     for form in &forms {
         let headers: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut paths: Vec<String> = CALLS.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let mut paths: Vec<String> = CALLS.iter().map(|call| address(call, "m")).collect();
         paths.push(format!("{CHAT}?api_key={CLIENT_KEY}&key={CLIENT_KEY}"));
         for path in paths {
             check(&weir.post(&path, &headers, &body), &path, &headers);
@@ -97,16 +98,9 @@ fn a2_a_bad_credential_is_401_everywhere() {
 fn check(reply: &weir_testkit::client::Reply, path: &str, headers: &[(&str, &str)]) {
     assert_eq!(reply.status, 401, "{path} {headers:?}: {}", reply.text());
     assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
-    let error = &reply.json()["error"];
-    assert_eq!(error["type"], "authentication_error", "{headers:?}: {error}");
-    let code = error["code"].as_str().unwrap();
-    assert!(["missing_api_key", "invalid_api_key"].contains(&code), "{error}");
-    // Anthropic's envelope has it beside the error.
-    let id = [&error["request_id"], &reply.json()["request_id"]]
-        .into_iter()
-        .find_map(Value::as_str)
-        .map(str::to_owned);
-    assert_eq!(id.as_deref(), reply.header("x-request-id"), "{path}");
+    let error = told(reply);
+    assert!(["missing_api_key", "invalid_api_key"].contains(&&*error.code), "{headers:?}: {error:?}");
+    assert_eq!(Some(&*error.request_id), reply.header("x-request-id"), "{path}");
     assert!(!reply.text().contains("canary"), "{}", reply.text());
 }
 

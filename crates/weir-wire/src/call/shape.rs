@@ -1,0 +1,162 @@
+//! Where each operation's body says what.
+
+use super::{Found, member, prompt};
+use crate::json::{Field, Kind};
+use weir_core::text::number;
+use weir_core::{Endpoint, Need};
+
+/// Where one operation's body holds its prompt, and how its own words are read.
+pub(super) struct Shape {
+    /// The member that carries the prompt.
+    pub(super) prompt: &'static str,
+    /// What stands there.
+    pub(super) holds: Holds,
+    /// What is read besides the members that all have in common.
+    pub(super) own: fn(&mut Found, &str, &[u8], &Field<'_>),
+    /// The prompt of a body that is right, for errors.
+    pub(super) example: &'static str,
+}
+
+/// What a prompt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A list of what has been said.
+    Turns,
+    /// That, or a text.
+    TurnsOrText,
+    /// A text, a list of texts, or what else the model's vendor takes.
+    Texts,
+    /// That, or nothing at all.
+    TextsOrNothing,
+}
+
+/// The shape of what is called there.
+pub(super) const fn shape(endpoint: Endpoint) -> &'static Shape {
+    match endpoint {
+        Endpoint::Chat => &CHAT,
+        Endpoint::Completions => &COMPLETIONS,
+        Endpoint::Embeddings => &EMBEDDINGS,
+        Endpoint::Messages => &MESSAGES,
+        Endpoint::Responses => &RESPONSES,
+        Endpoint::GenerateContent => &CONTENTS,
+        Endpoint::OllamaChat => &OLLAMA_CHAT,
+        Endpoint::OllamaGenerate => &OLLAMA_GENERATE,
+    }
+}
+
+const MESSAGES_EXAMPLE: &str = r#""messages": [{"role": "user", "content": "…"}]"#;
+
+const CHAT: Shape =
+    Shape { prompt: "messages", holds: Holds::Turns, own: |_, _, _, _| {}, example: MESSAGES_EXAMPLE };
+
+const COMPLETIONS: Shape =
+    Shape { prompt: "prompt", holds: Holds::Texts, own: |_, _, _, _| {}, example: r#""prompt": "…""# };
+
+const EMBEDDINGS: Shape =
+    Shape { prompt: "input", holds: Holds::Texts, own: |_, _, _, _| {}, example: r#""input": "…""# };
+
+/// <https://docs.anthropic.com/en/api/messages>
+const MESSAGES: Shape = Shape {
+    prompt: "messages",
+    holds: Holds::Turns,
+    own: |found, key, body, field| {
+        let value = || body.get(field.value.clone()).unwrap_or_default();
+        match key {
+            "system" => found.system = Some(field.value.clone()),
+            "thinking" if member(value(), "type").is_some_and(|kind| kind != br#""disabled""#) => {
+                found.needs.add(Need::Reasoning);
+            }
+            "output_format" if prompt::asks_for_a_schema(value()) => found.needs.add(Need::JsonSchema),
+            "output_config" if member(value(), "format").is_some_and(prompt::asks_for_a_schema) => {
+                found.needs.add(Need::JsonSchema);
+            }
+            _ => {}
+        }
+    },
+    example: MESSAGES_EXAMPLE,
+};
+
+/// <https://platform.openai.com/docs/api-reference/responses/create>
+const RESPONSES: Shape = Shape {
+    prompt: "input",
+    holds: Holds::TurnsOrText,
+    own: |found, key, body, field| {
+        let value = || body.get(field.value.clone()).unwrap_or_default();
+        match key {
+            "instructions" if field.kind == Kind::String => found.system = Some(field.value.clone()),
+            "max_output_tokens" => found.at_most(value()),
+            "reasoning"
+                if member(value(), "effort").is_some_and(|word| !matches!(word, b"null" | br#""none""#)) =>
+            {
+                found.needs.add(Need::Reasoning);
+            }
+            "text" if member(value(), "format").is_some_and(prompt::asks_for_a_schema) => {
+                found.needs.add(Need::JsonSchema);
+            }
+            _ => {}
+        }
+    },
+    example: r#""input": "…""#,
+};
+
+/// <https://ai.google.dev/api/generate-content>; members are spelled in either of the ways in which protocol buffers are
+/// written as JSON.
+const CONTENTS: Shape = Shape {
+    prompt: "contents",
+    holds: Holds::Turns,
+    own: |found, key, body, field| {
+        let value = || body.get(field.value.clone()).unwrap_or_default();
+        match key {
+            "systemInstruction" | "system_instruction" => found.system = Some(field.value.clone()),
+            "generationConfig" | "generation_config" => {
+                for most in ["maxOutputTokens", "max_output_tokens"] {
+                    found.at_most(member(value(), most).unwrap_or_default());
+                }
+                let has = |names: &[&str]| names.iter().any(|name| member(value(), name).is_some());
+                if has(&[
+                    "responseSchema",
+                    "response_schema",
+                    "responseJsonSchema",
+                    "response_json_schema",
+                    "_responseJsonSchema",
+                ]) {
+                    found.needs.add(Need::JsonSchema);
+                }
+                if has(&["thinkingConfig", "thinking_config"]) {
+                    found.needs.add(Need::Reasoning);
+                }
+            }
+            _ => {}
+        }
+    },
+    example: r#""contents": [{"role": "user", "parts": [{"text": "…"}]}]"#,
+};
+
+/// <https://docs.ollama.com/api/chat>
+const OLLAMA_CHAT: Shape =
+    Shape { prompt: "messages", holds: Holds::Turns, own: see_in_ollama, example: MESSAGES_EXAMPLE };
+
+/// <https://docs.ollama.com/api/generate>
+const OLLAMA_GENERATE: Shape =
+    Shape {
+        prompt: "prompt", holds: Holds::TextsOrNothing, own: see_in_ollama, example: r#""prompt": "…""#
+    };
+
+fn see_in_ollama(found: &mut Found, key: &str, body: &[u8], field: &Field<'_>) {
+    let value = || body.get(field.value.clone()).unwrap_or_default();
+    match key {
+        "system" if field.kind == Kind::String => found.system = Some(field.value.clone()),
+        "options" => found.at_most(member(value(), "num_predict").unwrap_or_default()),
+        "format" if field.kind == Kind::Object => found.needs.add(Need::JsonSchema),
+        "images" if field.kind == Kind::Array && field.value.len() > 2 => found.needs.add(Need::Images),
+        "think" if matches!(field.kind, Kind::True | Kind::String) => found.needs.add(Need::Reasoning),
+        _ => {}
+    }
+}
+
+impl Found {
+    /// Takes note of the most tokens that may be generated, where that is a number.
+    fn at_most(&mut self, value: &[u8]) {
+        self.max_tokens = self.max_tokens.max(number(value));
+    }
+}
