@@ -6,6 +6,7 @@ mod names;
 pub(crate) mod price;
 mod rules;
 mod server;
+mod store;
 mod upstream;
 
 use crate::config::{CatalogSource, Config, Key};
@@ -52,7 +53,8 @@ pub(crate) fn check(file: File, tree: &Node, env: &dyn Environment) -> (Config, 
     let telemetry = server::check_telemetry(file.telemetry, &root.key("telemetry"), &mut problems);
     let catalog =
         CatalogSource { file: file.catalog.file.map(PathBuf::from), built_in: file.catalog.built_in };
-    let config = Config { server, providers, deployments, routes, keys, catalog, telemetry };
+    let store = file.store.as_ref().map(|store| store::check_store(store, &root.key("store"), &mut problems));
+    let config = Config { server, providers, deployments, routes, keys, catalog, store, telemetry };
     let doubts = if problems.is_empty() { doubts::doubts(&config, &root) } else { Vec::new() };
     (config, problems, doubts)
 }

@@ -1,5 +1,9 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
+mod store;
+
+pub use store::Store;
+
 use crate::catalog::Source;
 use crate::format::duration_text;
 use crate::node::Node;
@@ -26,6 +30,8 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// What deployments take from it that they do not state.
     pub catalog: CatalogSource,
+    /// What is kept after a restart; `None` for nothing.
+    pub store: Option<Store>,
     /// Access log, trace events and metrics.
     pub telemetry: Telemetry,
 }

@@ -4,6 +4,7 @@
 pub(crate) mod price;
 pub(crate) mod rules;
 pub(crate) mod server;
+pub(crate) mod store;
 pub(crate) mod telemetry;
 pub(crate) mod text;
 pub(crate) mod upstream;
@@ -11,6 +12,7 @@ pub(crate) mod upstream;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use server::Server;
+use store::Store;
 use telemetry::Telemetry;
 use text::{Named, SecretText};
 use upstream::{Deployment, Provider, Route};
@@ -32,6 +34,8 @@ pub(crate) struct File {
     pub keys: Named<Key>,
     /// What is publicly known of models, and taken for what deployments do not state themselves.
     pub catalog: Catalog,
+    /// What is kept after a restart. Absent: nothing is, and what needs it is refused.
+    pub store: Option<Store>,
     /// The access log, trace events and metrics.
     pub telemetry: Telemetry,
 }

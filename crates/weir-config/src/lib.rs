@@ -30,7 +30,7 @@ mod yaml;
 pub use config::{
     AccessLog, Admin, Answers, Breaker, CatalogSource, Condition, Config, Continues, Cors, Decisions,
     Deployment, Fallback, Gauges, HealthCheck, Hedge, HedgeAfter, Hint, Key, LeadsTo, Limits, Listed,
-    Otherwise, Pool, Provider, Queue, ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow,
+    Otherwise, Pool, Provider, Queue, ResponseHeaders, Retries, Route, RoutePool, Rule, Server, Slow, Store,
     Telemetry,
 };
 pub use draft::{Draft, Overrides, Reader};

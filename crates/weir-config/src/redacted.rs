@@ -1,7 +1,7 @@
 //! The checked configuration for the eyes of an operator.
 
 use crate::config::{
-    AccessLog, Condition, Config, Deployment, HealthCheck, LeadsTo, Listed, Provider, Route, Server,
+    AccessLog, Condition, Config, Deployment, HealthCheck, LeadsTo, Listed, Provider, Route, Server, Store,
 };
 use crate::file::text::DAYS;
 use crate::format::{duration_text, size_text};
@@ -39,6 +39,7 @@ impl Config {
                 "file": self.catalog.file.as_ref().map(|path| path.display().to_string()),
                 "built_in": self.catalog.built_in,
             },
+            "store": self.store.as_ref().map(store),
             "telemetry": {
                 "access_log": { "enabled": self.telemetry.access_log.is_some(), "path": log_path },
                 "spans": self.telemetry.spans,
@@ -248,6 +249,16 @@ fn condition(when: &Condition) -> Json {
 
 fn values(is: &[Arc<str>]) -> Json {
     if is.is_empty() { json!("*") } else { json!(strings(is)) }
+}
+
+fn store(store: &Store) -> Json {
+    json!({
+        "path": store.path.display().to_string(),
+        "keep_days": store.keep_days,
+        "max_total": size_text(store.max_total),
+        "max_entry": size_text(store.max_entry),
+        "timeout": duration_text(store.timeout),
+    })
 }
 
 fn server(server: &Server) -> Json {

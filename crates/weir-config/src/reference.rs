@@ -30,7 +30,8 @@ has been read: what they hold cannot change the shape of the file.
 ";
 
 /// The sections in the order in which a reader wants to know them.
-const SECTIONS: [&str; 7] = ["server", "providers", "deployments", "routes", "keys", "catalog", "telemetry"];
+const SECTIONS: [&str; 8] =
+    ["server", "providers", "deployments", "routes", "keys", "catalog", "store", "telemetry"];
 
 /// The text of the reference page, in Markdown. The same for the same types.
 pub fn reference() -> String {

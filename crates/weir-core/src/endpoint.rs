@@ -19,6 +19,24 @@ pub enum Endpoint {
     OllamaChat,
     /// Ollama's `POST /api/generate`
     OllamaGenerate,
+    /// Anthropic's `POST /v1/messages/count_tokens`
+    CountTokens,
+    /// Google's `POST /v1beta/models/{model}:countTokens`
+    CountContents,
+    /// Google's `POST /v1beta/models/{model}:embedContent`
+    EmbedContent,
+    /// Google's `POST /v1beta/models/{model}:batchEmbedContents`
+    BatchEmbedContents,
+    /// Ollama's `POST /api/embed`
+    OllamaEmbed,
+    /// `POST /v1/moderations`
+    Moderations,
+    /// Cohere's and Jina's `POST /v1/rerank`
+    Rerank,
+    /// `POST /v1/images/generations`
+    Images,
+    /// `POST /v1/audio/speech`
+    Speech,
 }
 
 /// When an operation's answer is a stream.
@@ -34,50 +52,96 @@ pub enum Streams {
     ByAddress,
 }
 
+/// What an operation's answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// Generated text, in a form that all who generate text can be translated to.
+    Text,
+    /// Vectors, likewise.
+    Vectors,
+    /// How many tokens a prompt has.
+    Count,
+    /// An object with this member.
+    Object(&'static str),
+    /// Bytes of whatever kind.
+    Bytes,
+}
+
 /// What is known of one operation.
 struct Row {
+    endpoint: Endpoint,
     name: &'static str,
     path: &'static str,
     operation: &'static str,
+    gives: Gives,
     streams: Streams,
-    /// Its answer is generated text, which other APIs have, too.
-    generates: bool,
 }
 
 const fn row(
-    name: &'static str,
-    path: &'static str,
+    endpoint: Endpoint,
+    (name, path): (&'static str, &'static str),
     operation: &'static str,
+    gives: Gives,
     streams: Streams,
-    generates: bool,
 ) -> Row {
-    Row { name, path, operation, streams, generates }
+    Row { endpoint, name, path, operation, gives, streams }
 }
 
-/// In the order of [`Endpoint::ALL`].
-const ROWS: [Row; Endpoint::ALL.len()] = [
-    row("chat", "/chat/completions", "chat", Streams::IfAsked, true),
-    row("completions", "/completions", "text_completion", Streams::IfAsked, true),
-    row("embeddings", "/embeddings", "embeddings", Streams::Never, false),
-    row("messages", "/messages", "chat", Streams::IfAsked, true),
-    row("responses", "/responses", "chat", Streams::IfAsked, true),
-    row("generate_content", "/models/{model}:generateContent", "generate_content", Streams::ByAddress, true),
-    row("ollama_chat", "/api/chat", "chat", Streams::UnlessDeclined, true),
-    row("ollama_generate", "/api/generate", "text_completion", Streams::UnlessDeclined, true),
-];
+/// In the order of the variants.
+const ROWS: [Row; 17] = {
+    use Endpoint as E;
+    use Gives::{Bytes, Count, Object, Text, Vectors};
+    use Streams::{ByAddress, IfAsked, Never, UnlessDeclined};
+    [
+        row(E::Chat, ("chat", "/chat/completions"), "chat", Text, IfAsked),
+        row(E::Completions, ("completions", "/completions"), "text_completion", Text, IfAsked),
+        row(E::Embeddings, ("embeddings", "/embeddings"), "embeddings", Vectors, Never),
+        row(E::Messages, ("messages", "/messages"), "chat", Text, IfAsked),
+        row(E::Responses, ("responses", "/responses"), "chat", Text, IfAsked),
+        row(
+            E::GenerateContent,
+            ("generate_content", "/models/{model}:generateContent"),
+            "generate_content",
+            Text,
+            ByAddress,
+        ),
+        row(E::OllamaChat, ("ollama_chat", "/api/chat"), "chat", Text, UnlessDeclined),
+        row(E::OllamaGenerate, ("ollama_generate", "/api/generate"), "text_completion", Text, UnlessDeclined),
+        row(E::CountTokens, ("count_tokens", "/messages/count_tokens"), "count_tokens", Count, Never),
+        row(
+            E::CountContents,
+            ("count_contents", "/models/{model}:countTokens"),
+            "count_tokens",
+            Count,
+            Never,
+        ),
+        row(E::EmbedContent, ("embed_content", "/models/{model}:embedContent"), "embeddings", Vectors, Never),
+        row(
+            E::BatchEmbedContents,
+            ("batch_embed_contents", "/models/{model}:batchEmbedContents"),
+            "embeddings",
+            Vectors,
+            Never,
+        ),
+        row(E::OllamaEmbed, ("ollama_embed", "/api/embed"), "embeddings", Vectors, Never),
+        row(E::Moderations, ("moderations", "/moderations"), "moderation", Object("results"), Never),
+        row(E::Rerank, ("rerank", "/rerank"), "rerank", Object("results"), Never),
+        row(E::Images, ("images", "/images/generations"), "image_generation", Object("data"), Never),
+        row(E::Speech, ("speech", "/audio/speech"), "text_to_speech", Bytes, Never),
+    ]
+};
 
 impl Endpoint {
     /// Every endpoint, for tables and tests that must not miss one.
-    pub const ALL: [Endpoint; 8] = [
-        Endpoint::Chat,
-        Endpoint::Completions,
-        Endpoint::Embeddings,
-        Endpoint::Messages,
-        Endpoint::Responses,
-        Endpoint::GenerateContent,
-        Endpoint::OllamaChat,
-        Endpoint::OllamaGenerate,
-    ];
+    pub const ALL: [Endpoint; ROWS.len()] = {
+        let mut all = [Endpoint::Chat; ROWS.len()];
+        let mut place = 0;
+        while place < ROWS.len() {
+            all[place] = ROWS[place].endpoint;
+            place += 1;
+        }
+        all
+    };
 
     const fn row(self) -> &'static Row {
         &ROWS[self as usize]
@@ -107,14 +171,24 @@ impl Endpoint {
         }
     }
 
+    /// Whether the model is named in the address and not in the body.
+    pub fn names_model_in_address(self) -> bool {
+        self.path().contains("{model}")
+    }
+
     /// OpenTelemetry's `gen_ai.operation.name`.
     pub const fn operation(self) -> &'static str {
         self.row().operation
     }
 
+    /// What its answer is.
+    pub const fn gives(self) -> Gives {
+        self.row().gives
+    }
+
     /// Whether its answer is generated text, in whatever format: such a call can be made as any other of them.
     pub const fn generates(self) -> bool {
-        self.row().generates
+        matches!(self.gives(), Gives::Text)
     }
 
     /// Whether it is a conversation, and the prompt a list of what has been said.
@@ -125,6 +199,11 @@ impl Endpoint {
     /// Whether a stream tells its usage only to those who ask for it.
     pub const fn tells_usage_if_asked(self) -> bool {
         matches!(self, Endpoint::Chat | Endpoint::Completions)
+    }
+
+    /// Whether its answers cost nothing where no price says otherwise: what they take is not counted.
+    pub const fn free(self) -> bool {
+        matches!(self, Endpoint::Moderations | Endpoint::CountTokens | Endpoint::CountContents)
     }
 
     /// When its answer is a stream.
@@ -147,9 +226,9 @@ mod tests {
         for (place, endpoint) in Endpoint::ALL.into_iter().enumerate() {
             assert_eq!(endpoint as usize, place);
             assert_eq!(Endpoint::by_name(endpoint.name()), Some(endpoint));
-            let in_address = endpoint.path().contains("{model}");
-            assert_eq!(endpoint.streams() == Streams::ByAddress, in_address, "{}", endpoint.name());
-            assert_eq!(endpoint.path() != endpoint.streamed_path(), in_address, "{}", endpoint.name());
+            let streamed_elsewhere = endpoint.path() != endpoint.streamed_path();
+            assert_eq!(endpoint.streams() == Streams::ByAddress, streamed_elsewhere, "{}", endpoint.name());
+            assert!(endpoint.names_model_in_address() || !streamed_elsewhere, "{}", endpoint.name());
         }
     }
 }

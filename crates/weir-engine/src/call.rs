@@ -14,8 +14,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_config::Limits;
+use weir_core::endpoint::Gives;
 use weir_core::text::number;
-use weir_core::{Class, Endpoint, Fault};
+use weir_core::usage::Pieces;
+use weir_core::{Class, Endpoint, Fault, Usage};
 use weir_routing::policy::Bond;
 use weir_wire::Headers;
 use weir_wire::call::{CallFacts, InAddress};
@@ -56,6 +58,17 @@ pub(crate) struct Call {
     pub(crate) trailers: bool,
     /// For as long as the call lasts. Private, so that nobody else makes a call.
     _admitted: Admitted,
+}
+
+impl Call {
+    /// What its answer takes, where the call tells that and its answer does not.
+    pub(crate) fn taken(&self) -> Option<Usage> {
+        if self.endpoint.gives() != Gives::Bytes {
+            return None;
+        }
+        let characters = self.facts.prompt_characters(&self.body);
+        Some(Usage { pieces: Pieces { characters, ..Pieces::default() }, ..Usage::default() })
+    }
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.

@@ -9,12 +9,13 @@ use crate::watch::Watch;
 use arc_swap::ArcSwap;
 use ring::rand::SecureRandom;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 use weir_config::{Config, Draft, Problems};
 use weir_core::Moment;
 use weir_net::Counts;
 use weir_routing::HealthBook;
+use weir_store::Store;
 use weir_telemetry::{DeploymentInfo, Sample, Telemetry};
 
 /// How the last attempt to load a configuration went.
@@ -63,6 +64,8 @@ pub struct Engine {
     pub(crate) block_key: std::hash::RandomState,
     /// Requests being served on all cores.
     pub(crate) requests: AtomicUsize,
+    /// What is kept after a restart, where that is wanted.
+    store: OnceLock<Store>,
     started: Instant,
 }
 
@@ -96,6 +99,7 @@ impl Engine {
             shared: weir_routing::Shared::default(),
             block_key: std::hash::RandomState::new(),
             requests: AtomicUsize::new(0),
+            store: OnceLock::new(),
             started: Instant::now(),
         });
         let source = Arc::downgrade(&engine);
@@ -141,6 +145,18 @@ impl Engine {
                 Err(problems)
             }
         }
+    }
+
+    /// What is to be kept after a restart goes there from now on. Once, before anything is served.
+    pub fn keep_in(&self, store: Store) {
+        if self.store.set(store).is_err() {
+            tracing::warn!("there is a store already; a second one is not used");
+        }
+    }
+
+    /// What is kept after a restart; `None` where nothing is.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.get()
     }
 
     /// A seed for one core's chance. Request ids come from it, so it is not to be guessed.
@@ -225,6 +241,9 @@ impl Engine {
             let live =
                 pools.iter().filter(|(name, _)| *name == provider.name).filter_map(|(_, c)| c.upgrade());
             samples::of_connections(&provider.name, live, &mut samples);
+        }
+        if let Some(store) = self.store() {
+            samples::of_store(store.figures(), &mut samples);
         }
         samples
     }

@@ -11,6 +11,7 @@ mod call;
 mod call_record;
 mod choose;
 mod core;
+mod count;
 pub mod decision;
 mod deployment;
 mod engine;

@@ -5,6 +5,7 @@ use crate::attempt::{Attempts, Opened, attempt};
 use crate::authenticate::Caller;
 use crate::call::{Unread, read, read_and_parse};
 use crate::core::Core;
+use crate::count;
 use crate::explain;
 use crate::headers;
 use crate::panics::{caught, caught_at_once};
@@ -129,6 +130,10 @@ async fn travel(record: &mut Record, ingress: Ingress<impl Unread>) -> Result<Do
     if record.purpose.is_tentative() {
         let told = explain::tell(record, call, &ingress.headers);
         return Ok(Done::Listing(told.to_string().into()));
+    }
+    // (what nobody of the route counts is estimated here)
+    if let Some(counted) = count::estimated(gateway, &call) {
+        return Ok(Done::Listing(counted));
     }
     // 7 route, 8 attempt
     let (opened, attempts) = attempt(record, call).await?;

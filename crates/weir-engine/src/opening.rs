@@ -18,6 +18,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
+use weir_core::endpoint::Gives;
 use weir_core::timeouts::MinSpeed;
 use weir_core::{Class, Endpoint, Fault};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
@@ -232,7 +233,7 @@ fn request(
         let (body, lost) = translation.request(record, call, prefill)?;
         if !lost.is_empty() {
             if !record.snapshot.gateway.routes[call.chosen.asked].drop_params {
-                return Err(translation.cannot_say(&lost));
+                return Err(Translation::cannot_say(&lost));
             }
             record.lost = Some(Box::new(lost));
         }
@@ -286,7 +287,11 @@ async fn open_whole(
     content_type: Option<HeaderValue>,
     limits: CallLimits,
 ) -> Result<Opened, Fault> {
-    let most = record.snapshot.gateway.settings.limits.answer_buffer;
+    // Sound is not waited for: there is nothing to be read in it.
+    let most = match call.endpoint.gives() {
+        Gives::Bytes => 0,
+        _ => record.snapshot.gateway.settings.limits.answer_buffer,
+    };
     let (mut body, all) = held(&mut source, most, limits, &mut record.waited).await?;
     let mut content_type = content_type;
     let (facts, rest) = if let Some(translation) = translation {
@@ -297,8 +302,11 @@ async fn open_whole(
         (body, content_type) = (written, None);
         (Some(facts), None)
     } else if all {
-        let facts =
-            reply_facts(&body, call.endpoint, crate::quality::wanted(record.snapshot, call).is_some())?;
+        let judged = crate::quality::wanted(record.snapshot, call).is_some();
+        let facts = match call.taken() {
+            Some(usage) => ReplyFacts::known(usage),
+            None => reply_facts(&body, call.endpoint, judged)?,
+        };
         (Some(facts), None)
     } else {
         (None, Some(source))

@@ -37,6 +37,8 @@ enum Watched {
     Events(StreamWatch),
     /// The bytes of a large answer, of which only the end is looked at.
     Large(Tail),
+    /// Bytes that say nothing, of which is known what they take.
+    Bytes(Usage),
 }
 
 /// How the upstream's part of an answer ended.
@@ -141,9 +143,15 @@ impl Relay {
         lease: Option<Lease>,
         call: &Call,
     ) -> Pin<Box<Relay>> {
-        let mut tail = Tail::default();
-        tail.push(&begun);
-        let mut relay = Relay::new(record, source, Watched::Large(tail), limits, lease, call);
+        let watched = match call.taken() {
+            Some(usage) => Watched::Bytes(usage),
+            None => {
+                let mut tail = Tail::default();
+                tail.push(&begun);
+                Watched::Large(tail)
+            }
+        };
+        let mut relay = Relay::new(record, source, watched, limits, lease, call);
         relay.ready.push(begun);
         Box::pin(relay)
     }
@@ -234,7 +242,7 @@ impl Relay {
         let begun = self.record.as_ref().map(|record| record.core.engine.moment(self.last));
         let tokens = match &self.watched {
             Watched::Events(watch) => watch.tokens(),
-            Watched::Large(_) => 0,
+            Watched::Large(_) | Watched::Bytes(_) => 0,
         };
         let kept = self.limits.min_speed.filter(|_| self.has_begun()).zip(begun);
         self.pace = kept.and_then(|(least, now)| Pace::new(least, tokens, now));
@@ -253,7 +261,7 @@ impl Relay {
 
     /// Whether something has come that the client can use.
     fn has_begun(&self) -> bool {
-        self.first_token_at.is_some() || matches!(self.watched, Watched::Large(_))
+        self.first_token_at.is_some() || !matches!(self.watched, Watched::Events(_))
     }
 
     /// When it has been silent for too long.
@@ -347,6 +355,7 @@ impl Relay {
                 tail.push(&piece);
                 self.ready.push(piece);
             }
+            Watched::Bytes(_) => self.ready.push(piece),
             Watched::Events(watch) => {
                 let step = watch.push(piece, &mut self.ready);
                 let begins = self.first_token_at.is_none() && watch.has_first_token();
@@ -399,6 +408,7 @@ impl Relay {
             Watched::Events(watch) => watch.end(),
             Watched::Large(tail) if tail.ends_an_object() => End::Complete { append: None },
             Watched::Large(_) => End::Failed(cut_off()),
+            Watched::Bytes(_) => End::Complete { append: None },
         };
         match end {
             End::Failed(fault) => self.fail(fault),
@@ -543,6 +553,7 @@ impl Relay {
         record.spent(match &self.watched {
             Watched::Events(watch) => watch.usage_or_estimate(self.prompt_bytes),
             Watched::Large(tail) => tail.usage(self.prompt_bytes, record.response_bytes),
+            Watched::Bytes(usage) => *usage,
         });
     }
 

@@ -10,20 +10,30 @@ use weir_wire::format::{self, Asked, Begun, Format, Losing, Target};
 use weir_wire::neutral::{Lost, Part, Role, Text, Turn};
 use weir_wire::reply::ReplyFacts;
 use weir_wire::splice::Prefill;
+use weir_wire::vectors::{self, VectorFormat, Vectors};
 use weir_wire::watch::StreamWatch;
 
-/// The two formats, the client's first.
+/// What stands between the two formats, the client's and the deployment's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Translation {
-    client: &'static dyn Format,
-    deployment: &'static dyn Format,
+pub(crate) enum Translation {
+    /// Of generated text.
+    Text(Between),
+    /// Of vectors: the client's format and the deployment's.
+    Vectors(&'static dyn VectorFormat, &'static dyn VectorFormat),
 }
 
 impl Translation {
     /// Of a call to `asked` that is made as `made`. `None` where nothing has to be translated.
     pub(crate) fn between(asked: Endpoint, made: Endpoint) -> Option<Self> {
-        let differs = asked != made;
-        Some(Translation { client: format::of(asked).filter(|_| differs)?, deployment: format::of(made)? })
+        // Each request of a batch names the model, which is another one there.
+        let differs = asked != made || made == Endpoint::BatchEmbedContents;
+        if !differs {
+            return None;
+        }
+        if let (Some(client), Some(deployment)) = (format::of(asked), format::of(made)) {
+            return Some(Translation::Text(Between { client, deployment }));
+        }
+        Some(Translation::Vectors(vectors::of(asked)?, vectors::of(made)?))
     }
 
     /// The body for the deployment, and what it could not be told. `prefill`: the beginning of an answer, to be gone on with.
@@ -31,6 +41,99 @@ impl Translation {
     /// # Errors
     /// The caller's: what of its call cannot be read.
     pub(crate) fn request(
+        self,
+        record: &CallRecord<'_>,
+        call: &Call,
+        prefill: Option<&str>,
+    ) -> Result<(Bytes, Lost), Fault> {
+        match self {
+            Translation::Text(between) => between.request(record, call, prefill),
+            Translation::Vectors(client, deployment) => {
+                let mut lost = Lost::default();
+                let asked = client.read_call(&call.body, &mut lost)?;
+                let model = &record.snapshot.gateway.deployments[record.deployment].model;
+                let words = format_for_words(call.endpoint);
+                let mut losing = Losing { client: words, lost: &mut lost };
+                let body = deployment.write_call(&asked, model, &mut losing)?;
+                Ok((Bytes::from(body), lost))
+            }
+        }
+    }
+
+    /// A whole answer for the client, and what it says about itself.
+    ///
+    /// # Errors
+    /// The upstream's: it is not what its API promises, or an error.
+    pub(crate) fn whole(
+        self,
+        record: &CallRecord<'_>,
+        call: &Call,
+        body: &Bytes,
+    ) -> Result<(Bytes, ReplyFacts), Fault> {
+        match self {
+            Translation::Text(between) => between.whole(record, call, body),
+            Translation::Vectors(client, deployment) => {
+                let reply = deployment
+                    .read_reply(body)
+                    .map_err(|fault| error::stated_inside(body).unwrap_or(fault))?;
+                let asked = client.read_call(&call.body, &mut Lost::default())?;
+                let facts = ReplyFacts::of_vectors(&reply);
+                // A client is told what it took, be it by our own account.
+                let usage = Some(facts.usage_or_estimate(call.facts.prompt_bytes));
+                let written = client.write_reply(&Vectors { usage, ..reply }, &asked, &call.facts.model)?;
+                Ok((Bytes::from(written), facts))
+            }
+        }
+    }
+
+    /// `watch` over a stream of the deployment's, for the client. Vectors have no streams.
+    pub(crate) fn watch(
+        self,
+        watch: StreamWatch,
+        record: &CallRecord<'_>,
+        call: &Call,
+        begun: Begun,
+    ) -> StreamWatch {
+        match self {
+            Translation::Text(between) => between.watch(watch, record, call, begun),
+            Translation::Vectors(..) => watch,
+        }
+    }
+
+    /// The fault of a call that asks for what the deployment's format has no place for, where the route lets nothing be left
+    /// out. Another deployment may have one.
+    pub(crate) fn cannot_say(lost: &Lost) -> Fault {
+        let first = lost.names().next().unwrap_or_default().to_owned();
+        let message = format!(
+            "the model's server, whose API is another one, cannot be told: {lost}; leave it out, or ask for another model"
+        );
+        Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
+    }
+}
+
+/// The format of text in whose words a client of vectors is told of a parameter.
+fn format_for_words(endpoint: Endpoint) -> &'static dyn Format {
+    let text = match endpoint {
+        Endpoint::EmbedContent | Endpoint::BatchEmbedContents => Endpoint::GenerateContent,
+        Endpoint::OllamaEmbed => Endpoint::OllamaChat,
+        _ => Endpoint::Chat,
+    };
+    format::of(text).unwrap_or(&format::chat::Chat)
+}
+
+/// Two formats of text, the client's first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between {
+    client: &'static dyn Format,
+    deployment: &'static dyn Format,
+}
+
+impl Between {
+    /// The body for the deployment, and what it could not be told. `prefill`: the beginning of an answer, to be gone on with.
+    ///
+    /// # Errors
+    /// The caller's: what of its call cannot be read.
+    fn request(
         self,
         record: &CallRecord<'_>,
         call: &Call,
@@ -63,26 +166,11 @@ impl Translation {
         Ok((Bytes::from(body), lost))
     }
 
-    /// The fault of a call that asks for what the deployment's format has no place for, where the route lets nothing be left
-    /// out. Another deployment may have one.
-    pub(crate) fn cannot_say(self, lost: &Lost) -> Fault {
-        let first = lost.names().next().unwrap_or_default().to_owned();
-        let message = format!(
-            "the model's server, whose API is another one, cannot be told: {lost}; leave it out, or ask for another model"
-        );
-        Fault::new(Class::Refused, 400, "unsupported_parameter", message).with_param(first)
-    }
-
     /// A whole answer for the client, and what it says about itself.
     ///
     /// # Errors
     /// The upstream's: it is not what its API promises, or an error.
-    pub(crate) fn whole(
-        self,
-        record: &CallRecord<'_>,
-        call: &Call,
-        body: &Bytes,
-    ) -> Result<(Bytes, ReplyFacts), Fault> {
+    fn whole(self, record: &CallRecord<'_>, call: &Call, body: &Bytes) -> Result<(Bytes, ReplyFacts), Fault> {
         let reply = match self.deployment.read_reply(body) {
             Ok(reply) => reply,
             Err(fault) => return Err(error::stated_inside(body).unwrap_or(fault)),
@@ -93,13 +181,7 @@ impl Translation {
     }
 
     /// `watch` over a stream of the deployment's, for the client.
-    pub(crate) fn watch(
-        self,
-        watch: StreamWatch,
-        record: &CallRecord<'_>,
-        call: &Call,
-        begun: Begun,
-    ) -> StreamWatch {
+    fn watch(self, watch: StreamWatch, record: &CallRecord<'_>, call: &Call, begun: Begun) -> StreamWatch {
         watch.translating(self.deployment, self.client, &self.asked(record, call, begun))
     }
 
@@ -129,7 +211,7 @@ pub(crate) fn watch_as_it_comes(
         (endpoint, _) if endpoint.answers_in_choices() => watch,
         (_, None) => watch,
         (_, Some(own)) if begun == Begun::Nothing => watch.reading(own),
-        (_, Some(own)) => Translation { client: own, deployment: own }.watch(watch, record, call, begun),
+        (_, Some(own)) => Between { client: own, deployment: own }.watch(watch, record, call, begun),
     }
 }
 

@@ -12,7 +12,7 @@ pub const KIND: Kind = Kind {
     key_variable: Some("ANTHROPIC_API_KEY"),
     models: &["claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5"],
     auth: Auth::Header("x-api-key"),
-    speaks: &[Endpoint::Messages],
+    speaks: &[Endpoint::Messages, Endpoint::CountTokens],
     fixed: &[("anthropic-version", "2023-06-01")],
     quirks: Quirks { rename: &[("max_completion_tokens", "max_tokens")], ..Quirks::NONE },
     probe: Probe::Models,

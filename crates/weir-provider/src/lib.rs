@@ -12,6 +12,7 @@ mod probe;
 mod retry_after;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use weir_core::endpoint::Gives;
 use weir_core::{Endpoint, Secret};
 
 pub use fault::{Private, Refusal, fault, unexpected_status};
@@ -76,7 +77,17 @@ pub struct Kind {
 }
 
 /// What OpenAI's API and its likenesses have.
-pub const OPENAI: &[Endpoint] = &[Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings];
+///
+/// That not every server has all of them is theirs to say.
+pub const OPENAI: &[Endpoint] = &[
+    Endpoint::Chat,
+    Endpoint::Completions,
+    Endpoint::Embeddings,
+    Endpoint::Moderations,
+    Endpoint::Rerank,
+    Endpoint::Images,
+    Endpoint::Speech,
+];
 
 /// Every kind of provider. A new one is one file or one row, and one line here or in [`compatible::ROWS`].
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
@@ -151,11 +162,14 @@ impl Kind {
 }
 
 /// What a call to `endpoint` is made as at a server that has the operations `speaks`, first choice first: itself where it
-/// is among them, else a conversation that it is translated to.
+/// is among them, else what it is translated to: a conversation where text is generated, vectors where it is they.
 pub fn served(speaks: &[Endpoint], endpoint: Endpoint) -> Option<Endpoint> {
-    let translated = || speaks.iter().copied().find(|known| known.has_messages());
-    let known = speaks.contains(&endpoint).then_some(endpoint);
-    known.or_else(|| translated().filter(|_| endpoint.generates()))
+    let first = |is: &dyn Fn(Endpoint) -> bool| speaks.iter().copied().find(|known| is(*known));
+    first(&|known| known == endpoint).or_else(|| match endpoint.gives() {
+        Gives::Text => first(&|known| known.has_messages()),
+        Gives::Vectors => first(&|known| known.gives() == Gives::Vectors),
+        Gives::Count | Gives::Object(_) | Gives::Bytes => None,
+    })
 }
 
 /// `path` with the name of `model` in it, in the form in which a path may hold it (RFC 3986 §3.3).

@@ -36,7 +36,7 @@ fn paths_follow_the_base() {
     // What another API has stands where that has it.
     assert_eq!(openai::KIND.path("/v1", Endpoint::OllamaChat, true), "/api/chat");
     let streamed = openai::KIND.path("/v1beta", Endpoint::GenerateContent, true);
-    let named = crate::with_model(&streamed, "org/m 1:ü");
+    let named = with_model(&streamed, "org/m 1:ü");
     assert_eq!(named, "/v1beta/models/org%2Fm%201%3A%C3%BC:streamGenerateContent?alt=sse");
 }
 

@@ -296,6 +296,21 @@ const POOL_STALE: Metric = Metric::counter(
     "Pooled connections that the peer had closed when they were needed",
 );
 
+const STORE_UP: Metric =
+    Metric::gauge("weir_store_up", &[], "1 when the store is open, 0 when what needs it is refused");
+const STORE_BYTES: Metric = Metric::gauge("weir_store_bytes", &[], "What the entries of the store take");
+const STORE_OPERATIONS: Metric = Metric::counter(
+    "weir_store_operations",
+    &["operation", "outcome"],
+    "What was asked of the store; operation is put, get, list, delete or sweep, outcome is ok, closed, busy, late, failed, \
+     full, too_large, exists or too_long",
+);
+const STORE_SECONDS: Metric = Metric::counter(
+    "weir_store_operation_seconds",
+    &["operation"],
+    "Time that was spent waiting for the store, all together",
+);
+
 /// Every metric counted here, in the order of the page.
 pub(crate) const COUNTED: [&Metric; 27] = [
     &REQUESTS,
@@ -328,7 +343,7 @@ pub(crate) const COUNTED: [&Metric; 27] = [
 ];
 
 /// Metrics whose figures come from a source; a source may offer others as well.
-pub(crate) const PULLED: [&Metric; 20] = [
+pub(crate) const PULLED: [&Metric; 24] = [
     &DEPLOYMENT_IN_FLIGHT,
     &LEARNED_LIMIT,
     &QUEUE,
@@ -349,6 +364,10 @@ pub(crate) const PULLED: [&Metric; 20] = [
     &POOL,
     &POOL_OPENED,
     &POOL_STALE,
+    &STORE_UP,
+    &STORE_BYTES,
+    &STORE_OPERATIONS,
+    &STORE_SECONDS,
 ];
 
 /// The reference page `docs/reference/metrics.md`, as Markdown.

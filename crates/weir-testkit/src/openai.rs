@@ -11,6 +11,10 @@ pub(crate) enum Operation {
     Completion,
     Embedding,
     Models,
+    Ranks,
+    Judgements,
+    Images,
+    Sound,
     Other,
 }
 
@@ -23,6 +27,10 @@ impl Operation {
             () if ends("/completions") => Operation::Completion,
             () if ends("/embeddings") => Operation::Embedding,
             () if ends("/models") => Operation::Models,
+            () if ends("/rerank") => Operation::Ranks,
+            () if ends("/moderations") => Operation::Judgements,
+            () if ends("/images/generations") => Operation::Images,
+            () if ends("/audio/speech") => Operation::Sound,
             () => Operation::Other,
         }
     }
@@ -94,6 +102,29 @@ impl Terms<'_> {
             body["usage"] = json!({ "prompt_tokens": prompt, "total_tokens": prompt });
         }
         body
+    }
+
+    pub(crate) fn ranks(&self) -> Value {
+        json!({
+            "id": "rerank-testkit",
+            "results": [{ "index": 0, "relevance_score": 0.9 }],
+            "meta": { "billed_units": { "search_units": 1 } },
+        })
+    }
+
+    pub(crate) fn judgements(&self) -> Value {
+        let categories = json!({ "violence": false });
+        let scores = json!({ "violence": 0.1 });
+        json!({
+            "id": "modr-testkit", "model": self.model,
+            "results": [{ "flagged": false, "categories": categories, "category_scores": scores }],
+        })
+    }
+
+    pub(crate) fn images(&self, call: &Value) -> Value {
+        let made = call["n"].as_u64().unwrap_or(1).min(10);
+        let data: Vec<Value> = (0..made).map(|_| json!({ "b64_json": "iVBORw==" })).collect();
+        json!({ "created": CREATED, "data": data })
     }
 
     pub(crate) fn models(&self) -> Value {

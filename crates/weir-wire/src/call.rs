@@ -138,6 +138,13 @@ impl CallFacts {
         })
     }
 
+    /// Characters of the prompt, where that is a text.
+    pub fn prompt_characters(&self, body: &[u8]) -> u32 {
+        let written = body.get(self.prompt.clone()).unwrap_or_default();
+        let text = Reader::new(written).ok().and_then(|mut reader| reader.text().ok().flatten());
+        text.map_or(0, |text| u32::try_from(text.unescape().chars().count()).unwrap_or(u32::MAX))
+    }
+
     /// Where the value of `model` stands in the body, quotes included; nowhere (`0..0`) where the address names the model.
     pub fn model_range(&self) -> Range<usize> {
         self.fields.get(self.model_at).map(|span| span.value()).unwrap_or_default()
@@ -167,6 +174,8 @@ struct Found {
     needs: Needs,
     metadata: Option<Range<usize>>,
     response_format: Option<Range<usize>>,
+    /// A member that asks for what Weir does not have.
+    not_here: Option<&'static str>,
 }
 
 impl Found {
@@ -185,6 +194,7 @@ impl Found {
             needs: Needs::default(),
             metadata: None,
             response_format: None,
+            not_here: None,
         }
     }
 
@@ -233,7 +243,7 @@ impl Found {
         endpoint: Endpoint,
         address: Option<InAddress<'_>>,
     ) -> Result<CallFacts, Fault> {
-        if endpoint == Endpoint::Messages {
+        if matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens) {
             self.user = self.metadata.clone().and_then(|metadata| {
                 let place = place(body.get(metadata.clone())?, "user_id")?;
                 Some(metadata.start + place.start..metadata.start + place.end)
@@ -248,6 +258,10 @@ impl Found {
             (None, Some(model)) => (read_model(body, model.value)?, model.at),
         };
         let prompt = judged_prompt(self.shape, self.prompt)?;
+        if let Some(param) = self.not_here {
+            let message = format!("`{param}`: this is not streamed here; leave it out");
+            return Err(Fault::new(Class::Caller, 400, "not_supported", message).with_param(param));
+        }
         let stream = match self.stream.map_or(Kind::Null, |member| member.kind) {
             Kind::True => true,
             Kind::False => false,
@@ -367,7 +381,7 @@ fn not_an_object(body: &[u8], endpoint: Endpoint) -> Option<Fault> {
         _ => return None,
     };
     let example = shape(endpoint).example;
-    let model = if endpoint.streams() == Streams::ByAddress { "" } else { r#""model": "…", "# };
+    let model = if endpoint.names_model_in_address() { "" } else { r#""model": "…", "# };
     let message = format!("{got}; expected a JSON object such as {{{model}{example}}}.");
     Some(Fault::new(Class::Caller, 400, "invalid_json", message))
 }

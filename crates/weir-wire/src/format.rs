@@ -13,7 +13,7 @@ mod hostile;
 mod logprobs;
 pub mod messages;
 pub mod ollama;
-mod read;
+pub(crate) mod read;
 pub mod responses;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! change on the way. Knows no sockets, no vendor's URLs and no policy.
 
 mod answer;
+mod base64;
 pub mod call;
 pub mod error;
 pub mod format;
@@ -17,6 +18,7 @@ pub mod reply;
 pub mod splice;
 pub mod sse;
 pub mod usage;
+pub mod vectors;
 pub mod watch;
 
 pub use answer::FinishReason;

@@ -189,27 +189,27 @@ mod tests {
         [known, ModelCard { id: "a\"b", ..ModelCard::default() }]
     }
 
-    fn check(got: &Bytes, expect: Value) {
-        assert_eq!(serde_json::from_slice::<Value>(got).unwrap(), expect);
+    fn check(got: &Bytes, expect: &Value) {
+        assert_eq!(serde_json::from_slice::<Value>(got).unwrap(), *expect);
     }
 
     #[test]
     fn bodies_have_the_documented_shape() {
         let one = json!({ "id": "gpt-4o", "object": "model", "created": SINCE, "owned_by": "weir" });
         let two = json!({ "id": "a\"b", "object": "model", "created": SINCE, "owned_by": "weir" });
-        check(&Listing::OpenAi.one(&cards()[0]), one.clone());
-        check(&Listing::OpenAi.all(&cards()), json!({ "object": "list", "data": [one, two] }));
-        check(&Listing::OpenAi.all(&[]), json!({ "object": "list", "data": [] }));
+        check(&Listing::OpenAi.one(&cards()[0]), &one);
+        check(&Listing::OpenAi.all(&cards()), &json!({ "object": "list", "data": [one, two] }));
+        check(&Listing::OpenAi.all(&[]), &json!({ "object": "list", "data": [] }));
         let card =
             |id: &str| json!({ "type": "model", "id": id, "display_name": id, "created_at": SINCE_DATE });
         let all = json!({
             "data": [card("gpt-4o"), card("a\"b")],
             "has_more": false, "first_id": "gpt-4o", "last_id": "a\"b",
         });
-        check(&Listing::Anthropic.all(&cards()), all);
+        check(&Listing::Anthropic.all(&cards()), &all);
         check(
             &Listing::Google.one(&cards()[0]),
-            json!({
+            &json!({
                 "name": "models/gpt-4o", "version": "001", "displayName": "gpt-4o",
                 "supportedGenerationMethods": ["generateContent"],
                 "inputTokenLimit": 128_000, "outputTokenLimit": 16_384,

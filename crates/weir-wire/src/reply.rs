@@ -1,5 +1,7 @@
 //! A whole answer, checked and read in one pass.
 
+mod object;
+
 use crate::answer::{Answer, FinishReason};
 use crate::error::{self, fault_inside};
 use crate::format::{self, Format};
@@ -7,11 +9,13 @@ use crate::json::JsonFault;
 use crate::name::ModelName;
 use crate::neutral::{Finish, Part, Reply};
 use crate::usage;
+use crate::vectors::{self, Vectors};
 use std::ops::Range;
+use weir_core::endpoint::Gives;
 use weir_core::{Class, Endpoint, Fault, Usage};
 
 /// What a whole answer says about itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReplyFacts {
     /// Tokens, when the upstream stated figures that can be true.
     pub usage: Option<Usage>,
@@ -80,6 +84,17 @@ impl ReplyFacts {
         }
     }
 
+    /// Those of an answer that says nothing of itself, and of which is known what it takes.
+    pub fn known(usage: Usage) -> Self {
+        ReplyFacts { usage: Some(usage), ..ReplyFacts::default() }
+    }
+
+    /// Those of vectors.
+    pub fn of_vectors(reply: &Vectors<'_>) -> Self {
+        let model = ModelName::new(&reply.model).filter(|name| !name.is_empty());
+        ReplyFacts { usage: reply.usage, model, ..ReplyFacts::default() }
+    }
+
     /// The upstream's figures, else an estimate from the answer's text and the prompt's size.
     pub fn usage_or_estimate(&self, prompt_bytes: usize) -> Usage {
         self.usage.unwrap_or_else(|| usage::estimate(prompt_bytes, self.text_bytes, 0))
@@ -93,10 +108,22 @@ impl ReplyFacts {
 ///
 /// With `judged` it looks into the choices, so that [`judge`](crate::quality::judge) can be asked about them.
 pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<ReplyFacts, Fault> {
-    if !endpoint.answers_in_choices()
-        && let Some(format) = format::of(endpoint)
-    {
-        return facts_by(format, body);
+    match endpoint.gives() {
+        Gives::Text if !endpoint.answers_in_choices() => {
+            if let Some(format) = format::of(endpoint) {
+                return facts_by(format, body);
+            }
+        }
+        Gives::Vectors if endpoint != Endpoint::Embeddings => {
+            if let Some(format) = vectors::of(endpoint) {
+                let answer = format.read_reply(body);
+                return answer.map(|reply| ReplyFacts::of_vectors(&reply)).map_err(|fault| told(body, fault));
+            }
+        }
+        Gives::Text | Gives::Vectors => {}
+        Gives::Count => return object::facts(body, endpoint, None),
+        Gives::Object(member) => return object::facts(body, endpoint, Some(member)),
+        Gives::Bytes => return Ok(ReplyFacts::default()),
     }
     let read = |answer: Result<_, JsonFault>| answer.map_err(|fault| malformed(body, &fault.to_string()));
     let answer = read(if judged { Answer::read(body) } else { Answer::read_without_choices(body) })?;
@@ -135,8 +162,13 @@ pub fn reply_facts(body: &[u8], endpoint: Endpoint, judged: bool) -> Result<Repl
 fn facts_by(format: &dyn Format, body: &[u8]) -> Result<ReplyFacts, Fault> {
     match format.read_reply(body) {
         Ok(reply) => Ok(ReplyFacts::of(&reply)),
-        Err(fault) => Err(error::stated_inside(body).unwrap_or(fault)),
+        Err(fault) => Err(told(body, fault)),
     }
+}
+
+/// The error that an answer reports, where it does; else the fault of reading it.
+fn told(body: &[u8], fault: Fault) -> Fault {
+    error::stated_inside(body).unwrap_or(fault)
 }
 
 /// The usage stated near the end of an answer of which only the last bytes are at hand; `None` when there is none that

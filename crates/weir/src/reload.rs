@@ -118,6 +118,7 @@ fn as_running(mut config: Config, running: &Config) -> Config {
     config.server.admin = running.server.admin.clone();
     config.server.cores = running.server.cores;
     config.server.grace = running.server.grace;
+    config.store.clone_from(&running.store);
     config.telemetry.access_log.clone_from(&running.telemetry.access_log);
     config.telemetry.spans = running.telemetry.spans;
     config
@@ -131,6 +132,7 @@ fn changed_at_restart_only(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.admin.token", old.server.admin.token != new.server.admin.token),
         ("server.cores", old.server.cores != new.server.cores),
         ("server.grace", old.server.grace != new.server.grace),
+        ("store", old.store != new.store),
         ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
         ("telemetry.spans", old.telemetry.spans != new.telemetry.spans),
     ];
@@ -237,7 +239,7 @@ routes: { r: { deployments: [d] } }
     #[test]
     fn what_waits_for_a_restart_is_kept_as_it_was() {
         let all = "server: { listen: 127.0.0.1:9, admin: { listen: 127.0.0.1:8, token: canary-token }, cores: 7, \
-                   grace: 9s }\ntelemetry: { spans: true, access_log: { path: stderr } }\n";
+                   grace: 9s }\ntelemetry: { spans: true, access_log: { path: stderr } }\nstore: {}\n";
         let (old, new) = (parsed(""), parsed(all));
         let telemetry = Telemetry::start(&Settings::default()).unwrap();
         let engine = Engine::new(&old, Rosters::BUILT_IN, telemetry).unwrap();

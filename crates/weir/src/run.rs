@@ -6,6 +6,7 @@ use crate::signals::{Signal, Signals};
 use crate::source::Source;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
@@ -16,7 +17,11 @@ use weir_config::{AccessLog, Config};
 use weir_engine::{Core, Engine, Rosters};
 use weir_server::admin::{self, Admin};
 use weir_server::{Drain, Phase, Stop, listen, public};
+use weir_store::Store;
 use weir_telemetry::{LogTarget, Settings, Telemetry};
+
+/// How long the store may take to write what it has taken.
+const STORE_CLOSES: Duration = Duration::from_secs(5);
 
 /// Serves until a signal ends it. Says so once when it begins and once when it has ended.
 pub(crate) fn until_signalled(config: &Config, source: Source) -> Result<(), Failure> {
@@ -80,6 +85,9 @@ impl Running {
         running.server.admin.listen = admin;
         running.server.cores = u32::try_from(count).ok();
         let engine = Engine::new(&running, Rosters::BUILT_IN, telemetry)?;
+        if let Some(store) = &config.store {
+            engine.keep_in(runtime.block_on(Store::start(store_settings(store, source.path.as_deref()))));
+        }
         let (stop, drain) = Stop::new();
         let from = source.to_string();
         let reloader = Arc::new(Reloader::new(engine.clone(), source, config.clone(), running));
@@ -173,6 +181,14 @@ impl Running {
         }
         stop.advance(Phase::Ended);
         let _ = waiting.join();
+        if let Some(store) = self.engine.store() {
+            let closing = async { tokio::time::timeout(STORE_CLOSES, store.close()).await };
+            if self.runtime.block_on(closing).is_err() {
+                tracing::warn!(
+                    "the store does not end; what it has answered is on its disk, and the process ends without it"
+                );
+            }
+        }
         self.engine.telemetry().flush(Duration::from_secs(2));
         self.runtime.shutdown_timeout(Duration::from_millis(200));
         left
@@ -197,6 +213,19 @@ fn raise_file_limit() {
     let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, most) {
         tracing::warn!(%error, current = limit.current, "the limit of open files could not be raised");
+    }
+}
+
+/// A path that is not absolute begins where the configuration is.
+fn store_settings(store: &weir_config::Store, config: Option<&Path>) -> weir_store::Settings {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let folder = config.and_then(Path::parent).unwrap_or(Path::new(""));
+    weir_store::Settings {
+        path: folder.join(&store.path),
+        keep: DAY * store.keep_days,
+        max_total: store.max_total as u64,
+        max_entry: store.max_entry as u64,
+        timeout: store.timeout,
     }
 }
 

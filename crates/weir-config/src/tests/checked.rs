@@ -1,5 +1,5 @@
 use super::{BASE, parse, valid, with};
-use crate::{AccessLog, Limits, Retries, Telemetry};
+use crate::{AccessLog, Limits, Retries, Store, Telemetry};
 use std::path::Path;
 use std::time::Duration;
 use weir_core::{Price, Prices, Pricing, Rate, Rates, Timeouts, Unit};
@@ -15,6 +15,7 @@ fn defaults_are_filled_in() {
     assert_eq!(server.grace, Duration::from_secs(30));
     assert!(server.headers.litellm && !server.headers.timing);
     assert_eq!(config.telemetry, Telemetry::default());
+    assert_eq!(config.store, None, "nothing is kept unless it is asked for");
     let route = &config.routes[0];
     assert_eq!((route.policy.value.as_str(), route.settings.entries().len()), ("weighted", 0));
     assert_eq!(route.retries, Retries::default());
@@ -31,6 +32,21 @@ fn sections_without_content_are_absent() {
     let config = valid(&with("server:\n  cores:\n  listen: ${EMPTY}\n  grace: null\n  admin: {token: ''}\n"));
     assert_eq!(config.server.grace, Duration::from_secs(30));
     assert!(config.server.cores.is_none() && config.server.admin.token.is_none());
+}
+
+#[test]
+fn a_store_is_there_when_its_section_is() {
+    assert_eq!(valid(&with("store:\n")).store, None);
+    assert_eq!(valid(&with("store: {}\n")).store, Some(Store::default()));
+    let all = "store: {path: /var/w.db, keep_days: 7, max_total: 2MiB, max_entry: 1MiB, timeout: 300ms}\n";
+    let store = Store {
+        path: "/var/w.db".into(),
+        keep_days: 7,
+        max_total: 2 << 20,
+        max_entry: 1 << 20,
+        timeout: Duration::from_millis(300),
+    };
+    assert_eq!(valid(&with(all)).store, Some(store));
 }
 
 #[test]

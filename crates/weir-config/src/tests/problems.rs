@@ -508,6 +508,23 @@ fn headers_and_labels() {
         ],
     );
     check_with(
+        "store: {path: '', keep_days: 0, timeout: 0s, max_entry: 12}\n",
+        &[
+            "1:15: store.path: the path is empty",
+            "1:30: store.keep_days: \"0\" is too small; allowed: 1 to 3650, as in `keep_days: 7`",
+            "1:42: store.timeout: must be above zero",
+            "1:57: store.max_entry: must be at least 1KiB",
+        ],
+    );
+    check_with(
+        "store: {path: data/, max_total: 1MiB}\n",
+        &[
+            "1:15: store.path: this is a folder, not a file; name a file in it",
+            "1:33: store.max_total: max_entry (8MiB) is more than max_total (1MiB)",
+        ],
+    );
+    check_with("store: {ttl: 3}\n", &["1:9: store.ttl: unknown key \"ttl\""]);
+    check_with(
         "telemetry: {access_log: {path: ''}}\n",
         &["1:32: telemetry.access_log.path: the path is empty"],
     );

@@ -11,6 +11,7 @@ use weir_net::Counts;
 use weir_routing::events::Subject;
 use weir_routing::windows::Series;
 use weir_routing::{Health, State};
+use weir_store::Figures;
 use weir_telemetry::Sample;
 
 /// The quantiles that are shown of what windows hold.
@@ -140,6 +141,23 @@ pub(super) fn of_connections(
     push("weir_pool_connections", Some("idle"), idle);
     push("weir_pool_connections_opened_total", None, opened);
     push("weir_pool_connections_stale_total", None, stale);
+}
+
+/// Appends what was asked of the store.
+pub(super) fn of_store(figures: &Figures, samples: &mut Vec<Sample>) {
+    let mut push = |metric, labels, value| samples.push(Sample { metric, help: "", labels, value });
+    push("weir_store_up", Vec::new(), f64::from(u8::from(figures.is_open())));
+    #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 bytes")]
+    push("weir_store_bytes", Vec::new(), figures.bytes() as f64);
+    for (operation, outcome, count) in figures.operations() {
+        let labels = vec![("operation", operation.to_owned()), ("outcome", outcome.to_owned())];
+        #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 operations")]
+        push("weir_store_operations_total", labels, count as f64);
+    }
+    for (operation, took) in figures.took() {
+        let labels = vec![("operation", operation.to_owned())];
+        push("weir_store_operation_seconds_total", labels, took.as_secs_f64());
+    }
 }
 
 fn state_figure(state: State) -> f64 {

@@ -33,7 +33,7 @@ const fn streamed(path: &'static str, endpoint: Endpoint) -> Call {
 /// The addresses of the public API at which a model is reached.
 ///
 /// Every one of them travels the engine's line and so has every guard; tests walk this list.
-pub const CALLS: [Call; 11] = [
+pub const CALLS: [Call; 24] = [
     call("/v1/chat/completions", Endpoint::Chat),
     call("/v1/completions", Endpoint::Completions),
     call("/v1/embeddings", Endpoint::Embeddings),
@@ -46,6 +46,19 @@ pub const CALLS: [Call; 11] = [
     streamed("/v1/models/{model}:streamGenerateContent", Endpoint::GenerateContent),
     call("/api/chat", Endpoint::OllamaChat),
     call("/api/generate", Endpoint::OllamaGenerate),
+    call("/v1/messages/count_tokens", Endpoint::CountTokens),
+    call("/v1beta/models/{model}:countTokens", Endpoint::CountContents),
+    call("/v1/models/{model}:countTokens", Endpoint::CountContents),
+    call("/v1beta/models/{model}:embedContent", Endpoint::EmbedContent),
+    call("/v1/models/{model}:embedContent", Endpoint::EmbedContent),
+    call("/v1beta/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    call("/v1/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    call("/api/embed", Endpoint::OllamaEmbed),
+    call("/v1/moderations", Endpoint::Moderations),
+    call("/v1/rerank", Endpoint::Rerank),
+    call("/v2/rerank", Endpoint::Rerank),
+    call("/v1/images/generations", Endpoint::Images),
+    call("/v1/audio/speech", Endpoint::Speech),
 ];
 
 impl Call {
@@ -130,13 +143,25 @@ fn by_headers(headers: &Headers) -> Listing {
 /// are of.
 pub(super) fn client_of(operation: &Operation, path: &str, headers: &Headers) -> &'static dyn Format {
     let endpoint = match operation {
-        Operation::Call(called) => called.endpoint,
+        Operation::Call(called) => words_of(called.endpoint),
         _ if path.starts_with("/v1beta/") => Endpoint::GenerateContent,
         _ if path.starts_with("/api/") => Endpoint::OllamaChat,
         Operation::Models(listing) | Operation::Model(listing, _) => listing.endpoint(),
-        _ => called(path).map_or_else(|| by_headers(headers).endpoint(), |called| called.endpoint),
+        _ => called(path).map_or_else(|| by_headers(headers).endpoint(), |called| words_of(called.endpoint)),
     };
     format::of(endpoint).unwrap_or(&format::chat::Chat)
+}
+
+/// The operation whose format has the words in which a client of `endpoint` is told of faults.
+fn words_of(endpoint: Endpoint) -> Endpoint {
+    match endpoint {
+        Endpoint::CountTokens => Endpoint::Messages,
+        Endpoint::CountContents | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
+            Endpoint::GenerateContent
+        }
+        Endpoint::OllamaEmbed => Endpoint::OllamaChat,
+        endpoint => endpoint,
+    }
 }
 
 /// A stream in a form that is not to be had: Google's API gives an array of answers where no events are asked for.

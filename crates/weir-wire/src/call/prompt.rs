@@ -64,8 +64,8 @@ impl CallFacts {
         let mut look = Look::new(self.needs);
         look.keeps_all = true;
         let written = body.get(self.prompt.clone()).unwrap_or_default();
-        let plain = !self.endpoint.has_messages() || written.starts_with(b"\"");
-        look.unnamed_is_user = self.endpoint == Endpoint::GenerateContent;
+        let plain = !self.has_turns(written);
+        look.unnamed_is_user = self.endpoint.names_model_in_address();
         if plain {
             self.look(body, &mut look);
         } else {
@@ -112,10 +112,16 @@ impl CallFacts {
         read.is_ok() && found
     }
 
+    /// Whether the prompt is a list of what has been said.
+    fn has_turns(&self, written: &[u8]) -> bool {
+        let counted = matches!(self.endpoint, Endpoint::CountTokens | Endpoint::CountContents);
+        (self.endpoint.has_messages() || counted) && written.starts_with(b"[")
+    }
+
     fn look<'b>(&self, body: &'b [u8], look: &mut Look<'b>) {
         let written = body.get(self.prompt.clone()).unwrap_or_default();
-        let turns = self.endpoint.has_messages() && !written.starts_with(b"\"");
-        look.unnamed_is_user = self.endpoint == Endpoint::GenerateContent;
+        let turns = self.has_turns(written);
+        look.unnamed_is_user = self.endpoint.names_model_in_address();
         let read = match written {
             b"" => Ok(()),
             written => Reader::new(written).and_then(|mut reader| match turns {

@@ -1,6 +1,6 @@
 //! Where each operation's body says what.
 
-use super::{Found, member, prompt};
+use super::{Found, Member, member, prompt};
 use crate::json::{Field, Kind};
 use weir_core::text::number;
 use weir_core::{Endpoint, Need};
@@ -41,19 +41,67 @@ pub(super) const fn shape(endpoint: Endpoint) -> &'static Shape {
         Endpoint::GenerateContent => &CONTENTS,
         Endpoint::OllamaChat => &OLLAMA_CHAT,
         Endpoint::OllamaGenerate => &OLLAMA_GENERATE,
+        Endpoint::CountTokens => &MESSAGES,
+        Endpoint::CountContents => &COUNTED_CONTENTS,
+        Endpoint::EmbedContent => &EMBEDDED_CONTENT,
+        Endpoint::BatchEmbedContents => &EMBEDDED_CONTENTS,
+        Endpoint::OllamaEmbed | Endpoint::Moderations => &EMBEDDINGS,
+        Endpoint::Rerank => &RERANKED,
+        Endpoint::Images => &IMAGES,
+        Endpoint::Speech => &SPEECH,
     }
 }
 
+/// A prompt that nothing is known of but its place.
+const fn plain(prompt: &'static str, holds: Holds, example: &'static str) -> Shape {
+    Shape { prompt, holds, own: |_, _, _, _| {}, example }
+}
+
+/// <https://ai.google.dev/api/tokens>: the contents, or a whole request that has them.
+const COUNTED_CONTENTS: Shape = Shape {
+    own: |found, key, _, field| {
+        if matches!(key, "generateContentRequest" | "generate_content_request") {
+            found.prompt = Some(Member { at: 0, value: field.value.clone(), kind: field.kind });
+        }
+    },
+    ..plain("contents", Holds::Texts, CONTENTS.example)
+};
+
+/// <https://ai.google.dev/api/embeddings>
+const EMBEDDED_CONTENT: Shape = plain("content", Holds::Texts, r#""content": {"parts": [{"text": "…"}]}"#);
+const EMBEDDED_CONTENTS: Shape =
+    plain("requests", Holds::Turns, r#""requests": [{"content": {"parts": [{"text": "…"}]}}]"#);
+
+/// <https://docs.cohere.com/reference/rerank>, <https://jina.ai/reranker/>
+const RERANKED: Shape = plain("query", Holds::Texts, r#""query": "…", "documents": ["…"]"#);
+
+/// <https://platform.openai.com/docs/api-reference/images/create>
+const IMAGES: Shape = Shape {
+    own: |found, key, _, field| {
+        if key == "stream" && field.kind == Kind::True {
+            found.not_here = Some("stream");
+        }
+    },
+    ..plain("prompt", Holds::Texts, r#""prompt": "…""#)
+};
+
+/// <https://platform.openai.com/docs/api-reference/audio/createSpeech>
+const SPEECH: Shape = Shape {
+    own: |found, key, body, field| {
+        if key == "stream_format" && body.get(field.value.clone()) == Some(br#""sse""#) {
+            found.not_here = Some("stream_format");
+        }
+    },
+    ..plain("input", Holds::Texts, r#""input": "…""#)
+};
+
 const MESSAGES_EXAMPLE: &str = r#""messages": [{"role": "user", "content": "…"}]"#;
 
-const CHAT: Shape =
-    Shape { prompt: "messages", holds: Holds::Turns, own: |_, _, _, _| {}, example: MESSAGES_EXAMPLE };
+const CHAT: Shape = plain("messages", Holds::Turns, MESSAGES_EXAMPLE);
 
-const COMPLETIONS: Shape =
-    Shape { prompt: "prompt", holds: Holds::Texts, own: |_, _, _, _| {}, example: r#""prompt": "…""# };
+const COMPLETIONS: Shape = plain("prompt", Holds::Texts, r#""prompt": "…""#);
 
-const EMBEDDINGS: Shape =
-    Shape { prompt: "input", holds: Holds::Texts, own: |_, _, _, _| {}, example: r#""input": "…""# };
+const EMBEDDINGS: Shape = plain("input", Holds::Texts, r#""input": "…""#);
 
 /// <https://docs.anthropic.com/en/api/messages>
 const MESSAGES: Shape = Shape {

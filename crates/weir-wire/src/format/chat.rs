@@ -64,6 +64,7 @@ impl Format for Chat {
             Param::Video => "video_url",
             Param::Document => "file",
             Param::Citations => "annotations",
+            Param::Task => "task",
             Param::ServiceTier => "service_tier",
         }
     }

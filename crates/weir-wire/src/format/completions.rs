@@ -69,6 +69,7 @@ impl Format for Completions {
             Param::Video => "video",
             Param::Document => "file",
             Param::Citations => "annotations",
+            Param::Task => "task",
             Param::ServiceTier => "service_tier",
         }
     }

@@ -20,7 +20,6 @@
 //! `usageMetadata` counts all tokens so far (the last one wins), `candidates[].finishReason` ends an answer,
 //! `promptFeedback.blockReason` refuses the prompt, `error` is a fault; there is no `[DONE]`.
 
-mod base64;
 mod call;
 mod reply;
 mod schema;
@@ -80,6 +79,7 @@ impl Format for Gemini {
             Param::ToolError => "contents.parts.functionResponse.response.error",
             Param::Image | Param::Audio | Param::Video | Param::Document => "contents.parts.inlineData",
             Param::Citations => "citationMetadata",
+            Param::Task => "taskType",
             Param::ServiceTier => "serviceTier",
         }
     }
@@ -266,12 +266,12 @@ fn finish<'a>(word: Str<'a>, calls: bool) -> Finish<'a> {
 /// A seal as Google's clients can hold it: they decode it from base64.
 fn seal_for(proof: &Proof<'_>) -> String {
     let sealed = super::read::seal_for(NAME, proof);
-    if proof.format == *NAME { sealed } else { base64::encode(sealed.as_bytes()) }
+    if proof.format == *NAME { sealed } else { crate::base64::encode(sealed.as_bytes()) }
 }
 
 /// A seal as a client handed it back, whatever alphabet it writes base64 in.
 fn proof_of<'a>(seal: &Str<'a>) -> Proof<'a> {
-    let foreign = base64::decode(seal)
+    let foreign = crate::base64::decode(seal)
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .map(|text| super::read::proof_of(NAME, &Str::from(text)))
         .filter(|proof| super::format(&proof.format).is_some() && proof.format != *NAME);

@@ -61,6 +61,7 @@ impl Format for Messages {
             Param::Video => "video",
             Param::Document => "document",
             Param::Citations => "citations",
+            Param::Task => "task",
             Param::ServiceTier => "service_tier",
         }
     }

@@ -185,6 +185,7 @@ fn spelling(param: Param) -> &'static str {
         Param::ToolError => "messages.is_error",
         Param::Image | Param::Audio | Param::Video | Param::Document => "images",
         Param::Citations => "citations",
+        Param::Task => "task",
         Param::ServiceTier => "service_tier",
     }
 }

@@ -13,12 +13,12 @@ use weir_core::{Class, Fault};
 ///
 /// # Errors
 /// The caller's, naming the path of the value that is not what it should be.
-pub(super) fn call<'b, T: Deserialize<'b>>(body: &'b [u8], lost: &mut Lost) -> Result<T, Fault> {
+pub(crate) fn call<'b, T: Deserialize<'b>>(body: &'b [u8], lost: &mut Lost) -> Result<T, Fault> {
     call_at(body, "", lost)
 }
 
 /// The same for a part of a body that stands at `prefix`.
-pub(super) fn call_at<'b, T: Deserialize<'b>>(
+pub(crate) fn call_at<'b, T: Deserialize<'b>>(
     body: &'b [u8],
     prefix: &str,
     lost: &mut Lost,
@@ -35,7 +35,7 @@ pub(super) fn call_at<'b, T: Deserialize<'b>>(
 ///
 /// # Errors
 /// The upstream's. The cause names no byte of the body.
-pub(super) fn answer<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Fault> {
+pub(crate) fn answer<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|error| {
         let message = "The upstream's answer is not what its API promises.";
         Fault::new(Class::Malformed, 502, "upstream_malformed", message).with_cause(format!(

@@ -90,6 +90,7 @@ impl Format for Responses {
             Param::Video => "input_video",
             Param::Document => "input_file",
             Param::Citations => "annotations",
+            Param::Task => "task",
             Param::ServiceTier => "service_tier",
         }
     }

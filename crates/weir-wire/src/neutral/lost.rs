@@ -70,6 +70,8 @@ pub enum Param {
     Document,
     /// Where a text was taken from.
     Citations,
+    /// What vectors are for.
+    Task,
     /// A tier of service.
     ServiceTier,
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use weir_config::Limits;
+use weir_core::endpoint::Gives;
 use weir_testkit::client::call;
 use weir_testkit::weir::Start;
 use weir_testkit::{Answer, Gate, How, RawClient, RunningWeir, Scratch, Upstream};
@@ -418,7 +419,11 @@ fn every_public_operation_has_every_guard() {
     let good = format!("Bearer {KEY}");
     let auth = ("authorization", good.as_str());
     let json = ("content-type", "application/json");
-    let body = br#"{"model":"chat","messages":[{"role":"user","content":"x"}],"prompt":"x","input":"x","contents":[]}"#;
+    let text = r#"{"parts":[{"text":"x"}]}"#;
+    let body = format!(
+        r#"{{"model":"chat","messages":[{{"role":"user","content":"x"}}],"prompt":"x","input":"x","contents":[],"content":{text},"requests":[{{"content":{text}}}],"query":"x"}}"#
+    );
+    let body = body.as_bytes();
     let large = vec![b' '; (64 << 10) + 1];
     // Elsewhere a prompt is a text, and there it is a prompt of the vendor's.
     let body_of = |path: &str| match path {
@@ -482,7 +487,9 @@ fn every_public_operation_has_every_guard() {
         let body = body_of(called.path);
         assert_eq!(call(weir.public, "POST", &path, &[auth, json], &body).unwrap().status, 200, "{path}");
     }
-    assert_eq!(upstream.calls().len(), weir_server::public::CALLS.len());
+    // Prompts are counted here.
+    let calls = weir_server::public::CALLS.iter().filter(|call| call.endpoint.gives() != Gives::Count);
+    assert_eq!(upstream.calls().len(), calls.count());
 }
 
 fn replaced(body: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod others;
 mod pairs;
 
 use serde_json::{Value, json};

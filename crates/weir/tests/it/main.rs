@@ -25,5 +25,6 @@ mod regions;
 mod reloading;
 mod retries;
 mod rules;
+mod storing;
 mod streams;
 mod told;

@@ -1,6 +1,6 @@
 //! A call of Google's, read.
 
-use super::{NAME, base64, proof_of, schema};
+use super::{NAME, proof_of, schema};
 use crate::format::read::{self, Members, TextOr, Whole, invalid};
 use crate::format::tools;
 use crate::neutral::{
@@ -348,7 +348,7 @@ fn inline<'a>(blob: Blob<'a>) -> Result<Media<'a>, &'static str> {
     let mime = blob.mime_type.ok_or("inlineData.mimeType")?;
     Ok(Media {
         kind: kind_of(&mime),
-        source: Source::Data { mime, base64: base64::standard(blob.data.ok_or("inlineData.data")?) },
+        source: Source::Data { mime, base64: crate::base64::standard(blob.data.ok_or("inlineData.data")?) },
         name: blob.display_name,
         detail: None,
         cache: None,

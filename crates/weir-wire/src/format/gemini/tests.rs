@@ -163,7 +163,7 @@ fn parts_of_every_kind() {
 
 #[test]
 fn a_thought_in_pieces_is_one_thought() {
-    let seal = base64::encode(b"messages#c2VhbA==").replace('+', "-").replace('/', "_");
+    let seal = crate::base64::encode(b"messages#c2VhbA==").replace('+', "-").replace('/', "_");
     let body = json!({"contents": [
         {"role": "user", "parts": [{"text": "?"}]},
         {"role": "model", "parts": [
@@ -462,7 +462,7 @@ fn seals_of_others_are_base64_here_and_come_back() {
         let proof = Proof { format: Str::from(format.name()), seal: Str::from("c2VhbA==#-_") };
         let shown = seal_for(&proof);
         if format.name() != NAME {
-            assert!(base64::decode(&shown).is_some(), "{shown}");
+            assert!(crate::base64::decode(&shown).is_some(), "{shown}");
             assert_eq!(proof_of(&Str::from(shown.as_str())), proof);
             let url = shown.replace('+', "-").replace('/', "_");
             assert_eq!(proof_of(&Str::from(url)), proof);

@@ -5,7 +5,7 @@ use crate::neutral::Str;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Bytes in the standard alphabet.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
@@ -20,7 +20,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The bytes a text stands for, if it is base64.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=');
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
     let (mut word, mut bits) = (0_u32, 0_u32);
@@ -44,7 +44,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The same bytes in the standard alphabet with padding, which is all that other formats take.
-pub(super) fn standard<'a>(text: Str<'a>) -> Str<'a> {
+pub(crate) fn standard<'a>(text: Str<'a>) -> Str<'a> {
     let padded = text.len().is_multiple_of(4);
     if padded && memchr::memchr2(b'-', b'_', text.as_bytes()).is_none() {
         return text;
