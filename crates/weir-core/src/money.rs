@@ -205,10 +205,10 @@ fn sixteen_digits(number: u64) -> u128 {
 /// The same of eight digits below 10^8: they are parted in halves, all at once, until each stands alone. A division by 100
 /// or by 10 is a multiplication and a shift, exact for numbers of so few digits.
 fn eight_digits(number: u64) -> u64 {
-    let fours = number / 10_000 << 32 | number % 10_000;
-    let upper = fours * 10_486 >> 20 & 0x0000_007f_0000_007f;
+    let fours = ((number / 10_000) << 32) | (number % 10_000);
+    let upper = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = upper << 16 | (fours - upper * 100);
-    let upper = twos * 103 >> 10 & 0x000f_000f_000f_000f;
+    let upper = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     upper << 8 | (twos - upper * 10)
 }
 
