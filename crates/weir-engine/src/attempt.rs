@@ -81,21 +81,24 @@ pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
     let first = plan(record, &call, None, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
-    let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
-        .with_causes(route.fallbacks.iter().map(|fallback| fallback.on))
-        .with_queue(if route.queue.max_waiting > 0 { route.queue.max_wait } else { Duration::ZERO });
-    if first.candidates.is_empty() {
-        nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
-    }
-    Box::new(Attempts {
+    // Made where it stays, and told the rest there: it is large.
+    let mut attempts = Box::new(Attempts {
         call,
-        machine,
+        machine: Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline)),
         deadline,
         judge: Judge::default(),
         kept: Kept::default(),
         unwilling: SmallVec::new(),
         ticket: None,
-    })
+    });
+    let machine = &mut attempts.machine;
+    machine.set_causes(route.fallbacks.iter().map(|fallback| fallback.on));
+    machine.set_queue(if route.queue.max_waiting > 0 { route.queue.max_wait } else { Duration::ZERO });
+    if first.candidates.is_empty() {
+        let nobody = nobody_fits(record, &attempts.call, asked);
+        nobody.into_iter().for_each(|fault| attempts.machine.nobody_fits(fault));
+    }
+    attempts
 }
 
 impl Attempts {
@@ -132,7 +135,7 @@ impl Attempts {
                             let others = others(record, &self.call, &self.machine, fallback);
                             let made =
                                 Made { deployment: index, fallback, cause, others, deadline: self.deadline };
-                            let out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
+                            let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
                             let joint = begun.map(|begun| {
                                 joint((&snapshot, record.usage), &self.call, index, begun, &self.unwilling)
                             });
@@ -142,7 +145,20 @@ impl Attempts {
                                 Some(slow) => {
                                     Box::pin(self.race(record, (&core, &snapshot), out, slow)).await
                                 }
-                                None => alone(record, &self.call, out, joint, &self.judge).await,
+                                // By parts: the record is large, and stays where it is.
+                                None => {
+                                    let (lease, limits) = (out.lease, out.limits);
+                                    alone(
+                                        record,
+                                        &mut out.record,
+                                        &self.call,
+                                        lease,
+                                        limits,
+                                        joint,
+                                        &self.judge,
+                                    )
+                                    .await
+                                }
                             };
                             let prefilled = prefilled.then_some(index);
                             match self.comes_to(record, raced, begun.is_some(), prefilled) {
@@ -675,13 +691,14 @@ pub(crate) async fn one_call(
 /// One call with none beside it.
 async fn alone(
     record: &mut Record,
+    one: &mut CallRecord<'_>,
     call: &Call,
-    out: Outgoing<'_>,
+    lease: Lease,
+    limits: CallLimits,
     joint: Option<Joint<'_>>,
     judge: &Judge,
 ) -> Raced {
-    let Outgoing { record: mut one, lease, limits } = out;
-    let calls = UnderWay::begin(record, &mut one);
+    let calls = UnderWay::begin(record, one);
     let opened = one_call(calls.one, call, joint, lease, limits, judge).await;
     calls.ended(opened)
 }

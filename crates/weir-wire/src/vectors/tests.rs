@@ -70,7 +70,9 @@ fn every_format_says_the_same_in_every_other() {
                 if let Some(usage) = wanted_reply.get_mut("usage") {
                     *usage = json!({ "prompt_tokens": 0, "total_tokens": 0 });
                 }
-                ["prompt_eval_count", "meta"].map(|key| wanted_reply.as_object_mut().unwrap().remove(key));
+                for key in ["prompt_eval_count", "meta"] {
+                    wanted_reply.as_object_mut().unwrap().remove(key);
+                }
             }
             assert_eq!(got, wanted_reply, "{from:?} to {to:?}");
         }
