@@ -21,9 +21,11 @@ use upstream::Upstream;
 const SECONDS: f64 = 40.0;
 /// How often each target is measured in each scenario; ratios are taken within a repetition.
 const REPETITIONS: usize = 3;
+/// How long each scenario is served to learn what the program does.
+const TRAINING: Duration = Duration::from_secs(4);
 /// The environment's way to name a rig.
 const RIG: &str = "WEIR_BENCH_RIG";
-const USAGE: &str = "usage: cargo xtask bench [--secs N] [--only compare|pure] [--rig PATH]";
+const USAGE: &str = "usage: cargo xtask bench [--secs N] [--only compare|pure] [--shipped] [--rig PATH]";
 
 struct Scenario {
     name: &'static str,
@@ -54,6 +56,8 @@ struct Wish {
     seconds: f64,
     compare: bool,
     pure: bool,
+    /// The program as it ships, for which it is built twice (`cargo xtask dist`).
+    shipped: bool,
     rig: Option<PathBuf>,
 }
 
@@ -63,10 +67,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let wish = Wish::read(args, rig)?;
     let root = crate::root();
     if let Some(rig) = &wish.rig {
-        return run_rig(rig, &root);
+        return run_rig(rig, &root, wish.shipped);
     }
     if wish.compare {
-        compare(&root, wish.seconds)?;
+        compare(&root, wish.seconds, wish.shipped)?;
     }
     if wish.pure {
         pure(&root)?;
@@ -76,9 +80,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 
 impl Wish {
     fn read(args: &[String], rig: Option<PathBuf>) -> Result<Self, String> {
-        let mut wish = Wish { seconds: SECONDS, compare: true, pure: true, rig };
+        let mut wish = Wish { seconds: SECONDS, compare: true, pure: true, shipped: false, rig };
         let mut args = args.iter().map(String::as_str);
         while let Some(arg) = args.next() {
+            if arg == "--shipped" {
+                wish.shipped = true;
+                continue;
+            }
             match (arg, args.next()) {
                 ("--secs", Some(seconds)) => {
                     let seconds = seconds.parse().ok().filter(|seconds| (1.0..=3600.0).contains(seconds));
@@ -95,7 +103,7 @@ impl Wish {
 }
 
 /// Runs the repository's targets on a rig: a folder whose `run.sh` measures target files.
-fn run_rig(rig: &Path, root: &Path) -> Result<(), String> {
+fn run_rig(rig: &Path, root: &Path, shipped: bool) -> Result<(), String> {
     let script = rig.join("run.sh");
     if !script.is_file() {
         let (rig, script) = (rig.display(), script.display());
@@ -103,7 +111,7 @@ fn run_rig(rig: &Path, root: &Path) -> Result<(), String> {
             "{rig} is no rig: there is no {script}; --rig or {RIG} names a folder that has one"
         ));
     }
-    let binary = crate::running::build(root, "dist")?;
+    let binary = build(root, shipped)?;
     let cache = root.join(".cache/bench");
     fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
     let mut command = Command::new("bash");
@@ -120,8 +128,24 @@ fn run_rig(rig: &Path, root: &Path) -> Result<(), String> {
     crate::clients::run(&mut command)
 }
 
-fn compare(root: &Path, seconds: f64) -> Result<(), String> {
-    let binary = crate::running::build(root, "dist")?;
+fn build(root: &Path, shipped: bool) -> Result<PathBuf, String> {
+    if shipped { crate::dist::build(root) } else { crate::running::build(root, "dist") }
+}
+
+/// Has a program serve every scenario for a few seconds, and end in good order.
+pub(crate) fn train(root: &Path, work: &Path, binary: &Path) -> Result<(), String> {
+    let upstream = Upstream::start()?;
+    let weir = target::start_weir(root, work, binary, upstream.port)?;
+    for scenario in SCENARIOS {
+        upstream.answer_streams(scenario.stream);
+        load::closed(&scenario.asked_of(&weir), scenario.connections, TRAINING, || 0)
+            .map_err(|error| format!("{}: {error}", scenario.name))?;
+    }
+    weir.stop()
+}
+
+fn compare(root: &Path, seconds: f64, shipped: bool) -> Result<(), String> {
+    let binary = build(root, shipped)?;
     let work = root.join(".cache/bench/compare");
     fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
     let pinned = target::pin_self();
@@ -213,10 +237,11 @@ mod tests {
             let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
             assert_eq!(Wish::read(&args, None).ok(), expect, "{args:?}");
         };
-        let all = || Wish { seconds: SECONDS, compare: true, pure: true, rig: None };
+        let all = || Wish { seconds: SECONDS, compare: true, pure: true, shipped: false, rig: None };
         check(&[], Some(all()));
         check(&["--secs", "5"], Some(Wish { seconds: 5.0, ..all() }));
         check(&["--only", "pure"], Some(Wish { compare: false, ..all() }));
+        check(&["--shipped", "--secs", "5"], Some(Wish { seconds: 5.0, shipped: true, ..all() }));
         check(&["--rig", "a/b"], Some(Wish { rig: Some("a/b".into()), ..all() }));
         for wrong in [&["--secs"][..], &["--secs", "0"], &["--secs", "NaN"], &["--only", "x"], &["--fast"]] {
             check(wrong, None);
@@ -225,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_folder_without_a_rig_is_said_to_be_none() {
-        let error = run_rig(Path::new("no/such/rig"), Path::new(".")).unwrap_err();
+        let error = run_rig(Path::new("no/such/rig"), Path::new("."), false).unwrap_err();
         assert!(error.contains("no/such/rig is no rig"), "{error}");
     }
 

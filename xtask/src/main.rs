@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod clients;
+mod dist;
 mod real_model;
 mod running;
 mod sim;
@@ -33,8 +34,13 @@ const CHORES: &[Chore] = &[
         run: clients::test,
     },
     Chore {
+        name: "dist",
+        about: "build what ships: profile dist, laid out by what the program does under load; needs llvm-tools",
+        run: dist::run,
+    },
+    Chore {
         name: "bench",
-        about: "measure weir beside nginx and the pure parts alone; --secs N, --only compare|pure, --rig PATH",
+        about: "measure weir beside nginx and the pure parts alone; --secs N, --only compare|pure, --shipped, --rig PATH",
         run: bench::run,
     },
     Chore {

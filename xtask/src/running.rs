@@ -137,26 +137,29 @@ pub(crate) fn get(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
 
 /// Builds the program by a profile and says where it is.
 pub(crate) fn build(root: &Path, profile: &str) -> Result<PathBuf, String> {
-    let cargo = || {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(root);
-        cargo
-    };
-    crate::clients::run(cargo().args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--package",
-        "weir",
-        "--profile",
-        profile,
-    ]))?;
-    let output = cargo().args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output();
+    let mut cargo = cargo(root);
+    cargo.args(["build", "--quiet", "--locked", "--package", "weir", "--profile", profile]);
+    crate::clients::run(&mut cargo)?;
+    Ok(target_folder(root)?.join(profile).join("weir"))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf, String> {
+    let output = cargo(root).args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output();
     let output = output.map_err(|error| format!("cargo metadata: {error}"))?;
     let value: serde_json::Value =
         serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
-    let target = value["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
-    Ok(Path::new(target).join(profile).join("weir"))
+    value["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .ok_or("cargo metadata names no target folder".into())
+}
+
+/// Cargo, the one that runs this chore, at the root.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
 }
 
 #[cfg(test)]

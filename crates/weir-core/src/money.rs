@@ -196,38 +196,56 @@ impl fmt::Display for Cost {
     }
 }
 
+/// The sixteen digits of a number below 10^16, one in each byte, the first in the highest.
+fn sixteen_digits(number: u64) -> u128 {
+    const HALF: u64 = 100_000_000;
+    u128::from(eight_digits(number / HALF)) << 64 | u128::from(eight_digits(number % HALF))
+}
+
+/// The same of eight digits below 10^8: they are parted in halves, all at once, until each stands alone. A division by 100
+/// or by 10 is a multiplication and a shift, exact for numbers of so few digits.
+fn eight_digits(number: u64) -> u64 {
+    let fours = ((number / 10_000) << 32) | (number % 10_000);
+    let upper = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = upper << 16 | (fours - upper * 100);
+    let upper = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    upper << 8 | (twos - upper * 10)
+}
+
 /// A number in full, as it is written: no exponent, no trailing zeros.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal {
     text: [u8; Decimal::LONGEST],
     start: usize,
+    end: usize,
 }
 
 impl Decimal {
-    /// A sign, the 39 digits of the largest number, a point and a zero before it.
-    const LONGEST: usize = 42;
+    /// Room for so many digits behind the point.
+    const PLACES: u32 = 16;
+    /// A sign, the 39 digits of the largest number, a point, and that room.
+    const LONGEST: usize = 58;
 
     /// `value / 10^scale`, with a scale of 12 at most. Every response and log line shows a cost, so this divides 64-bit
-    /// numbers where they are wide enough.
+    /// numbers where they are wide enough, and takes the digits behind the point all at once.
     fn new(negative: bool, value: u128, scale: u32) -> Decimal {
         let unit = 10u64.pow(scale);
-        let (whole, mut fraction) = match u64::try_from(value) {
+        let (whole, fraction) = match u64::try_from(value) {
             Ok(value) => (u128::from(value / unit), value % unit),
             Err(_) => {
                 let unit = u128::from(unit);
                 (value / unit, u64::try_from(value % unit).unwrap_or(0))
             }
         };
-        let mut decimal = Decimal { text: [0; Decimal::LONGEST], start: Decimal::LONGEST };
+        let (text, end) = ([0; Decimal::LONGEST], Decimal::LONGEST);
+        let mut decimal = Decimal { text, start: end, end };
         if fraction > 0 {
-            let mut places = scale;
-            while fraction.is_multiple_of(10) {
-                (fraction, places) = (fraction / 10, places - 1);
+            let digits = sixteen_digits(fraction * 10u64.pow(Decimal::PLACES.saturating_sub(scale)));
+            if let Some(places) = decimal.text.last_chunk_mut() {
+                *places = (digits | u128::from_ne_bytes([b'0'; 16])).to_be_bytes();
             }
-            for _ in 0..places {
-                decimal.digit(fraction % 10);
-                fraction /= 10;
-            }
+            decimal.end = Decimal::LONGEST - (digits.trailing_zeros() / 8) as usize;
+            decimal.start = Decimal::LONGEST - 16;
             decimal.before(b'.');
         }
         // Of what is larger, digit by digit, only so much that the rest fits.
@@ -270,7 +288,7 @@ impl Decimal {
 
     /// The same as bytes, all of them ASCII.
     pub fn as_bytes(&self) -> &[u8] {
-        self.text.get(self.start..).unwrap_or_default()
+        self.text.get(self.start..self.end).unwrap_or_default()
     }
 }
 

@@ -82,6 +82,52 @@ pub fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// A number of thousandths in full, with three decimals: what times in milliseconds are written as.
+pub struct Thousandths {
+    text: [u8; Thousandths::LONGEST],
+    start: usize,
+}
+
+impl Thousandths {
+    /// Twenty digits and a point.
+    const LONGEST: usize = 21;
+
+    /// `value / 1000`.
+    #[inline]
+    pub fn of(value: u64) -> Self {
+        let mut written = Thousandths { text: [0; Self::LONGEST], start: Self::LONGEST };
+        let (mut whole, rest) = (value / 1_000, value % 1_000);
+        for digit in [rest % 10, rest / 10 % 10, rest / 100] {
+            written.before(digit);
+        }
+        written.start -= 1;
+        if let Some(place) = written.text.get_mut(written.start) {
+            *place = b'.';
+        }
+        loop {
+            written.before(whole % 10);
+            whole /= 10;
+            if whole == 0 {
+                return written;
+            }
+        }
+    }
+
+    #[inline]
+    fn before(&mut self, digit: u64) {
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = self.text.get_mut(self.start) {
+            *place = b'0' + u8::try_from(digit).unwrap_or(0);
+        }
+    }
+
+    /// As ASCII.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.start..).unwrap_or_default()
+    }
+}
+
 /// Builds hashers for maps whose keys are the operator's own: names from the configuration, or hashes nobody can steer.
 pub type ByName = BuildHasherDefault<NameHasher>;
 
@@ -178,6 +224,14 @@ mod tests {
         ] {
             let expect = text.parse().ok().filter(|_| !text.starts_with('+'));
             assert_eq!(number(text.as_bytes()), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn thousandths_have_three_decimals() {
+        for value in [0, 1, 10, 100, 999, 1_000, 12_345, 1_000_000, u64::MAX] {
+            let expect = format!("{}.{:03}", value / 1_000, value % 1_000);
+            assert_eq!(Thousandths::of(value).as_bytes(), expect.as_bytes());
         }
     }
 

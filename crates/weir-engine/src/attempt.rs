@@ -25,7 +25,7 @@ use weir_core::{Class, Fault, Moment, Need, Timeouts, Usage};
 use weir_routing::hedge::Hedge;
 use weir_routing::retry_budget::{Share, allows};
 use weir_routing::windows::Latency;
-use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
+use weir_routing::{Action, Event, Lease, Machine, Member, Plan, Reason, Request};
 use weir_wire::watch::Words;
 
 /// An answer has begun and nothing of it has reached the client yet.
@@ -81,21 +81,24 @@ pub(crate) fn begin(record: &mut Record, call: Box<Call>) -> Box<Attempts> {
     let deadline = record.started + route.timeouts.total.unwrap_or(Timeouts::TOTAL);
     let first = plan(record, &call, None, &[]);
     let fallbacks = if call.hints.no_fallback { 0 } else { route.fallbacks.len() };
-    let mut machine = Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline))
-        .with_causes(route.fallbacks.iter().map(|fallback| fallback.on))
-        .with_queue(if route.queue.max_waiting > 0 { route.queue.max_wait } else { Duration::ZERO });
-    if first.candidates.is_empty() {
-        nobody_fits(record, &call, asked).into_iter().for_each(|fault| machine.nobody_fits(fault));
-    }
-    Box::new(Attempts {
+    // Made where it stays, and told the rest there: it is large.
+    let mut attempts = Box::new(Attempts {
         call,
-        machine,
+        machine: Machine::new(&first, route.rules, fallbacks, record.core.engine.moment(deadline)),
         deadline,
         judge: Judge::default(),
         kept: Kept::default(),
         unwilling: SmallVec::new(),
         ticket: None,
-    })
+    });
+    let machine = &mut attempts.machine;
+    machine.set_causes(route.fallbacks.iter().map(|fallback| fallback.on));
+    machine.set_queue(if route.queue.max_waiting > 0 { route.queue.max_wait } else { Duration::ZERO });
+    if first.candidates.is_empty() {
+        let nobody = nobody_fits(record, &attempts.call, asked);
+        nobody.into_iter().for_each(|fault| attempts.machine.nobody_fits(fault));
+    }
+    attempts
 }
 
 impl Attempts {
@@ -132,7 +135,7 @@ impl Attempts {
                             let others = others(record, &self.call, &self.machine, fallback);
                             let made =
                                 Made { deployment: index, fallback, cause, others, deadline: self.deadline };
-                            let out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
+                            let mut out = outgoing(record, (&core, &snapshot), &self.call, &made, lease);
                             let joint = begun.map(|begun| {
                                 joint((&snapshot, record.usage), &self.call, index, begun, &self.unwilling)
                             });
@@ -142,7 +145,20 @@ impl Attempts {
                                 Some(slow) => {
                                     Box::pin(self.race(record, (&core, &snapshot), out, slow)).await
                                 }
-                                None => alone(record, &self.call, out, joint, &self.judge).await,
+                                // By parts: the record is large, and stays where it is.
+                                None => {
+                                    let (lease, limits) = (out.lease, out.limits);
+                                    alone(
+                                        record,
+                                        &mut out.record,
+                                        &self.call,
+                                        lease,
+                                        limits,
+                                        joint,
+                                        &self.judge,
+                                    )
+                                    .await
+                                }
                             };
                             let prefilled = prefilled.then_some(index);
                             match self.comes_to(record, raced, begun.is_some(), prefilled) {
@@ -407,7 +423,8 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let tentative = record.purpose.is_tentative();
     let mut request = Request { blocks: Some(&blocks), tentative, ..request(call, place, &snapshot.gateway) };
     let narrows = call.hints.max_cost.is_some() || call.hints.regions.is_some();
-    if call.chosen.size.is_some() || narrows || call.chosen.requires_labels() {
+    let divides = pool.divided & 1 << call.endpoint as u32 != 0;
+    if call.chosen.size.is_some() || narrows || divides || call.chosen.requires_labels() {
         request.excluded = Some(&excluded);
     }
     (request.pool, request.panic_percent) = (&pool.members, pool.panic_percent);
@@ -436,6 +453,7 @@ pub(crate) fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'
 /// it would cost too much there.
 pub(crate) fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     out_of_bounds(record, call, place, deployment)
+        .or_else(|| unserved(record, call, place, deployment))
         .or_else(|| unfit(record, call, deployment))
         .or_else(|| over_price(record, call, place, deployment))
 }
@@ -448,6 +466,17 @@ fn out_of_bounds(record: &Record, call: &Call, place: Place, deployment: u32) ->
     }
     let region = gateway.regions.get(index).and_then(Option::as_deref);
     (!call.hints.allow_region(region)).then_some(Reason::Region)
+}
+
+/// Whether a deployment's provider has nothing like what is called, as others of its pool have. Where nobody has, the first
+/// is chosen all the same, and the call ends there.
+fn unserved(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+    let gateway = &record.snapshot.gateway;
+    if gateway.pools[place.pool].divided & 1 << call.endpoint as u32 == 0 {
+        return None;
+    }
+    let provider = gateway.providers.get(gateway.deployments.get(deployment as usize)?.provider)?;
+    provider.serves(call.endpoint).is_none().then_some(Reason::NotServed)
 }
 
 /// Why a deployment's model does not take this call.
@@ -478,6 +507,11 @@ fn nobody_fits(record: &Record, call: &Call, place: Place) -> Option<Fault> {
         return Some(nobody_there(call, bounds().any(|why| why == Some(Reason::Region))));
     }
     let members = || members.iter().zip(bounds()).filter(|(_, why)| why.is_none()).map(|(member, _)| member);
+    let served = |member: &&Member| unserved(record, call, place, member.deployment).is_none();
+    if !members().any(|member| served(&member)) {
+        return Some(opening::not_served(call.endpoint));
+    }
+    let members = || members().filter(served);
     if let Some(size) = &call.chosen.size {
         let why = members().map(|member| unfit(record, call, member.deployment));
         if let Some(fault) = weir_routing::fit::nobody_fits(&call.facts.model, size, why) {
@@ -657,13 +691,14 @@ pub(crate) async fn one_call(
 /// One call with none beside it.
 async fn alone(
     record: &mut Record,
+    one: &mut CallRecord<'_>,
     call: &Call,
-    out: Outgoing<'_>,
+    lease: Lease,
+    limits: CallLimits,
     joint: Option<Joint<'_>>,
     judge: &Judge,
 ) -> Raced {
-    let Outgoing { record: mut one, lease, limits } = out;
-    let calls = UnderWay::begin(record, &mut one);
+    let calls = UnderWay::begin(record, one);
     let opened = one_call(calls.one, call, joint, lease, limits, judge).await;
     calls.ended(opened)
 }

@@ -75,9 +75,12 @@ impl Call {
 }
 
 /// The request headers that may reach an upstream. Everything else stays here: the client's key, cookies, addresses.
-const PASSED_ON: [HeaderName; 3] =
-    [HeaderName::from_static("openai-beta"), HeaderName::from_static("anthropic-beta"), TRACESTATE];
-pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static PASSED_ON: [HeaderName; 3] = [
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("tracestate"),
+];
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Reads the body within its limits, then the facts, then finds the route.
 ///
@@ -224,7 +227,8 @@ pub(crate) async fn read(
     }
     // Trust a stated length only so far: memory follows what really arrives.
     let expected = stated.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(EXPECTED);
-    let mut all = BytesMut::with_capacity(expected);
+    // And one byte more, which whoever reads from a socket wants to see free.
+    let mut all = BytesMut::with_capacity(expected + 1);
     let deadline = record.started + limits.body_total;
     let mut waits = Waits::default();
     loop {

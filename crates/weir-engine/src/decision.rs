@@ -256,19 +256,6 @@ impl Entry {
         self.left_out = 0;
     }
 
-    /// Becomes the same as `other`, in the memory there is.
-    fn copy(&mut self, other: &Entry) {
-        self.head = other.head;
-        self.end.clone_from(&other.end);
-        refill(&mut self.steps, &other.steps);
-        refill(&mut self.plans, &other.plans);
-        refill(&mut self.candidates, &other.candidates);
-        refill(&mut self.dropped, &other.dropped);
-        self.attempts.clone_from(&other.attempts);
-        refill(&mut self.waits, &other.waits);
-        self.left_out = other.left_out;
-    }
-
     /// The calls so far; of many the first ones, the one that counts, and the last.
     fn attempted(&mut self, attempts: &[Tried], counts: usize) {
         const FIRST: usize = MOST_ATTEMPTS - 2;

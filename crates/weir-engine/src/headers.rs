@@ -8,36 +8,43 @@ use crate::relay::Relay;
 use crate::reply::{Reply, Response};
 use crate::translation;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::Duration;
 use weir_config::ResponseHeaders;
 use weir_core::{Endpoint, Fault, RequestId};
-use weir_wire::HeaderLines;
 use weir_wire::error;
+use weir_wire::headers::FieldName;
 use weir_wire::quality::Flaw;
+use weir_wire::{HeaderLines, field_name};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ALLOW: FieldName = field_name!("allow");
+const CACHE_CONTROL: FieldName = field_name!("cache-control");
+const CONTENT_TYPE: FieldName = field_name!("content-type");
+const RETRY_AFTER: FieldName = field_name!("retry-after");
+const TRAILER: FieldName = field_name!("trailer");
+const WWW_AUTHENTICATE: FieldName = field_name!("www-authenticate");
+const REQUEST_ID: FieldName = field_name!("x-request-id");
 /// The same where Anthropic's libraries look for it.
-const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-const DECISION: HeaderName = HeaderName::from_static("x-weir-decision");
-const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
-const MODEL: HeaderName = HeaderName::from_static("x-weir-model");
-const ANSWER: HeaderName = HeaderName::from_static("x-weir-answer");
+const ANTHROPIC_REQUEST_ID: FieldName = field_name!("request-id");
+const DECISION: FieldName = field_name!("x-weir-decision");
+const DEPLOYMENT: FieldName = field_name!("x-weir-deployment");
+const MODEL: FieldName = field_name!("x-weir-model");
+const ANSWER: FieldName = field_name!("x-weir-answer");
 /// What of a call its deployment could not be told.
-const DROPPED: HeaderName = HeaderName::from_static("x-weir-dropped");
-const ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
-const COST: HeaderName = HeaderName::from_static("x-weir-cost");
-const OVERHEAD: HeaderName = HeaderName::from_static("x-weir-overhead-ms");
-const PREDICTED: HeaderName = HeaderName::from_static("x-weir-predicted-ms");
-const LATENCY: HeaderName = HeaderName::from_static("x-weir-latency-ms");
+const DROPPED: FieldName = field_name!("x-weir-dropped");
+const ATTEMPTS: FieldName = field_name!("x-weir-attempts");
+const COST: FieldName = field_name!("x-weir-cost");
+const OVERHEAD: FieldName = field_name!("x-weir-overhead-ms");
+const PREDICTED: FieldName = field_name!("x-weir-predicted-ms");
+const LATENCY: FieldName = field_name!("x-weir-latency-ms");
 /// What OpenAI's and Anthropic's libraries obey before they look at the status.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-const LITELLM_COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
-const LITELLM_MODEL: HeaderName = HeaderName::from_static("x-litellm-model-id");
-const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
-const TOKEN_USAGE: HeaderName = HeaderName::from_static("x-token-usage");
-const REQUEST_SIZE: HeaderName = HeaderName::from_static("x-request-size");
-const RESPONSE_SIZE: HeaderName = HeaderName::from_static("x-response-size");
+const SHOULD_RETRY: FieldName = field_name!("x-should-retry");
+const LITELLM_COST: FieldName = field_name!("x-litellm-response-cost");
+const LITELLM_MODEL: FieldName = field_name!("x-litellm-model-id");
+const PROCESS_TIME: FieldName = field_name!("x-process-time");
+const TOKEN_USAGE: FieldName = field_name!("x-token-usage");
+const REQUEST_SIZE: FieldName = field_name!("x-request-size");
+const RESPONSE_SIZE: FieldName = field_name!("x-response-size");
 /// What a stream's trailers hold, as its head has to announce (RFC 9110 §6.6.2).
 const TRAILERS: &str = "x-weir-cost, x-weir-overhead-ms, x-weir-latency-ms, x-token-usage";
 
@@ -47,7 +54,7 @@ const USUAL: usize = 512;
 /// An answer that Weir gives by itself, as JSON.
 pub(crate) fn listing(mut record: Box<Record>, body: Bytes) -> Response {
     let mut headers = begin(&mut record, StatusCode::OK);
-    headers.put(&header::CONTENT_TYPE, "application/json");
+    headers.put(CONTENT_TYPE, "application/json");
     Response { status: StatusCode::OK, headers, body: Reply::whole(body, record) }
 }
 
@@ -66,9 +73,9 @@ pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call:
     }
     let mut headers = begin(&mut record, StatusCode::OK);
     let stated = answer.content_type.as_ref().map_or(&b"application/json"[..], HeaderValue::as_bytes);
-    headers.text(&header::CONTENT_TYPE, stated);
+    headers.text(CONTENT_TYPE, stated);
     served_model(&mut headers, &record, known.and_then(|f| f.model.as_deref()));
-    headers.millis(&OVERHEAD, record.overhead());
+    headers.millis(OVERHEAD, record.overhead());
     latency(&mut headers, &record);
     flaw(&mut headers, answer.flaw);
     let optional = &record.snapshot.gateway.settings.headers;
@@ -76,15 +83,15 @@ pub(crate) fn whole(mut record: Box<Record>, mut answer: Box<WholeAnswer>, call:
         cost(&mut headers, &record);
         // Who reads that one expects a number.
         if optional.litellm && !record.cost_unknown {
-            headers.repeat(&LITELLM_COST);
+            headers.repeat(LITELLM_COST);
         }
     }
     if optional.timing {
-        headers.put(&PROCESS_TIME, format_args!("{:.6}", record.started.elapsed().as_secs_f64()));
-        headers.number(&REQUEST_SIZE, record.request_bytes);
+        headers.put(PROCESS_TIME, format_args!("{:.6}", record.started.elapsed().as_secs_f64()));
+        headers.number(REQUEST_SIZE, record.request_bytes);
         if known.is_some() {
-            headers.number(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
-            headers.number(&RESPONSE_SIZE, answer.body.len());
+            headers.number(TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
+            headers.number(RESPONSE_SIZE, answer.body.len());
         }
     }
     let body = match answer.rest {
@@ -110,14 +117,14 @@ pub(crate) fn stream(
     let usual = record.client.framing().content_type();
     let stated =
         stated.filter(|v| v.starts_with(b"text/event-stream") && usual.starts_with("text/event-stream"));
-    headers.text(&header::CONTENT_TYPE, stated.unwrap_or(usual.as_bytes()));
-    headers.put(&header::CACHE_CONTROL, "no-cache");
+    headers.text(CONTENT_TYPE, stated.unwrap_or(usual.as_bytes()));
+    headers.put(CACHE_CONTROL, "no-cache");
     served_model(&mut headers, &record, answer.watch.model().map(|m| m.as_str()));
-    headers.millis(&OVERHEAD, record.overhead());
+    headers.millis(OVERHEAD, record.overhead());
     latency(&mut headers, &record);
     flaw(&mut headers, answer.flaw);
     if record.snapshot.gateway.settings.headers.timing {
-        headers.number(&REQUEST_SIZE, record.request_bytes);
+        headers.number(REQUEST_SIZE, record.request_bytes);
     }
     announce_trailers(&mut headers, &attempts.call);
     let body = Reply::Stream(Relay::stream(record, answer, attempts));
@@ -130,24 +137,24 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
     let body = translation::refusal(&record, &fault);
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = begin(&mut record, status);
-    headers.put(&header::CONTENT_TYPE, "application/json");
+    headers.put(CONTENT_TYPE, "application/json");
     if let Some(text) = &fault.retry_after_text {
-        headers.put(&header::RETRY_AFTER, text);
+        headers.put(RETRY_AFTER, text);
     } else if let Some(after) = fault.retry_after {
         // Whole seconds, rounded up: coming back early would only be refused again.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.number(&header::RETRY_AFTER, seconds.max(1));
+        headers.number(RETRY_AFTER, seconds.max(1));
     }
     if record.attempts.len() > 1 && fault.status >= 500 {
         // It has been tried again already, wherever that made sense. A client that did the same with all of it would
         // multiply the calls.
-        headers.put(&SHOULD_RETRY, "false");
+        headers.put(SHOULD_RETRY, "false");
     }
     if let Some(allow) = fault.allow {
-        headers.put(&header::ALLOW, allow);
+        headers.put(ALLOW, allow);
     }
     if fault.status == 401 {
-        headers.put(&header::WWW_AUTHENTICATE, "Bearer");
+        headers.put(WWW_AUTHENTICATE, "Bearer");
     }
     record.failed(fault);
     Response { status, headers, body: Reply::whole(body, record) }
@@ -156,8 +163,8 @@ pub(crate) fn refusal(mut record: Box<Record>, fault: Fault) -> Response {
 /// The answer to a request whose record is gone.
 pub(crate) fn last_words(id: RequestId, fault: &Fault) -> Response {
     let mut headers = HeaderLines::default();
-    headers.put(&header::CONTENT_TYPE, "application/json");
-    headers.put(&REQUEST_ID, id);
+    headers.put(CONTENT_TYPE, "application/json");
+    headers.put(REQUEST_ID, id);
     let body = Reply::plain(error::body(fault, Some(&id)));
     Response { status: StatusCode::INTERNAL_SERVER_ERROR, headers, body }
 }
@@ -178,29 +185,29 @@ pub(crate) fn fit_to_tell(record: &Record, fault: Fault) -> Fault {
 pub(crate) fn trailers(record: &Record) -> HeaderMap {
     let mut trailers = HeaderLines::default();
     cost(&mut trailers, record);
-    trailers.millis(&OVERHEAD, record.overhead());
+    trailers.millis(OVERHEAD, record.overhead());
     if let Some(latency) = took(record) {
-        trailers.millis(&LATENCY, latency);
+        trailers.millis(LATENCY, latency);
     }
-    trailers.number(&TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
+    trailers.number(TOKEN_USAGE, record.usage.map_or(0, |u| u.total()));
     trailers.to_map()
 }
 
 /// What it cost; a price that nobody knows makes the sum unknown and not smaller.
 fn cost(headers: &mut HeaderLines, record: &Record) {
     if record.cost_unknown {
-        headers.text(&COST, b"unknown");
+        headers.plain(COST, b"unknown");
     } else {
-        headers.text(&COST, record.cost.decimal().as_bytes());
+        headers.plain(COST, record.cost.decimal().as_bytes());
     }
 }
 
 /// The fields that name a deployment, rendered once.
 pub(crate) fn about(deployment: &str, optional: ResponseHeaders) -> HeaderLines {
     let mut about = HeaderLines::default();
-    about.put(&DEPLOYMENT, deployment);
+    about.put(DEPLOYMENT, deployment);
     if optional.litellm {
-        about.put(&LITELLM_MODEL, deployment);
+        about.put(LITELLM_MODEL, deployment);
     }
     about
 }
@@ -209,19 +216,19 @@ pub(crate) fn about(deployment: &str, optional: ResponseHeaders) -> HeaderLines 
 fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
     record.status = status.as_u16();
     let mut headers = HeaderLines::with_capacity(USUAL);
-    headers.text(&REQUEST_ID, record.id.as_bytes());
+    headers.plain(REQUEST_ID, record.id.as_bytes());
     if record.endpoint == Some(Endpoint::Messages) {
-        headers.text(&ANTHROPIC_REQUEST_ID, record.id.as_bytes());
+        headers.plain(ANTHROPIC_REQUEST_ID, record.id.as_bytes());
     }
     if let Some(dropped) = &record.dropped {
-        headers.put(&DROPPED, dropped);
+        headers.put(DROPPED, dropped);
     }
     if let Some(id) = record.decision_id() {
-        headers.text(&DECISION, &id);
+        headers.plain(DECISION, &id);
     }
     if let Some(deployment) = record.deployment() {
         headers.extend(&deployment.about);
-        headers.number(&ATTEMPTS, record.attempts.len());
+        headers.number(ATTEMPTS, record.attempts.len());
     }
     headers
 }
@@ -230,7 +237,7 @@ fn begin(record: &mut Record, status: StatusCode) -> HeaderLines {
 fn served_model(headers: &mut HeaderLines, record: &Record, stated: Option<&str>) {
     let asked = || record.deployment().map(|d| &*d.model);
     if let Some(model) = stated.or_else(asked) {
-        headers.text(&MODEL, model.as_bytes());
+        headers.text(MODEL, model.as_bytes());
     }
 }
 
@@ -238,10 +245,10 @@ fn served_model(headers: &mut HeaderLines, record: &Record, stated: Option<&str>
 /// stream whose first token has not come yet only the latter is known, and the trailers tell the other.
 fn latency(headers: &mut HeaderLines, record: &Record) {
     if let Some(latency) = took(record) {
-        headers.millis(&LATENCY, latency);
+        headers.millis(LATENCY, latency);
     }
     if let Some(predicted) = record.called.predicted {
-        headers.millis(&PREDICTED, predicted);
+        headers.millis(PREDICTED, predicted);
     }
 }
 
@@ -256,12 +263,12 @@ fn took(record: &Record) -> Option<Duration> {
 /// Why an answer is of no use that is given all the same, for want of a better one.
 fn flaw(headers: &mut HeaderLines, flaw: Option<Flaw>) {
     if let Some(flaw) = flaw {
-        headers.put(&ANSWER, flaw.name());
+        headers.put(ANSWER, flaw.name());
     }
 }
 
 fn announce_trailers(headers: &mut HeaderLines, call: &Call) {
     if call.trailers {
-        headers.put(&header::TRAILER, TRAILERS);
+        headers.put(TRAILER, TRAILERS);
     }
 }

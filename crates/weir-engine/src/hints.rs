@@ -11,17 +11,17 @@ use weir_routing::Kind;
 use weir_routing::rules::names_region;
 use weir_wire::Headers;
 
-const BUDGETS: [HeaderName; 3] =
+static BUDGETS: [HeaderName; 3] =
     [HeaderName::from_static("x-weir-latency-budget-ms"), HeaderName::from_static("latency_budget_ms"), TTFT];
 /// By its name about the first token.
 const TTFT: HeaderName = HeaderName::from_static("x-slo-ttft-ms");
-const MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
-const POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
-const SESSION: HeaderName = HeaderName::from_static("x-weir-session");
-const NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
-const TASK: HeaderName = HeaderName::from_static("x-weir-task");
-const DRY_RUN: HeaderName = HeaderName::from_static("x-weir-dry-run");
-const REGION: HeaderName = HeaderName::from_static("x-weir-region");
+static MAX_COST: HeaderName = HeaderName::from_static("x-weir-max-cost");
+static POLICY: HeaderName = HeaderName::from_static("x-weir-policy");
+static SESSION: HeaderName = HeaderName::from_static("x-weir-session");
+static NO_FALLBACK: HeaderName = HeaderName::from_static("x-weir-no-fallback");
+static TASK: HeaderName = HeaderName::from_static("x-weir-task");
+static DRY_RUN: HeaderName = HeaderName::from_static("x-weir-dry-run");
+static REGION: HeaderName = HeaderName::from_static("x-weir-region");
 
 /// A budget above this says nothing.
 const LONGEST_MS: u32 = 24 * 3600 * 1000;
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn every_hint_has_a_name_that_may_be_one() {
-        let others = [MAX_COST, POLICY, SESSION, NO_FALLBACK, TASK, DRY_RUN, REGION];
-        for name in BUDGETS.iter().chain(&others) {
+        let others = [&MAX_COST, &POLICY, &SESSION, &NO_FALLBACK, &TASK, &DRY_RUN, &REGION];
+        for name in BUDGETS.iter().chain(others) {
             assert!(may_be_hint(name.as_str().as_bytes()), "{name}");
             assert!(may_be_hint(name.as_str().to_ascii_uppercase().as_bytes()), "{name}");
         }

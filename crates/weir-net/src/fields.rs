@@ -78,6 +78,25 @@ pub fn end_of_line(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// The first line feed from `at` on. Lines of a head are short: eight bytes at a time find their ends sooner than a search
+/// made for long texts, which has to be set up for each line.
+#[inline]
+pub fn line_feed(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = text.get(at..)?;
+        let Some(word) = rest.first_chunk::<8>() else {
+            return rest.iter().position(|byte| *byte == b'\n').map(|further| at + further);
+        };
+        // As in `control_marks`: the first mark is right.
+        let others = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        let marks = others.wrapping_sub(ONES) & !others & HIGH;
+        if marks != 0 {
+            return Some(at + (marks.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+}
+
 /// Where the token (RFC 9110 §5.6.2) ends that begins at `at`. Most are letters, digits and dashes: those are passed over
 /// eight at a time.
 #[inline]
@@ -211,6 +230,23 @@ mod tests {
                 (b"x-c", b"\xc3\xa9 a very long value\tit is"),
             ]
         );
+    }
+
+    #[test]
+    fn the_first_line_feed_is_found() {
+        for length in 0..20 {
+            for odd in [b'\n', b'\n' - 1, b'\n' + 1, b'\n' | 0x80, 0] {
+                for (first, second) in (0..length).flat_map(|first| (first..length).map(move |n| (first, n)))
+                {
+                    let mut text = vec![b'a'; length];
+                    (text[first], text[second]) = (odd, b'\n');
+                    for at in 0..=length {
+                        let expect = text.iter().skip(at).position(|b| *b == b'\n').map(|n| n + at);
+                        assert_eq!(line_feed(&text, at), expect, "{text:?} from {at}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

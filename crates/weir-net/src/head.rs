@@ -1,7 +1,7 @@
 //! Reading the head of an answer.
 
 use crate::answer::AnswerHead;
-use crate::fields::{FieldLine, FieldLines, NoField, end_of_line};
+use crate::fields::{FieldLine, FieldLines, NoField, end_of_line, line_feed};
 use crate::framing::Framing;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, StatusCode, header};
@@ -118,8 +118,8 @@ fn end_of_reason(text: &[u8], at: usize) -> Option<usize> {
 /// recipient to accept.
 fn end_of_head(text: &[u8]) -> Option<usize> {
     let mut from = 0;
-    while let Some(line) = memchr::memchr(b'\n', text.get(from..)?) {
-        let next = from + line + 1;
+    while let Some(line) = line_feed(text, from) {
+        let next = line + 1;
         match &text[next..] {
             [b'\n', ..] => return Some(next + 1),
             [b'\r', b'\n', ..] => return Some(next + 2),

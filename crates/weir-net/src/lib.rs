@@ -25,7 +25,7 @@ mod setup;
 mod turn;
 
 pub use answer::{Answer, AnswerBody, AnswerHead};
-pub use fields::{FieldLine, FieldLines, NoField, end_of_line, end_of_token};
+pub use fields::{FieldLine, FieldLines, NoField, end_of_line, end_of_token, line_feed};
 pub use framing::Chunks;
 pub use landing::{MOST_TAKEN, poll_take};
 pub use origin::{Origin, OriginError, OriginSettings};

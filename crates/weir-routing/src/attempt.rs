@@ -7,7 +7,7 @@
 //!    may be called again;
 //! 3. after `1 + max_retries` calls, or with nobody left, goes on to the next fallback route.
 //!
-//! Where it met full deployments and nobody else is left, it waits for a place, if it may ([`Machine::with_queue`]); what
+//! Where it met full deployments and nobody else is left, it waits for a place, if it may ([`Machine::set_queue`]); what
 //! it called in that route before still counts.
 //!
 //! A call that is slow may get a second one beside it, to the next candidate, once for a request: a *hedge*. Whichever
@@ -258,18 +258,14 @@ impl Machine {
         machine
     }
 
-    /// The same, with what each fallback route is for, in their order.
-    #[must_use]
-    pub fn with_causes(mut self, causes: impl IntoIterator<Item = Causes>) -> Self {
-        self.causes = causes.into_iter().collect();
-        self
+    /// What each fallback route is for, in their order; the usual causes without it.
+    pub fn set_causes(&mut self, causes: impl IntoIterator<Item = Causes>) {
+        self.causes.extend(causes);
     }
 
-    /// The same, waiting so long for a place where all deployments are full.
-    #[must_use]
-    pub fn with_queue(mut self, max_wait: Duration) -> Self {
+    /// How long it may wait for a place where all deployments are full; not at all without it.
+    pub fn set_queue(&mut self, max_wait: Duration) {
         self.max_wait = max_wait;
-        self
     }
 
     /// Why the route about to be entered has an empty plan, when it is the request's own doing: what the client is told

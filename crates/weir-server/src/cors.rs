@@ -3,13 +3,9 @@
 use crate::connection::Method;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
-};
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use weir_engine::{Reply, Response, Settings};
-use weir_wire::{HeaderLines, Headers};
+use weir_wire::{HeaderLines, Headers, field_name};
 
 const EXPOSED: &str = "x-request-id, x-weir-decision, x-weir-deployment, x-weir-model, x-weir-attempts, x-weir-cost, \
                        x-weir-overhead-ms, x-weir-latency-ms, x-weir-predicted-ms, x-litellm-response-cost, \
@@ -31,18 +27,18 @@ pub(crate) fn preflight(settings: &Settings, method: Method, headers: &Headers) 
     headers.get(&ACCESS_CONTROL_REQUEST_METHOD)?;
     allowed(settings, headers)?;
     let mut out = HeaderLines::default();
-    out.put(&ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
+    out.put(field_name!("access-control-allow-methods"), "GET, POST, DELETE, OPTIONS");
     let wanted = headers.get(&ACCESS_CONTROL_REQUEST_HEADERS);
-    out.text(&ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(b"authorization, content-type"));
+    out.text(field_name!("access-control-allow-headers"), wanted.unwrap_or(b"authorization, content-type"));
     if let Some(cors) = &settings.cors {
-        out.put(&ACCESS_CONTROL_MAX_AGE, cors.max_age.as_secs());
+        out.put(field_name!("access-control-max-age"), cors.max_age.as_secs());
     }
     Some(Response { status: StatusCode::NO_CONTENT, headers: out, body: Reply::plain(Bytes::new()) })
 }
 
 /// Lets pages of `origin` read a response.
 pub(crate) fn allow(out: &mut HeaderLines, origin: &str) {
-    out.put(&ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    out.put(&ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    out.put(&VARY, "origin");
+    out.put(field_name!("access-control-allow-origin"), origin);
+    out.put(field_name!("access-control-expose-headers"), EXPOSED);
+    out.put(field_name!("vary"), "origin");
 }

@@ -8,7 +8,7 @@ use crate::connection::{self, Method, Request, TimeLimits};
 use crate::{Drain, Phase, cors, listen};
 use addresses::{client_of, operation};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;
 use weir_engine::line::Operation;
 use weir_engine::{Address, Core, Ingress, Reply, Response, serve};
-use weir_wire::HeaderLines;
+use weir_wire::{HeaderLines, field_name};
 
 /// Serves the public API on one core until the process drains and its connections have ended.
 ///
@@ -166,7 +166,7 @@ fn health(method: Method, path: &str, phase: Phase) -> Option<Response> {
         _ => return None,
     };
     let mut headers = HeaderLines::default();
-    headers.put(&header::CONTENT_TYPE, "application/json");
+    headers.put(field_name!("content-type"), "application/json");
     Some(Response { status, headers, body: Reply::plain(Bytes::from_static(body.as_bytes())) })
 }
 

@@ -1,7 +1,7 @@
 //! Writes the few JSON forms a log line needs straight into a buffer, without a tree and without allocating.
 
 use std::time::Duration;
-use weir_core::text::is_plain;
+use weir_core::text::{Thousandths, is_plain};
 
 /// The name of a member as it stands in an object: `"name":`, which needs no escaping.
 macro_rules! name {
@@ -25,6 +25,16 @@ impl<'b> Object<'b> {
     pub(crate) fn begin(out: &'b mut Vec<u8>) -> Self {
         out.push(b'{');
         Object { out, empty: true }
+    }
+
+    /// To write members that stand behind others.
+    pub(crate) fn further(out: &'b mut Vec<u8>) -> Self {
+        Object { out, empty: false }
+    }
+
+    /// Adds members that were written by [`Object::further`].
+    pub(crate) fn add(&mut self, members: &[u8]) {
+        self.out.extend_from_slice(members);
     }
 
     pub(crate) fn end(self) {
@@ -80,9 +90,7 @@ impl<'b> Object<'b> {
 fn millis(out: &mut Vec<u8>, value: Duration) {
     let micros = value.as_secs().saturating_mul(1_000_000);
     let micros = micros.saturating_add(u64::from((value.subsec_nanos() + 500) / 1_000));
-    integer(out, micros / 1_000);
-    let rest = micros % 1_000;
-    out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+    out.extend_from_slice(Thousandths::of(micros).as_bytes());
 }
 
 /// The last digit of a number.

@@ -9,13 +9,13 @@ use std::fmt::{self, Display};
 use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
-use weir_core::text::{is_named, is_plain};
+use weir_core::text::{Thousandths, is_named, is_plain};
 
 /// The fields of a request, in the buffer they came in.
 #[derive(Clone, Default)]
 pub struct Headers {
     text: Bytes,
-    fields: Vec<Field>,
+    fields: Fields,
 }
 
 /// Where one field lies in the buffer.
@@ -40,7 +40,18 @@ impl Place {
 
 /// Where the fields of a request lie in a buffer.
 #[derive(Clone, Default)]
-pub struct Fields(Vec<Field>);
+pub struct Fields {
+    all: Vec<Field>,
+    /// One bit for each length of a name, the lengths counted modulo 64. Most names that are asked for are not there, and
+    /// most of those are told by this.
+    lengths: u64,
+}
+
+/// The bit of [`Fields::lengths`] for names of this length.
+#[inline]
+const fn bit(length: usize) -> u64 {
+    1 << (length % 64)
+}
 
 impl Fields {
     /// Adds one. One beyond 4 GiB is none.
@@ -50,22 +61,23 @@ impl Fields {
             let (start, length) = (u32::try_from(range.start).ok()?, u32::try_from(range.len()).ok()?);
             Some(Place { start, length })
         };
-        if self.0.capacity() == 0 {
-            self.0.reserve(USUAL);
+        if self.all.capacity() == 0 {
+            self.all.reserve(USUAL);
         }
+        self.lengths |= bit(name.len());
         if let (Some(name), Some(value)) = (place(name), place(value)) {
-            self.0.push(Field { name, value });
+            self.all.push(Field { name, value });
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 }
 
@@ -75,7 +87,7 @@ const USUAL: usize = 16;
 impl Headers {
     /// With fields that were found in `text`.
     pub fn new(text: Bytes, fields: Fields) -> Self {
-        Headers { text, fields: fields.0 }
+        Headers { text, fields }
     }
 
     /// A part of the buffer that the fields came in; nothing, when it has no such part.
@@ -85,14 +97,16 @@ impl Headers {
 
     /// Every field, in order: name as it was written, and value.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|field| (field.name.in_text(&self.text), field.value.in_text(&self.text)))
+        self.fields.all.iter().map(|field| (field.name.in_text(&self.text), field.value.in_text(&self.text)))
     }
 
     /// The values of all fields of this name.
     pub fn all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
         let name = name.as_str().as_bytes();
         let length = name.len();
-        let named = self.fields.iter().filter(move |field| {
+        let any = self.fields.lengths & bit(length) != 0;
+        let fields = if any { self.fields.all.as_slice() } else { &[] };
+        let named = fields.iter().filter(move |field| {
             field.name.length as usize == length && is_named(field.name.in_text(&self.text), name)
         });
         named.map(|field| field.value.in_text(&self.text))
@@ -145,6 +159,19 @@ impl From<&HeaderMap> for Headers {
     }
 }
 
+/// The name of a response's field as it stands in its line, with the colon and the blank behind it; made by
+/// [`field_name!`](crate::field_name).
+#[derive(Clone, Copy, Debug)]
+pub struct FieldName(pub &'static str);
+
+/// A [`FieldName`] of a name in lower case.
+#[macro_export]
+macro_rules! field_name {
+    ($name:literal) => {
+        $crate::headers::FieldName(concat!($name, ": "))
+    };
+}
+
 /// The fields of a response, rendered line by line as HTTP/1.1 sends them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeaderLines {
@@ -160,61 +187,61 @@ impl HeaderLines {
     }
 
     /// Adds a field. A value that no header can hold (line ends and other control characters) is left out with its name.
-    pub fn put(&mut self, name: &HeaderName, value: impl Display) {
-        self.field(name, |out| write!(out, "{value}").is_ok());
-    }
-
-    /// The same with a whole number.
-    pub fn number(&mut self, name: &HeaderName, value: impl itoa::Integer) {
-        self.text(name, itoa::Buffer::new().format(value).as_bytes());
-    }
-
-    /// The same with a time, in milliseconds with three decimals.
-    pub fn millis(&mut self, name: &HeaderName, time: Duration) {
-        let micros = time.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(time.subsec_micros()));
-        let digit = |place| b'0' + u8::try_from(micros % 1_000 / place % 10).unwrap_or(0);
-        let mut whole = itoa::Buffer::new();
-        let whole = whole.format(micros / 1_000).as_bytes();
-        self.field(name, |out| {
-            out.extend_from_slice(whole);
-            out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
-            true
-        });
-    }
-
-    /// The same with a value that is text already.
-    pub fn text(&mut self, name: &HeaderName, value: &[u8]) {
-        self.field(name, |out| {
-            out.extend_from_slice(value);
-            true
-        });
-    }
-
-    /// Adds another field with the value of the one that was added just before.
-    pub fn repeat(&mut self, name: &HeaderName) {
-        let Some(last) = self.last else { return };
-        let value = last..self.text.len().saturating_sub(2);
-        self.field(name, |out| {
-            out.extend_from_within(value);
-            true
-        });
-    }
-
-    #[inline]
-    fn field(&mut self, name: &HeaderName, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+    pub fn put(&mut self, name: FieldName, value: impl Display) {
         let before = self.text.len();
-        self.text.extend_from_slice(name.as_str().as_bytes());
-        self.text.extend_from_slice(b": ");
-        let start = self.text.len();
-        let written = write(&mut self.text);
-        let value = self.text.get(start..).unwrap_or_default();
-        if written && (is_plain(value) || value.iter().all(|b| fits(*b))) {
-            self.last = Some(start);
+        self.text.extend_from_slice(name.0.as_bytes());
+        let written = write!(self.text, "{value}").is_ok();
+        let value = self.text.get(before + name.0.len()..).unwrap_or_default();
+        if written && is_value(value) {
+            self.last = Some(before + name.0.len());
             self.text.extend_from_slice(b"\r\n");
         } else {
             self.text.truncate(before);
             self.last = None;
         }
+    }
+
+    /// The same with a whole number.
+    #[inline]
+    pub fn number(&mut self, name: FieldName, value: impl itoa::Integer) {
+        self.plain(name, itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// The same with a time, in milliseconds with three decimals.
+    #[inline]
+    pub fn millis(&mut self, name: FieldName, time: Duration) {
+        let micros = time.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(time.subsec_micros()));
+        self.plain(name, Thousandths::of(micros).as_bytes());
+    }
+
+    /// The same with a value that is text already.
+    #[inline]
+    pub fn text(&mut self, name: FieldName, value: &[u8]) {
+        if is_value(value) {
+            self.plain(name, value);
+        } else {
+            self.last = None;
+        }
+    }
+
+    /// The same with a value that Weir has written itself, and that is visible ASCII. Inlined, so that a name of known
+    /// length is a few moves.
+    #[inline(always)]
+    pub fn plain(&mut self, FieldName(name): FieldName, value: &[u8]) {
+        self.text.extend_from_slice(name.as_bytes());
+        self.last = Some(self.text.len());
+        self.text.extend_from_slice(value);
+        self.text.extend_from_slice(b"\r\n");
+    }
+
+    /// Adds another field with the value of the one that was added just before.
+    pub fn repeat(&mut self, FieldName(name): FieldName) {
+        let Some(last) = self.last else { return };
+        let value = last..self.text.len().saturating_sub(2);
+        self.text.extend_from_slice(name.as_bytes());
+        self.last = Some(self.text.len());
+        self.text.extend_from_within(value);
+        self.text.extend_from_slice(b"\r\n");
     }
 
     /// Adds all fields of another.
@@ -243,9 +270,9 @@ impl HeaderLines {
     }
 }
 
-/// Whether a value may hold this byte.
-fn fits(byte: u8) -> bool {
-    (byte >= b' ' || byte == b'\t') & (byte != 0x7f)
+/// Whether a header can hold this value.
+fn is_value(value: &[u8]) -> bool {
+    is_plain(value) || value.iter().all(|byte| (*byte >= b' ' || *byte == b'\t') & (*byte != 0x7f))
 }
 
 impl fmt::Debug for HeaderLines {
@@ -296,15 +323,15 @@ mod tests {
     #[test]
     fn lines_are_rendered_and_never_split() {
         let mut lines = HeaderLines::default();
-        lines.put(&header::CONTENT_TYPE, "application/json");
-        lines.put(&header::ETAG, "a\r\nset-cookie: b");
-        lines.number(&header::AGE, 7u8);
+        lines.put(field_name!("content-type"), "application/json");
+        lines.put(field_name!("etag"), "a\r\nset-cookie: b");
+        lines.number(field_name!("age"), 7u8);
         assert_eq!(lines.as_bytes(), b"content-type: application/json\r\nage: 7\r\n");
-        lines.repeat(&header::MAX_FORWARDS);
-        lines.millis(&header::DATE, Duration::from_nanos(12_000_345_678));
+        lines.repeat(field_name!("max-forwards"));
+        lines.millis(field_name!("date"), Duration::from_nanos(12_000_345_678));
         assert!(lines.as_bytes().ends_with(b"age: 7\r\nmax-forwards: 7\r\ndate: 12000.345\r\n"));
         let mut more = HeaderLines::default();
-        more.put(&header::AGE, "8");
+        more.put(field_name!("age"), "8");
         lines.extend(&more);
         let map = lines.to_map();
         assert_eq!(map[header::CONTENT_TYPE], "application/json");

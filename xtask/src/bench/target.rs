@@ -35,6 +35,11 @@ impl Target {
         tasks.filter_map(spent).sum()
     }
 
+    /// Ends it as an operator would.
+    pub(super) fn stop(self) -> Result<(), String> {
+        self.process.map_or(Ok(()), Running::stop)
+    }
+
     /// Memory it occupies.
     pub(super) fn resident_kib(&self) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.process.as_ref()?.id())).ok()?;
@@ -74,6 +79,11 @@ pub(super) fn start_all(
     }
     targets.push(self::weir(root, work, weir, upstream, pinned)?);
     Ok(targets)
+}
+
+/// Weir alone, wherever there is room for it.
+pub(super) fn start_weir(root: &Path, work: &Path, weir: &Path, upstream: u16) -> Result<Target, String> {
+    self::weir(root, work, weir, upstream, false)
 }
 
 /// A command on the gateway's core.

@@ -69,3 +69,21 @@ fn a_cost_has_twelve_decimals() {
     check("-1", Err(AmountError::Negative));
     check("1e3", Err(AmountError::NotDecimal));
 }
+
+#[test]
+fn every_digit_behind_the_point_is_written() {
+    let mut number = 1u64;
+    for step in 0..2_000u64 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
+        for digits in 1..=12 {
+            let pico = number % 10u64.pow(digits);
+            let expect = format!("0.{pico:012}");
+            let expect = expect.trim_end_matches('0').trim_end_matches('.');
+            assert_eq!(Cost::from_pico_usd(i128::from(pico)).to_string(), expect);
+            assert_eq!(Price::from_micro_usd_per_million(pico % 1_000_000).to_string(), {
+                let text = format!("0.{:06}", pico % 1_000_000);
+                text.trim_end_matches('0').trim_end_matches('.').to_owned()
+            });
+        }
+    }
+}

@@ -59,13 +59,6 @@ impl Book {
     /// The request has ended. `kept` says whether its record stays; `chance` is from 0 to 1.
     pub(super) fn end(&self, entry: Rc<RefCell<Entry>>, kept: bool, chance: impl FnOnce() -> f64) {
         let place = entry.borrow().place;
-        if kept {
-            let mut ended = entry.borrow_mut();
-            if ended.is_special() || chance() < self.sample.get() {
-                self.sampled.borrow_mut().put(&ended);
-            }
-            self.recent.borrow_mut().exchange(&mut ended);
-        }
         let mut running = self.running.borrow_mut();
         if running.get(place).is_some_and(|known| Rc::ptr_eq(known, &entry)) {
             running.swap_remove(place);
@@ -73,8 +66,19 @@ impl Book {
                 moved.borrow_mut().place = place;
             }
         }
+        if !kept {
+            return self.is_free(entry);
+        }
+        if entry.borrow().is_special() || chance() < self.sample.get() {
+            self.sampled.borrow_mut().put(entry.clone()).into_iter().for_each(|left| self.is_free(left));
+        }
+        self.recent.borrow_mut().put(entry).into_iter().for_each(|left| self.is_free(left));
+    }
+
+    /// Keeps the memory of an entry that nobody needs any more for the next request.
+    fn is_free(&self, entry: Rc<RefCell<Entry>>) {
         let mut free = self.free.borrow_mut();
-        if free.len() < MOST_FREE {
+        if free.len() < MOST_FREE && Rc::strong_count(&entry) == 1 {
             free.push(entry);
         }
     }
@@ -89,8 +93,8 @@ impl Book {
     /// newest of each kind first, until `see` has enough of it. What is kept in both rings is shown twice.
     pub(super) fn see(&self, mut see: impl FnMut(Kind, &Entry) -> bool) {
         self.running.borrow().iter().rev().any(|entry| see(Kind::Running, &entry.borrow()));
-        self.recent.borrow().newest_first().any(|entry| see(Kind::Recent, entry));
-        self.sampled.borrow().newest_first().any(|entry| see(Kind::Sampled, entry));
+        self.recent.borrow().newest_first().any(|entry| see(Kind::Recent, &entry.borrow()));
+        self.sampled.borrow().newest_first().any(|entry| see(Kind::Sampled, &entry.borrow()));
     }
 
     /// The record of one request.
@@ -106,17 +110,17 @@ impl Book {
     }
 }
 
-/// The latest so many entries, each in memory that was used before.
+/// The latest so many entries. What is kept here twice is the same entry, and nobody changes it any more.
 #[derive(Default)]
 struct Ring {
-    entries: Vec<Entry>,
+    entries: Vec<Rc<RefCell<Entry>>>,
     most: usize,
     /// Where the next one goes once all places are taken.
     next: usize,
 }
 
 impl Ring {
-    /// Keeps the latest `most`. Room for all of them is set aside at once, and taken from the system as it is used.
+    /// Keeps the latest `most`.
     fn keep(&mut self, most: u32) {
         let most = most as usize;
         if most == self.most {
@@ -128,27 +132,18 @@ impl Ring {
         *self = Ring { next: 0, most, entries };
     }
 
-    fn put(&mut self, entry: &Entry) {
+    /// Puts an entry in, and gives back the one that there is no room for any more.
+    fn put(&mut self, entry: Rc<RefCell<Entry>>) -> Option<Rc<RefCell<Entry>>> {
         if self.entries.len() < self.most {
-            self.entries.push(entry.clone());
-        } else if let Some(oldest) = self.entries.get_mut(self.next) {
-            oldest.copy(entry);
-            self.next = (self.next + 1) % self.most;
+            self.entries.push(entry);
+            return None;
         }
+        let Some(oldest) = self.entries.get_mut(self.next) else { return Some(entry) };
+        self.next = (self.next + 1) % self.most;
+        Some(std::mem::replace(oldest, entry))
     }
 
-    /// Puts an entry in that is not needed any more, and leaves the oldest one's memory in its place: that is cheaper than
-    /// to copy it.
-    fn exchange(&mut self, entry: &mut Entry) {
-        if self.entries.len() < self.most {
-            self.entries.push(entry.clone());
-        } else if let Some(oldest) = self.entries.get_mut(self.next) {
-            std::mem::swap(oldest, entry);
-            self.next = (self.next + 1) % self.most;
-        }
-    }
-
-    fn newest_first(&self) -> impl Iterator<Item = &Entry> {
+    fn newest_first(&self) -> impl Iterator<Item = &Rc<RefCell<Entry>>> {
         let (newer, older) = self.entries.split_at(self.next.min(self.entries.len()));
         newer.iter().rev().chain(older.iter().rev())
     }

@@ -268,8 +268,8 @@ fn the_last_call_is_known_as_such() {
 
 #[test]
 fn who_cannot_be_called_is_nobody_to_go_on_to() {
-    let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 2, Moment::START + TOTAL)
-        .with_causes([Causes::USUAL, Causes::of([Cause::ContextWindow])]);
+    let mut machine = Machine::new(&planned(&[0, 1], Reason::ByWeight), RULES, 2, Moment::START + TOTAL);
+    machine.set_causes([Causes::USUAL, Causes::of([Cause::ContextWindow])]);
     machine.on(Event::Begin, Moment::START, &mut Zero);
     let is_last = |here: bool, serves: &[usize]| {
         machine.is_last(&|deployment, _| here && deployment == 1, &|fallback, under_way| {
@@ -322,7 +322,8 @@ fn all_full(deployments: &[u32]) -> Plan {
 fn queueing(first: &Plan, fallbacks: usize, events: Vec<(u64, Event)>) -> Action {
     let mut chance = SplitMix64::seeded(1);
     let at = |seconds| Moment::START + Duration::from_secs(seconds);
-    let mut machine = Machine::new(first, RULES, fallbacks, at(600)).with_queue(Duration::from_secs(2));
+    let mut machine = Machine::new(first, RULES, fallbacks, at(600));
+    machine.set_queue(Duration::from_secs(2));
     let mut action = machine.on(Event::Begin, at(0), &mut chance);
     for (seconds, event) in events {
         action = machine.on(event, at(seconds), &mut chance);
@@ -543,7 +544,8 @@ proptest! {
             .collect();
         let mut chance = SplitMix64::seeded(seed);
         let max_wait = Duration::from_secs(max_wait);
-        let mut machine = Machine::new(&plans[0], rules, plans.len() - 1, deadline).with_queue(max_wait);
+        let mut machine = Machine::new(&plans[0], rules, plans.len() - 1, deadline);
+        machine.set_queue(max_wait);
         let (mut now, mut event, mut turns) = (Moment::START, Event::Begin, turns.into_iter());
         let (mut calls, mut steps, mut last, mut over) = (0, 0, false, false);
         let mut waits_since = None;

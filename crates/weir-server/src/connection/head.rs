@@ -11,7 +11,7 @@ use std::ops::Range;
 use weir_core::text::{is_named, number};
 use weir_core::{Class, Fault};
 use weir_engine::Address;
-use weir_net::{FieldLine, FieldLines, NoField, end_of_line, end_of_token};
+use weir_net::{FieldLine, FieldLines, NoField, end_of_line, end_of_token, line_feed};
 use weir_wire::Headers;
 use weir_wire::headers::Fields;
 
@@ -178,8 +178,9 @@ fn first_line(sent: &[u8]) -> Option<Box<Address>> {
 
 /// Where the head ends, looking from `from` on.
 fn end_of_head(text: &[u8], from: usize) -> Result<Option<usize>, Fault> {
-    for end in memchr::memchr_iter(b'\n', text.get(from..).unwrap_or_default()) {
-        let end = from + end;
+    let mut at = from;
+    while let Some(end) = line_feed(text, at) {
+        at = end + 1;
         if end == 0 || text[end - 1] != b'\r' {
             return Err(malformed("every line of a request's head has to end in CR LF"));
         }

@@ -198,12 +198,18 @@ impl Wire {
             let read = match &mut self.body {
                 // Straight to where it belongs: a large body is not worth a second copy.
                 BodyState::Sized(left) => {
-                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let (mine, before) = (usize::try_from(*left).unwrap_or(usize::MAX), into.len());
+                    // With room for one byte more than is expected: a read that fills its room says nothing of what is
+                    // behind it, and the next look at this socket would cost a call to the system.
+                    let most = mine.saturating_add(1);
                     into.reserve(most.min(AT_ONCE));
                     let mut room = into.limit(most);
                     let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx));
                     if let Ok(n) = read {
-                        *left -= n as u64;
+                        if n > mine {
+                            self.ahead = into.split_off(before + mine).freeze();
+                        }
+                        *left -= n.min(mine) as u64;
                     }
                     read
                 }

@@ -117,7 +117,7 @@ fn kept(method: Method, path: &str, query: &str, headers: &Headers) -> Option<Op
 const GOOGLE: [HeaderName; 2] =
     [HeaderName::from_static("x-goog-api-key"), HeaderName::from_static("x-goog-api-client")];
 /// Anthropic's libraries say of which year their API is.
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+static ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// What a request asks for, by method and path. Paths are compared as they are: no decoding, no normalisation.
 pub(super) fn operation(method: Method, path: &str, query: &str, headers: &Headers) -> Operation {

@@ -1,9 +1,11 @@
 //! One exchange as one JSON line.
 
 use crate::json::{self, Object, name};
+use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weir_core::exchange::{Attempt, Phases, Wait};
+use weir_core::text::ByName;
 use weir_core::{Cost, Exchange, Outcome, Usage};
 
 /// Model names are cut to this many characters; the client chose them.
@@ -11,12 +13,18 @@ const MODEL_CHARS: usize = 128;
 /// Causes are cut to this many characters; an upstream may have written them.
 const CAUSE_CHARS: usize = 1024;
 
+/// Pairs of route and deployment whose part of a line is kept, some 200 bytes each.
+const MOST_PAIRS: usize = 2_000;
+
 /// Renders lines. Keeps the second it printed last, since the date is the dearest part of a line.
 #[derive(Default)]
 pub(crate) struct LineFormat {
     second: Option<u64>,
     /// `2026-11-21T09:22:38Z`
     date: [u8; 20],
+    /// What the lines of each pair of route and deployment have in common, and the snapshot that the pairs belong to.
+    pairs: HashMap<u64, Box<[u8]>, ByName>,
+    generation: u64,
 }
 
 impl LineFormat {
@@ -32,6 +40,7 @@ impl LineFormat {
         let mut line = Object::begin(out);
         self.timestamp(line.member(name!("ts")), exchange.started_at);
         identity(&mut line, exchange);
+        self.served_by(&mut line, exchange);
         line.flag(name!("stream"), exchange.streamed);
         line.number(name!("status"), u64::from(exchange.status));
         line.plain(name!("outcome"), exchange.outcome.name().as_bytes());
@@ -76,6 +85,21 @@ impl LineFormat {
         out.push(b'\n');
     }
 
+    fn served_by(&mut self, line: &mut Object<'_>, exchange: &Exchange<'_>) {
+        let Some(pair) = exchange.pair else { return served_by(line, exchange) };
+        if pair.generation != self.generation || self.pairs.len() > MOST_PAIRS {
+            self.pairs.clear();
+            self.generation = pair.generation;
+        }
+        let key = u64::from(pair.route) << 32 | u64::from(pair.deployment);
+        let members = self.pairs.entry(key).or_insert_with(|| {
+            let mut members = Vec::new();
+            served_by(&mut Object::further(&mut members), exchange);
+            members.into()
+        });
+        line.add(members);
+    }
+
     fn timestamp(&mut self, out: &mut Vec<u8>, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.second != Some(since.as_secs()) {
@@ -103,6 +127,10 @@ fn identity(line: &mut Object<'_>, exchange: &Exchange<'_>) {
     line.text_if(name!("method"), exchange.method);
     line.text_if(name!("path"), exchange.path);
     line.text_if(name!("model"), exchange.model.map(|model| first_chars(model, MODEL_CHARS)));
+}
+
+/// Which route and deployment served it: told by their pair, where there is one.
+fn served_by(line: &mut Object<'_>, exchange: &Exchange<'_>) {
     line.text_if(name!("route"), exchange.route);
     line.text_if(name!("deployment"), exchange.deployment);
     line.text_if(name!("provider"), exchange.provider);

@@ -58,7 +58,7 @@ impl Told {
     /// How a tool is to be chosen. That the model decides goes without saying.
     pub(crate) fn choice(&mut self, value: &Value) {
         match value.as_str().unwrap_or_default().to_lowercase().as_str() {
-            "" | "auto" => {}
+            "" | "auto" | "validated" => {}
             "any" | "required" => self.term("choice", &"required".into()),
             "none" => self.term("choice", &"none".into()),
             _ => self.term("choice", value),
@@ -135,7 +135,11 @@ impl fmt::Display for Told {
                 Item::Media(media) => format!("{who} shows {media}"),
                 Item::Thought(text) => format!("{who} thinks {text}"),
                 Item::Call { id, name, arguments } => format!("{who} calls {id} {name} {arguments}"),
-                Item::Result { id, text } => format!("{who} answers {id} {text}"),
+                // An object is the same however it is written.
+                Item::Result { id, text } => match serde_json::from_str::<Value>(text) {
+                    Ok(value) if value.is_object() => format!("{who} answers {id} {value}"),
+                    _ => format!("{who} answers {id} {text}"),
+                },
             });
         }
         said.extend(self.tools.iter().map(|(name, schema)| format!("tool {name} {schema}")));

@@ -70,7 +70,9 @@ fn every_format_says_the_same_in_every_other() {
                 if let Some(usage) = wanted_reply.get_mut("usage") {
                     *usage = json!({ "prompt_tokens": 0, "total_tokens": 0 });
                 }
-                ["prompt_eval_count", "meta"].map(|key| wanted_reply.as_object_mut().unwrap().remove(key));
+                for key in ["prompt_eval_count", "meta"] {
+                    wanted_reply.as_object_mut().unwrap().remove(key);
+                }
             }
             assert_eq!(got, wanted_reply, "{from:?} to {to:?}");
         }
@@ -130,7 +132,8 @@ fn what_vectors_are_for_is_said_in_coheres_words() {
         let call = single.read_call(asked.as_bytes(), &mut lost).unwrap();
         let sent = written(cohere, &call, &mut lost).unwrap();
         assert_eq!((&sent["input_type"], lost.to_string().as_str()), (&json!(expect), dropped), "{task}");
-        let back = cohere.read_call(sent.to_string().as_bytes(), &mut Lost::default()).unwrap();
+        let sent = sent.to_string();
+        let back = cohere.read_call(sent.as_bytes(), &mut Lost::default()).unwrap();
         if dropped.is_empty() && !task.starts_with("CODE") {
             assert_eq!(written(single, &back, &mut lost).unwrap()["taskType"], task);
         }

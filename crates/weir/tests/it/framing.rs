@@ -164,6 +164,29 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(client.read_reply().unwrap().json()["status"], "live");
 }
 
+/// H7. A request right behind the end of a large one, in the same write, is none of that one's bytes.
+#[test]
+fn a_request_may_follow_right_behind_a_large_one() {
+    let upstream = Upstream::start();
+    let weir = start(&upstream);
+    let second = post(&format!("content-length: {}\r\n", BODY.len()), BODY);
+    for length in [16_000, 40_000, 100_000, 400_000] {
+        upstream.script([Answer::chat("first"), Answer::chat("second")]);
+        let text = "a".repeat(length);
+        let body = json!({ "model": "chat", "messages": [{ "role": "user", "content": text }] }).to_string();
+        let first = post(&format!("content-length: {}\r\n", body.len()), &body);
+        let before = upstream.calls().len();
+        let mut client = weir.connect().unwrap();
+        client.send(&[&first[..], &second].concat()).unwrap();
+        for expect in ["first", "second"] {
+            let reply = client.read_reply().unwrap();
+            assert_eq!(reply.json()["choices"][0]["message"]["content"], expect, "{length}");
+        }
+        assert_eq!(upstream.calls()[before].json()["messages"][0]["content"], text, "{length}");
+        assert_eq!(upstream.calls()[before + 1].json()["messages"], ask()["messages"], "{length}");
+    }
+}
+
 /// H7. What comes while an earlier request is being answered is kept as it came, however much it is.
 #[test]
 fn a_large_request_waits_behind_a_slow_one() {

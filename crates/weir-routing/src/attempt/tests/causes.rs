@@ -9,8 +9,8 @@ fn check_causes(class: Class, causes: &[Causes], expect: &[usize]) {
     let candidates = Order::from_iter([Candidate::new(0, Reason::InTurn)]);
     let plan = Plan { candidates, ..Plan::default() };
     let rules = Rules { max_retries: 0, ..RULES };
-    let mut machine =
-        Machine::new(&plan, rules, causes.len(), Moment::START + TOTAL).with_causes(causes.iter().copied());
+    let mut machine = Machine::new(&plan, rules, causes.len(), Moment::START + TOTAL);
+    machine.set_causes(causes.iter().copied());
     let mut asked = Vec::new();
     let mut action = machine.on(Event::Begin, Moment::START, &mut chance);
     loop {

@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::{answered, at, refused, rescued};
 use serde_json::{Value, json};
 use std::time::Duration;
-use weir_core::exchange::Attempt;
+use weir_core::exchange::{Attempt, Pair};
 use weir_core::{Class, Cost};
 
 fn check(exchange: &Exchange<'_>, expect: &Value) {
@@ -172,4 +172,24 @@ fn a_line_has_only_known_members() {
             assert!(known.contains(&member.as_str()), "{member}");
         }
     }
+}
+
+#[test]
+fn what_a_pairs_lines_have_in_common_is_that_of_its_snapshot() {
+    let mut format = LineFormat::default();
+    let mut check = |generation, deployment: u32, name: &'static str| {
+        let pair = Some(Pair { generation, route: 0, deployment });
+        let mut out = Vec::new();
+        let mine = Exchange { pair, deployment: Some(name), served_model: Some(name), ..answered() };
+        format.write(&mut out, &mine);
+        let line: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&line["deployment"], &line["served_model"]), (&json!(name), &json!(name)));
+        assert_eq!(line, rendered(&Exchange { pair: None, ..mine }));
+    };
+    check(1, 0, "a");
+    check(1, 1, "b");
+    check(1, 0, "a");
+    // After a reload the same places hold others.
+    check(2, 0, "b\"");
+    check(2, 1, "a");
 }

@@ -168,6 +168,11 @@ def failed_tool(target):
 
 
 @scenario
+def count(target):
+    return {"tokens": client(target).messages.count_tokens(model="plain", messages=HELLO).input_tokens}
+
+
+@scenario
 def parsed(target):
     reply = client(target).messages.parse(model="data", messages=HELLO, max_tokens=64, output_format=City)
     return {"city": reply.parsed_output}

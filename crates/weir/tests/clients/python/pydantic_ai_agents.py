@@ -1,4 +1,4 @@
-"""Pydantic AI's agents on OpenAI's and Anthropic's APIs."""
+"""Pydantic AI's agents on OpenAI's, Anthropic's and Google's APIs."""
 
 import base64
 import functools
@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, NativeOutput, PromptedOutput, ToolOutput
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.anthropic import AnthropicModel
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.google import GoogleModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 
@@ -37,6 +39,19 @@ def chat(target, name):
 
 def messages(target, name):
     return AnthropicModel(name, provider=messages_provider(target))
+
+
+@functools.cache
+def google_provider(target):
+    return GoogleProvider(api_key=target.key, base_url=target.origin)
+
+
+def responses(target, name):
+    return OpenAIResponsesModel(name, provider=chat_provider(target), settings={"openai_store": False})
+
+
+def gemini(target, name):
+    return GoogleModel(name, provider=google_provider(target))
 
 
 def weather(city: str) -> str:
@@ -110,7 +125,7 @@ async def error(model, target, name):
     raise AssertionError("no error")
 
 
-for form, model in (("chat", chat), ("messages", messages)):
+for form, model in (("chat", chat), ("messages", messages), ("responses", responses), ("gemini", gemini)):
     for function in (plain, image, agent, streamed):
         add(f"{form}/{function.__name__}", functools.partial(function, model))
     for name in ("echo", "length", "usage", "thinking"):
@@ -118,8 +133,8 @@ for form, model in (("chat", chat), ("messages", messages)):
     add(f"{form}/thinking_agent", functools.partial(agent, model, name="thinking-loop"))
     add(f"{form}/streaming_agent", functools.partial(streamed, model, name="loop", tools=(weather, time)))
     kinds = {"tool": ToolOutput(City), "prompted": PromptedOutput(City)}
-    if form == "chat":
-        # Of Anthropic's models it knows by name which are able to.
+    if form in ("chat", "responses"):
+        # Of the others' models it knows by name which are able to.
         kinds["native"] = NativeOutput(City)
     for name, kind in kinds.items():
         add(f"{form}/output_{name}", functools.partial(output, model, kind=kind))

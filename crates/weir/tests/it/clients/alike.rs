@@ -87,7 +87,7 @@ struct House {
 /// Kinds of provider, and what their server has, by the name of their format.
 const FORMATS: [(&str, &str, &str); 3] = [
     ("chat", "openai", "[chat, completions, embeddings]"),
-    ("messages", "anthropic", "[messages]"),
+    ("messages", "anthropic", "[messages, count_tokens]"),
     ("responses", "openai", "[responses]"),
 ];
 
@@ -103,6 +103,7 @@ fn house(formats: &[&str]) -> House {
     upstream.always(Answer::refused(404, "model_not_found", "The model does not exist."));
     let models = models();
     let names: Vec<&str> = models.iter().map(|(name, _)| *name).collect();
+    upstream.on_path("/v1/messages/count_tokens", Answer::json(200, &json!({ "input_tokens": 12 })));
     for (name, answers) in models {
         upstream.on_turns(name, answers);
     }
@@ -311,7 +312,7 @@ fn langchains_models() {
 #[test]
 fn pydantic_ais_agents() {
     let Some(client) = python(NEWEST, "pydantic_ai_agents.py") else { return };
-    check("pydantic-ai", client, &EACH, &TWO);
+    check("pydantic-ai", client, &EACH, &ALL);
 }
 
 #[test]
