@@ -41,6 +41,8 @@ pub enum Endpoint {
     Converse,
     /// Cohere's `POST /v2/chat`
     CohereChat,
+    /// Cohere's `POST /v2/embed`
+    CohereEmbed,
 }
 
 /// When an operation's answer is a stream.
@@ -92,7 +94,7 @@ const fn row(
 }
 
 /// In the order of the variants.
-const ROWS: [Row; 19] = {
+const ROWS: [Row; 20] = {
     use Endpoint as E;
     use Gives::{Bytes, Count, Object, Text, Vectors};
     use Streams::{ByAddress, IfAsked, Never, UnlessDeclined};
@@ -134,6 +136,7 @@ const ROWS: [Row; 19] = {
         row(E::Speech, ("speech", "/audio/speech"), "text_to_speech", Bytes, Never),
         row(E::Converse, ("converse", "/model/{model}/converse"), "chat", Text, ByAddress),
         row(E::CohereChat, ("cohere_chat", "/v2/chat"), "chat", Text, IfAsked),
+        row(E::CohereEmbed, ("cohere_embed", "/v2/embed"), "embeddings", Vectors, Never),
     ]
 };
 

@@ -25,7 +25,7 @@ use weir_core::{Class, Fault, Moment, Need, Timeouts, Usage};
 use weir_routing::hedge::Hedge;
 use weir_routing::retry_budget::{Share, allows};
 use weir_routing::windows::Latency;
-use weir_routing::{Action, Event, Lease, Machine, Plan, Reason, Request};
+use weir_routing::{Action, Event, Lease, Machine, Member, Plan, Reason, Request};
 use weir_wire::watch::Words;
 
 /// An answer has begun and nothing of it has reached the client yet.
@@ -407,7 +407,8 @@ fn look(record: &mut Record, call: &Call, place: Place, barred: &[u32]) -> Plan 
     let tentative = record.purpose.is_tentative();
     let mut request = Request { blocks: Some(&blocks), tentative, ..request(call, place, &snapshot.gateway) };
     let narrows = call.hints.max_cost.is_some() || call.hints.regions.is_some();
-    if call.chosen.size.is_some() || narrows || call.chosen.requires_labels() {
+    let divides = pool.divided & 1 << call.endpoint as u32 != 0;
+    if call.chosen.size.is_some() || narrows || divides || call.chosen.requires_labels() {
         request.excluded = Some(&excluded);
     }
     (request.pool, request.panic_percent) = (&pool.members, pool.panic_percent);
@@ -436,6 +437,7 @@ pub(crate) fn request(call: &Call, place: Place, gateway: &Gateway) -> Request<'
 /// it would cost too much there.
 pub(crate) fn excluded(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
     out_of_bounds(record, call, place, deployment)
+        .or_else(|| unserved(record, call, place, deployment))
         .or_else(|| unfit(record, call, deployment))
         .or_else(|| over_price(record, call, place, deployment))
 }
@@ -448,6 +450,17 @@ fn out_of_bounds(record: &Record, call: &Call, place: Place, deployment: u32) ->
     }
     let region = gateway.regions.get(index).and_then(Option::as_deref);
     (!call.hints.allow_region(region)).then_some(Reason::Region)
+}
+
+/// Whether a deployment's provider has nothing like what is called, as others of its pool have. Where nobody has, the first
+/// is chosen all the same, and the call ends there.
+fn unserved(record: &Record, call: &Call, place: Place, deployment: u32) -> Option<Reason> {
+    let gateway = &record.snapshot.gateway;
+    if gateway.pools[place.pool].divided & 1 << call.endpoint as u32 == 0 {
+        return None;
+    }
+    let provider = gateway.providers.get(gateway.deployments.get(deployment as usize)?.provider)?;
+    provider.serves(call.endpoint).is_none().then_some(Reason::NotServed)
 }
 
 /// Why a deployment's model does not take this call.
@@ -478,6 +491,11 @@ fn nobody_fits(record: &Record, call: &Call, place: Place) -> Option<Fault> {
         return Some(nobody_there(call, bounds().any(|why| why == Some(Reason::Region))));
     }
     let members = || members.iter().zip(bounds()).filter(|(_, why)| why.is_none()).map(|(member, _)| member);
+    let served = |member: &&Member| unserved(record, call, place, member.deployment).is_none();
+    if !members().any(|member| served(&member)) {
+        return Some(opening::not_served(call.endpoint));
+    }
+    let members = || members().filter(served);
     if let Some(size) = &call.chosen.size {
         let why = members().map(|member| unfit(record, call, member.deployment));
         if let Some(fault) = weir_routing::fit::nobody_fits(&call.facts.model, size, why) {

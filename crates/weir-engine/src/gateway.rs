@@ -107,6 +107,8 @@ pub(crate) struct Pool {
     pub(crate) panic_percent: u32,
     /// Whether a member states what its model takes.
     pub(crate) states: bool,
+    /// A bit for each operation, by its place among all, that some members can do and others cannot.
+    pub(crate) divided: u32,
 }
 
 /// The rules of a route.
@@ -173,7 +175,7 @@ impl Gateway {
         let mut problems = Vec::new();
         let mut providers = compile_providers(config, &mut problems);
         let mut deployments = compile_deployments(config, &providers, &mut problems);
-        let (routes, pools) = compile_routes(config, rosters.policies, &mut problems);
+        let (routes, mut pools) = compile_routes(config, rosters.policies, &mut problems);
         Problems::none_of(problems)?;
         // Only a configuration that is known to be good may touch what is known about deployments.
         for (stated, compiled) in config.providers.iter().zip(&mut providers) {
@@ -185,6 +187,11 @@ impl Gateway {
             let provider = providers.get(stated.provider).and_then(Option::as_ref);
             let credentials = provider.map_or(&[][..], |(provider, _)| &provider.credentials);
             compiled.health = book.get_or_insert(&stated.name, identity, &settings, credentials);
+        }
+        let providers: Vec<Provider> =
+            providers.into_iter().flatten().map(|(provider, _)| provider).collect();
+        for pool in &mut pools {
+            pool.divided = divided(pool, &deployments, &providers);
         }
         let mut by_name = HashMap::default();
         let mut models = Vec::new();
@@ -209,7 +216,7 @@ impl Gateway {
             },
             names: Arc::new(Names::of(config, &pools, &models)),
             keys,
-            providers: providers.into_iter().flatten().map(|(provider, _)| provider).collect(),
+            providers,
             deployments,
             takes: config.deployments.iter().map(takes).collect(),
             priced_by: config.deployments.iter().map(priced_by).collect(),
@@ -588,6 +595,7 @@ fn compile_routes(
                 members: deployments.iter().map(member).collect(),
                 panic_percent: route.panic_percent,
                 states: deployments.iter().any(states),
+                divided: 0, // told once providers are there
             });
         }
         routes.push(Route {
@@ -617,6 +625,19 @@ fn compile_routes(
         });
     }
     (routes, pools)
+}
+
+/// The operations that some members of a pool can do and others cannot.
+fn divided(pool: &Pool, deployments: &[Deployment], providers: &[Provider]) -> u32 {
+    let serves = |member: &Member, endpoint| {
+        let of = deployments.get(member.deployment as usize).and_then(|there| providers.get(there.provider));
+        of.is_some_and(|provider| provider.serves(endpoint).is_some())
+    };
+    let divides = |endpoint: &Endpoint| {
+        let who = pool.members.iter().filter(|member| serves(member, *endpoint)).count();
+        who > 0 && who < pool.members.len()
+    };
+    Endpoint::ALL.into_iter().filter(divides).fold(0, |all, endpoint| all | 1 << endpoint as u32)
 }
 
 fn hedge(stated: weir_config::Hedge) -> Hedge {

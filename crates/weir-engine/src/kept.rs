@@ -155,8 +155,8 @@ pub(crate) async fn resolve(record: &mut Record, body: Bytes) -> Result<(Bytes, 
     let earlier: Vec<Earlier<'_>> = turns.iter().map(earlier).collect();
     let Some(complete) = responses::complete(&body, &earlier, &found, &place.naming.id) else {
         CallFacts::read(&body, Endpoint::Responses)?;
-        // It is a call, and what is wrong with its input is told by who reads that.
-        return Ok((body, None));
+        let message = "Invalid value for `input`: it is a text or a list of items.";
+        return Err(Fault::new(Class::Caller, 400, "invalid_value", message).with_param("input"));
     };
     let changed = !turns.is_empty() || !found.is_empty() || wants.background;
     let sent = if changed { Bytes::from(complete.body) } else { body.clone() };

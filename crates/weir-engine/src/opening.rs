@@ -25,7 +25,7 @@ use weir_core::{Class, Endpoint, Fault, Usage};
 use weir_net::{AnswerBody, Limits, Pieces, Request};
 use weir_provider::{Quirks, Refusal, StreamUsage, fault, unexpected_status};
 use weir_routing::Lease;
-use weir_wire::call::CallFacts;
+use weir_wire::call::{CallFacts, InAddress};
 use weir_wire::format::Framing;
 use weir_wire::neutral::Lost;
 use weir_wire::quality::Flaw;
@@ -248,7 +248,8 @@ fn request(
         let prefill = prefilled.map(|joint| &*joint.words.text);
         let (body, mut lost) = translation.request(record, call, prefill)?;
         let body = if provider.quirks.edit() {
-            let facts = CallFacts::read(&body, made)?;
+            let address = InAddress { model: &deployment.model, stream: call.facts.stream };
+            let facts = CallFacts::read_at(&body, made, made.names_model_in_address().then_some(address))?;
             let spliced = splice(&body, &facts, &rewrite(provider, deployment, None));
             spliced.lost.names().for_each(|name| lost.note(translation.in_clients_words(name)));
             Pieces::new(spliced.pieces)
@@ -297,7 +298,7 @@ fn rewrite<'a>(provider: &Provider, deployment: &'a Deployment, prefill: Option<
 }
 
 #[cold]
-fn not_served(endpoint: Endpoint) -> Fault {
+pub(crate) fn not_served(endpoint: Endpoint) -> Fault {
     let message = format!("the model's vendor has nothing like {}; ask for another model", endpoint.path());
     Fault::new(Class::Refused, 400, "endpoint_not_supported", message)
 }

@@ -13,7 +13,14 @@ pub const KIND: Kind = Kind {
     settings: &[Setting::ApiVersion, Setting::Entra],
     paths: path,
     newest: true,
-    speaks: &[Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings, Endpoint::Responses],
+    speaks: &[
+        Endpoint::Chat,
+        Endpoint::Completions,
+        Endpoint::Embeddings,
+        Endpoint::Responses,
+        Endpoint::Images,
+        Endpoint::Speech,
+    ],
     probe: Probe::Completion, // the list of models holds those there are, not those deployed
     source: "https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle",
     ..LIKENESS

@@ -17,6 +17,7 @@ pub const KIND: Kind = Kind {
         "gemini-3.1-pro-preview",
         "gemini-2.5-pro",
         "gemini-2.5-flash",
+        "gemini-embedding-001",
     ],
     auth: Auth::Header("x-goog-api-key"),
     speaks: &[

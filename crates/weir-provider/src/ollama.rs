@@ -4,7 +4,7 @@ use crate::compatible::LIKENESS;
 use crate::{Kind, Probe};
 use weir_core::Endpoint;
 
-/// Ollama by `/api/chat` and `/api/generate`, and by its likeness of OpenAI's API for embeddings.
+/// Ollama by `/api/chat`, `/api/generate` and `/api/embed`.
 pub const KIND: Kind = Kind {
     name: "ollama_native",
     title: "Ollama, own API",

@@ -88,6 +88,8 @@ pub enum Reason {
     Label,
     /// It is not in a region that the request asks for.
     Region,
+    /// Its provider has nothing like the operation that is called, as others here have.
+    NotServed,
 }
 
 impl Reason {
@@ -132,6 +134,7 @@ impl Reason {
             Reason::OutputTooSmall => "output_too_small",
             Reason::Label => "label_required",
             Reason::Region => "other_region",
+            Reason::NotServed => "operation_not_served",
         }
     }
 

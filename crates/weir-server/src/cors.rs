@@ -31,7 +31,7 @@ pub(crate) fn preflight(settings: &Settings, method: Method, headers: &Headers) 
     headers.get(&ACCESS_CONTROL_REQUEST_METHOD)?;
     allowed(settings, headers)?;
     let mut out = HeaderLines::default();
-    out.put(&ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
+    out.put(&ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE, OPTIONS");
     let wanted = headers.get(&ACCESS_CONTROL_REQUEST_HEADERS);
     out.text(&ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(b"authorization, content-type"));
     if let Some(cors) = &settings.cors {

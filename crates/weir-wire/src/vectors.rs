@@ -1,8 +1,9 @@
 //! Formats of embeddings: what is embedded, and the vectors of it, in the words of each API that has them.
 //!
 //! Sources: <https://platform.openai.com/docs/api-reference/embeddings>, <https://ai.google.dev/api/embeddings>,
-//! <https://docs.ollama.com/api/embed>.
+//! <https://docs.ollama.com/api/embed>, <https://docs.cohere.com/reference/embed>.
 
+mod cohere;
 mod gemini;
 mod numbers;
 mod ollama;
@@ -99,7 +100,7 @@ pub trait VectorFormat: Debug + Sync {
 
 /// Every format.
 pub const FORMATS: &[&dyn VectorFormat] =
-    &[&openai::OpenAi, &gemini::Batch, &gemini::Single, &ollama::Ollama];
+    &[&openai::OpenAi, &gemini::Batch, &gemini::Single, &ollama::Ollama, &cohere::Cohere];
 
 /// The format of what is called, where that gives vectors.
 pub fn of(endpoint: Endpoint) -> Option<&'static dyn VectorFormat> {

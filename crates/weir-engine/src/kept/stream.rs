@@ -12,12 +12,15 @@ use weir_wire::sse::EventTooLarge;
 /// No event of a stream that gets here is larger: the watch before lets none through.
 const LARGEST: usize = 256 << 20;
 
+/// Gives whether an answer is kept.
+type Storing = Pin<Box<dyn Future<Output = bool>>>;
+
 /// What stands between a relay and its client.
 pub(crate) struct Keeping {
     keep: Option<Box<Keep>>,
     stream: OwnStream,
     ready: VecDeque<Bytes>,
-    end: Option<(Ending, Pin<Box<dyn Future<Output = bool>>>)>,
+    end: Option<(Ending, Storing)>,
     rest: Vec<u8>,
 }
 

@@ -150,6 +150,11 @@ pub const SERVERS: &[Kind] = &[
             Endpoint::Embeddings,
             Endpoint::Messages,
             Endpoint::Responses,
+            Endpoint::CountTokens,
+            Endpoint::Moderations,
+            Endpoint::Rerank,
+            Endpoint::Images,
+            Endpoint::Speech,
         ],
         source: "https://docs.litellm.ai/docs/simple_proxy",
         ..LIKENESS

@@ -53,7 +53,7 @@ pub const VENDORS: &[Kind] = &[
             "magistral-medium-latest",
             "mistral-embed",
         ],
-        speaks: &[Endpoint::Chat, Endpoint::Embeddings],
+        speaks: &[Endpoint::Chat, Endpoint::Embeddings, Endpoint::Moderations],
         quirks: Quirks {
             usage: StreamUsage::Unasked,
             rename: &[("max_completion_tokens", "max_tokens"), ("seed", "random_seed")],
@@ -87,7 +87,7 @@ pub const VENDORS: &[Kind] = &[
             "grok-4.20-non-reasoning",
             "grok-code-fast-1",
         ],
-        speaks: &[Endpoint::Chat, Endpoint::Responses],
+        speaks: &[Endpoint::Chat, Endpoint::Responses, Endpoint::Images],
         source: "https://docs.x.ai/docs/api-reference",
         ..LIKENESS
     },

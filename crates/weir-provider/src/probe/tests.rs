@@ -57,6 +57,28 @@ fn each_kind_is_asked_in_its_own_way() {
 }
 
 #[test]
+fn formats_other_than_openais_are_asked_in_their_own() {
+    check(Probe::Models, 200, r#"{"models":[{"name":"models/a"},{"name":"models/m"}]}"#, Ok(()));
+    check(Probe::Models, 200, r#"{"models":[{"name":"models/mm"}]}"#, Err("probe_model"));
+    for good in [r#"{"content":[{}]}"#, r#"{"candidates":[{}]}"#, r#"{"output":[{}]}"#, r#"{"message":{}}"#] {
+        check(Probe::Completion, 200, good, Ok(()));
+    }
+    let ask = |name: &str, probe: Probe| {
+        let asked = probe.ask(kind(name).unwrap(), "/base", &Place::default(), "org/m", "");
+        (asked.path, serde_json::from_str::<Value>(&asked.body).unwrap_or_default())
+    };
+    assert_eq!(ask("gemini", Probe::Models).0, "/base/models?pageSize=1000");
+    let (path, body) = ask("gemini", Probe::Completion);
+    assert_eq!(path, "/base/models/org%2Fm:generateContent");
+    assert_eq!(body["generationConfig"]["maxOutputTokens"], 1);
+    assert_eq!(body["contents"][0]["parts"][0]["text"], "hi");
+    let (path, body) = ask("vertex_anthropic", Probe::Completion);
+    assert_eq!(path, "/base/publishers/anthropic/models/org%2Fm:rawPredict");
+    assert_eq!((&body["anthropic_version"], &body["max_tokens"]), (&json!("vertex-2023-10-16"), &json!(1)));
+    assert_eq!(body.get("model"), None);
+}
+
+#[test]
 fn defaults_fit_the_kind() {
     for (name, probe, gauges) in [
         ("openai", Probe::Models, false),

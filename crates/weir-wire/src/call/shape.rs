@@ -51,6 +51,7 @@ pub(super) const fn shape(endpoint: Endpoint) -> &'static Shape {
         Endpoint::Speech => &SPEECH,
         Endpoint::Converse => &CONVERSE,
         Endpoint::CohereChat => &COHERE_CHAT,
+        Endpoint::CohereEmbed => &EMBEDDED_TEXTS,
     }
 }
 
@@ -73,6 +74,9 @@ const COUNTED_CONTENTS: Shape = Shape {
 const EMBEDDED_CONTENT: Shape = plain("content", Holds::Texts, r#""content": {"parts": [{"text": "…"}]}"#);
 const EMBEDDED_CONTENTS: Shape =
     plain("requests", Holds::Turns, r#""requests": [{"content": {"parts": [{"text": "…"}]}}]"#);
+
+/// <https://docs.cohere.com/reference/embed>
+const EMBEDDED_TEXTS: Shape = plain("texts", Holds::Texts, r#""texts": ["…"]"#);
 
 /// <https://docs.cohere.com/reference/rerank>, <https://jina.ai/reranker/>
 const RERANKED: Shape = plain("query", Holds::Texts, r#""query": "…", "documents": ["…"]"#);

@@ -22,6 +22,16 @@ fn case(format: &dyn VectorFormat) -> (Value, Value) {
             json!({ "model": "m", "input": ["one", "zwei"], "dimensions": 2 }),
             json!({ "model": "m", "embeddings": values, "prompt_eval_count": 3 }),
         ),
+        Endpoint::CohereEmbed => (
+            json!({
+                "model": "m", "texts": ["one", "zwei"], "input_type": "search_document",
+                "embedding_types": ["float"], "output_dimension": 2,
+            }),
+            json!({
+                "response_type": "embeddings_by_type", "embeddings": { "float": values },
+                "meta": { "billed_units": { "input_tokens": 3 } },
+            }),
+        ),
         Endpoint::BatchEmbedContents => (
             json!({ "requests": [
                 { "model": "models/m", "content": part("one"), "outputDimensionality": 2 },
@@ -47,7 +57,8 @@ fn every_format_says_the_same_in_every_other() {
         let (call, reply) = case(*from);
         let (call, reply) = (call.to_string(), reply.to_string());
         let mut lost = Lost::default();
-        let call = from.read_call(call.as_bytes(), &mut lost).unwrap();
+        // Cohere's calls have to say what the vectors are for.
+        let call = Embed { task: None, ..from.read_call(call.as_bytes(), &mut lost).unwrap() };
         let reply = from.read_reply(reply.as_bytes()).unwrap();
         let one = reply.vectors.len() == 1;
         for to in FORMATS.iter().filter(|to| one == (to.endpoint() == Endpoint::EmbedContent)) {
@@ -59,7 +70,7 @@ fn every_format_says_the_same_in_every_other() {
                 if let Some(usage) = wanted_reply.get_mut("usage") {
                     *usage = json!({ "prompt_tokens": 0, "total_tokens": 0 });
                 }
-                wanted_reply.as_object_mut().unwrap().remove("prompt_eval_count");
+                ["prompt_eval_count", "meta"].map(|key| wanted_reply.as_object_mut().unwrap().remove(key));
             }
             assert_eq!(got, wanted_reply, "{from:?} to {to:?}");
         }
@@ -102,6 +113,28 @@ fn what_cannot_be_said_elsewhere_is_refused_or_named() {
         of(Endpoint::EmbedContent).unwrap().read_call(picture, &mut Lost::default()).unwrap_err().status,
         400
     );
+}
+
+#[test]
+fn what_vectors_are_for_is_said_in_coheres_words() {
+    let (single, cohere) = (of(Endpoint::EmbedContent).unwrap(), of(Endpoint::CohereEmbed).unwrap());
+    for (task, expect, dropped) in [
+        ("RETRIEVAL_QUERY", "search_query", ""),
+        ("RETRIEVAL_DOCUMENT", "search_document", ""),
+        ("CODE_RETRIEVAL_QUERY", "search_query", ""),
+        ("CLUSTERING", "clustering", ""),
+        ("SEMANTIC_SIMILARITY", "search_document", "task"),
+    ] {
+        let asked = json!({ "content": { "parts": [{ "text": "a" }] }, "taskType": task }).to_string();
+        let mut lost = Lost::default();
+        let call = single.read_call(asked.as_bytes(), &mut lost).unwrap();
+        let sent = written(cohere, &call, &mut lost).unwrap();
+        assert_eq!((&sent["input_type"], lost.to_string().as_str()), (&json!(expect), dropped), "{task}");
+        let back = cohere.read_call(sent.to_string().as_bytes(), &mut Lost::default()).unwrap();
+        if dropped.is_empty() && !task.starts_with("CODE") {
+            assert_eq!(written(single, &back, &mut lost).unwrap()["taskType"], task);
+        }
+    }
 }
 
 #[test]

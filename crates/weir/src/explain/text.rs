@@ -179,6 +179,7 @@ fn reason(of: &Json) -> String {
         "context_too_small" => "its context window is too small".to_owned(),
         "output_too_small" => "gives no answers as long as that".to_owned(),
         "label_required" => "is not what the route requires".to_owned(),
+        "operation_not_served" => "has no operation like that".to_owned(),
         "other_region" => "is in no region that was asked for".to_owned(),
         "barred" => "has failed this request already".to_owned(),
         other => words(other),

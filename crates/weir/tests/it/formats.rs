@@ -332,6 +332,21 @@ fn errors_come_in_the_clients_envelope() {
 }
 
 #[test]
+fn who_has_nothing_like_what_is_called_is_no_candidate() {
+    let stage = stage();
+    stage.openai.always(Answer::embeddings(2));
+    stage.anthropic.always(answer("text", "messages", false));
+    // The first of `both` embeds nothing, and is not asked.
+    let reply = stage.ask("/v1/embeddings", &json!({ "model": "both", "input": "x" }));
+    assert_eq!((reply.status, reply.header("x-weir-deployment")), (200, Some("gpt")), "{}", reply.text());
+    assert_eq!(reply.header("x-weir-attempts"), Some("1"));
+    assert!(stage.anthropic.calls().is_empty());
+    // For what it does have it is.
+    let reply = stage.ask(CHAT, &call("text", "chat", "both", false));
+    assert_eq!(reply.header("x-weir-deployment"), Some("claude"), "{}", reply.text());
+}
+
+#[test]
 fn what_a_vendor_does_not_have_is_said() {
     let stage = stage();
     let reply = stage.ask("/v1/embeddings", &json!({ "model": "claude", "input": "x" }));

@@ -1,3 +1,4 @@
+mod keeping;
 mod streams;
 
 use super::{Kept, NAME, Responses, kept};
