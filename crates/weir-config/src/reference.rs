@@ -58,11 +58,13 @@ impl Page {
             Some(entry) => (format!("{path}.NAME"), entry),
             None => (path.to_owned(), schema),
         };
+        let description = description(self.resolve(schema));
+        // A section that may be absent is one of two things; its keys are those of the other.
+        let schema = self.map_below(schema).unwrap_or(schema);
         if let Some(name) = reference_of(schema) {
             self.places.insert(name, path.clone());
         }
         let schema = self.resolve(schema);
-        let description = description(schema);
         let _infallible = write!(
             self.text,
             "\n{} `{path}`\n\n{description}\n\n| key | type | default | meaning | example |\n|---|---|---|---|---|\n",
