@@ -191,7 +191,9 @@ fn a_key_of_bedrock_needs_no_signature() {
 fn a_refused_signature_is_the_operators_matter_and_shows_nothing() {
     let upstream = Upstream::start();
     let refusal = json!({ "message": format!("The request signature we calculated does not match: x-amz-security-token:{TOKEN} {SECRET}") });
-    upstream.always(Answer::json(403, &refusal).header("x-amzn-errortype", "InvalidSignatureException:http://internal/"));
+    upstream.always(
+        Answer::json(403, &refusal).header("x-amzn-errortype", "InvalidSignatureException:http://internal/"),
+    );
     let weir = start(&upstream, SIGNED);
     let reply = ask(&weir, false);
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (502, &json!("upstream_credentials")));
