@@ -151,9 +151,8 @@ pub(super) fn whole(said: &Said, frame: Frame<'_>) -> Value {
 }
 
 pub(super) fn stream(said: &Said, frame: Frame<'_>) -> Vec<Event> {
-    let mut pieces: Vec<Value> = said.parts.iter().flat_map(parts).collect();
-    let last: Vec<Value> = pieces.pop().into_iter().collect();
-    let mut events: Vec<Event> = pieces.into_iter().map(|piece| ("", reply(frame, &[piece], None))).collect();
-    events.push(("", reply(frame, &last, Some(said))));
+    let pieces = said.parts.iter().flat_map(parts);
+    let mut events: Vec<Event> = pieces.map(|piece| ("", reply(frame, &[piece], None))).collect();
+    events.push(("", reply(frame, &[json!({ "text": "" })], Some(said))));
     events
 }

@@ -102,14 +102,14 @@ def reply(pieces):
 @each(CASES)
 def whole(target, model, contents=HELLO, **asked):
     answer = client(target).models.generate_content(model=model, contents=contents, config=config(asked))
-    return reply([answer])
+    return reply([answer]) | {"exact": answer.model_dump(exclude={"sdk_http_response"})}
 
 
 @each(CASES)
 async def stream(target, model, contents=HELLO, **asked):
     pieces = [piece async for piece in await client(target).aio.models.generate_content_stream(
         model=model, contents=contents, config=config(asked))]
-    return reply(pieces)
+    return reply(pieces) | {"exact": [piece.model_dump(exclude={"sdk_http_response"}) for piece in pieces]}
 
 
 @scenario
