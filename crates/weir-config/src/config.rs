@@ -1,18 +1,18 @@
 //! The checked configuration: names resolved, defaults filled in, every value within its bounds.
 
 mod aws;
+mod hedge;
 mod store;
 mod tokens;
 
 pub use aws::{Aws, AwsCredentials};
+pub use hedge::{Hedge, HedgeAfter};
 pub use store::Store;
 pub use tokens::{Entra, TokenSource};
 
 use crate::catalog::Source;
-use crate::format::duration_text;
 use crate::node::Node;
 use crate::problem::{Span, Spanned};
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -435,39 +435,6 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// Where it is written.
     pub at: Span,
-}
-
-/// Second calls beside first ones that are slow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hedge {
-    /// When a call is slow.
-    pub after: HedgeAfter,
-    /// At most so many for a hundred requests: 1 to 100.
-    pub extra_percent: u32,
-}
-
-impl Default for Hedge {
-    fn default() -> Self {
-        Hedge { after: HedgeAfter::Percentile(95), extra_percent: 5 }
-    }
-}
-
-/// When a call is slow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HedgeAfter {
-    /// When it has taken longer than so many of a hundred do at its deployment: 50 to 99.
-    Percentile(u8),
-    /// When it has taken so long, which is above zero.
-    Time(Duration),
-}
-
-impl fmt::Display for HedgeAfter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HedgeAfter::Percentile(percentile) => write!(f, "p{percentile}"),
-            HedgeAfter::Time(time) => f.write_str(&duration_text(*time)),
-        }
-    }
 }
 
 impl Route {

@@ -21,12 +21,32 @@ pub struct Refusal<'a> {
     pub now: SystemTime,
 }
 
+/// Where AWS says what kind of error an answer is, perhaps with more behind a colon.
+const AWS_TYPE: &str = "x-amzn-errortype";
+/// The kinds that say that a signature, or what it was made with, is not right, whatever their status (403 mostly):
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>
+const AWS_CREDENTIAL: [&str; 7] = [
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "UnrecognizedClientException",
+];
+
 /// Reads a refusal: status, code, message and `Retry-After` are kept; our own credential's trouble is said in our words,
 /// since the client can do nothing about it. The upstream's words may hold what is not to be shown; see [`Private`].
 pub fn fault(refusal: Refusal<'_>) -> Fault {
     let Refusal { status, headers, body, now } = refusal;
-    let stated = read_error(status, body);
-    let class = stated.class(status);
+    let mut stated = read_error(status, body);
+    let of_aws = headers.get(AWS_TYPE).and_then(|value| value.to_str().ok());
+    let of_aws = of_aws.map(|name| name.split(':').next().unwrap_or(name));
+    let class = match of_aws {
+        Some(name) if AWS_CREDENTIAL.contains(&name) => Class::Credential,
+        _ => stated.class(status),
+    };
+    stated.code = stated.code.or_else(|| of_aws.map(str::to_owned));
     // Nobody knows what a higher one would mean (RFC 9110 §15 ends at 599), clients' libraries least of all.
     let told = if status > 599 { 502 } else { status };
     let said = format!("upstream status {status}");

@@ -82,3 +82,19 @@ fn vertex_is_where_its_project_is() {
     let claude = path(&vertex::CLAUDE, Endpoint::Messages, false);
     assert_eq!(claude, "/b/publishers/anthropic/models/{model}:rawPredict");
 }
+
+#[test]
+fn coheres_paths_are_of_its_second_version() {
+    let path = |endpoint| cohere::KIND.path("", &Place::default(), endpoint, false);
+    let made = [Endpoint::CohereChat, Endpoint::CohereEmbed, Endpoint::Rerank].map(path);
+    assert_eq!(made, ["/v2/chat", "/v2/embed", "/v2/rerank"]);
+    assert_eq!(cohere::KIND.serves(Endpoint::Embeddings), Some(Endpoint::CohereEmbed));
+}
+
+#[test]
+fn bedrock_is_where_its_region_is() {
+    let locate = |region| bedrock::KIND.locate.unwrap()(&Place { region, ..Place::default() });
+    assert_eq!(locate(Some("eu-central-1")).unwrap(), "https://bedrock-runtime.eu-central-1.amazonaws.com");
+    assert_eq!(locate(Some("cn-north-1")).unwrap(), "https://bedrock-runtime.cn-north-1.amazonaws.com.cn");
+    assert!(locate(None).unwrap_err().contains("aws.region"));
+}

@@ -126,7 +126,9 @@ fn a_chat_is_answered_by_a_signed_call() {
     assert_eq!(call.path, "/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse");
     assert_eq!(signature_of(&call), "content-type;host;x-amz-date;x-amz-security-token");
     assert_eq!(call.header("x-amz-security-token"), Some(TOKEN));
-    let sent: Value = serde_json::from_str(&fixture("converse.call.json")).unwrap();
+    let mut sent: Value = serde_json::from_str(&fixture("converse.call.json")).unwrap();
+    // Which of the sequences ended it is told by models of Anthropic's to those who ask.
+    sent["additionalModelResponseFieldPaths"] = json!(["/stop_sequence"]);
     assert_eq!(call.json(), sent);
     shows_nothing_secret(&weir);
 }
@@ -189,7 +191,9 @@ fn a_key_of_bedrock_needs_no_signature() {
 fn a_refused_signature_is_the_operators_matter_and_shows_nothing() {
     let upstream = Upstream::start();
     let refusal = json!({ "message": format!("The request signature we calculated does not match: x-amz-security-token:{TOKEN} {SECRET}") });
-    upstream.always(Answer::json(403, &refusal));
+    upstream.always(
+        Answer::json(403, &refusal).header("x-amzn-errortype", "InvalidSignatureException:http://internal/"),
+    );
     let weir = start(&upstream, SIGNED);
     let reply = ask(&weir, false);
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (502, &json!("upstream_credentials")));
