@@ -5,7 +5,7 @@
 //! and a credential together, since providers limit models apart: that is kept in the `Seat`.
 //!
 //! A credential that fails, or is slow, at a deployment whose others are well is benched there alone, too: see
-//! [`apart`](crate::apart).
+//! `apart`.
 //!
 //! A refusal may be the deployment's own matter, too: of a key that may not use that one model, say. While the credential is
 //! good at another deployment, who refuses it there is benched alone, by the seat's own breaker.
