@@ -1,6 +1,7 @@
-//! The public operations that reach a model.
+//! The operations that reach a model.
 
-/// What the client asks a model to do, and in which public API's words: one value for each public operation.
+/// What a model is asked to do, and in which API's words: one value for each operation. Most are what clients call; some only
+/// what a call is made as, at deployments whose API has no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `POST /v1/chat/completions`
